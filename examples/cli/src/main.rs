@@ -1,0 +1,2 @@
+//! The `sortie` command.
+fn main() {}
