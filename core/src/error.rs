@@ -1,0 +1,251 @@
+//! Errors, split by who is to blame: the caller, the peer, a limit, the transport, the clock.
+//!
+//! All are `Copy` and free of text on the heap. [`Error::code`] is the URLError code that
+//! URLSession would report. A [`Misuse`] changes nothing; every other error ends the task, and what
+//! was received until then stays counted and delivered.
+
+use core::fmt;
+
+/// Why a task failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error {
+    /// The server broke HTTP/1.1.
+    Peer(PeerError),
+    /// A bound of [`limits`](crate::limits), or of a lent buffer, was met.
+    Limit(Limit),
+    /// The connection could not be made, or broke.
+    Transport(Transport),
+    /// A timer of the task ran out.
+    TimedOut(Timer),
+    /// What was received could not be stored: the sink failed while finishing.
+    Sink,
+    /// The task was cancelled.
+    Canceled,
+}
+
+/// The caller broke the contract. The call changed nothing; the task goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The input was not asked for: look at `poll_output` and `io` first.
+    NotAskedFor,
+    /// More bytes were reported than the task allowed for this call.
+    TooMuch,
+    /// [`SUSPENDS`](crate::limits::SUSPENDS) calls of `suspend` are already counted.
+    TooManySuspends,
+}
+
+/// How the server broke HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum PeerError {
+    /// The answer does not begin with `HTTP/1.`: not HTTP, or a version we do not speak.
+    NotHttp,
+    /// The status-line is malformed (RFC 9112 §4).
+    StatusLine,
+    /// A field line of the head is malformed (RFC 9112 §5).
+    FieldLine,
+    /// `Content-Length` is malformed or contradicts itself (RFC 9112 §6.3).
+    ContentLength,
+    /// `Transfer-Encoding` is other than `chunked` alone, which is all that we ask for.
+    TransferEncoding,
+    /// A chunk-size line is malformed (RFC 9112 §7.1).
+    ChunkSize,
+    /// Chunk data is not followed by CRLF (RFC 9112 §7.1).
+    ChunkEnd,
+    /// A trailer field line is malformed (RFC 9112 §7.1.2).
+    Trailer,
+    /// `101 (Switching Protocols)` to a request that did not ask for it (RFC 9110 §15.2.2).
+    UnexpectedUpgrade,
+    /// A WebSocket handshake was answered with another status than 101.
+    UpgradeRefused,
+}
+
+/// Which bound was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`HEAD_BYTES`](crate::limits::HEAD_BYTES).
+    HeadBytes,
+    /// The lent input buffer is full and the head is not whole: lend a larger one.
+    HeadBuffer,
+    /// [`HEAD_FIELDS`](crate::limits::HEAD_FIELDS).
+    HeadFields,
+    /// [`INTERIM_RESPONSES`](crate::limits::INTERIM_RESPONSES).
+    InterimResponses,
+    /// [`CHUNK_LINE_BYTES`](crate::limits::CHUNK_LINE_BYTES).
+    ChunkLine,
+    /// [`CHUNK_OVERHEAD_BYTES`](crate::limits::CHUNK_OVERHEAD_BYTES).
+    ChunkOverhead,
+    /// [`TRAILER_BYTES`](crate::limits::TRAILER_BYTES).
+    Trailers,
+    /// The caller's buffer for content is full: lend a larger one.
+    ContentBuffer,
+}
+
+/// What happened to the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Transport {
+    /// The name has no address.
+    NameNotResolved,
+    /// The server refused the connection.
+    Refused,
+    /// No route to the server.
+    Unreachable,
+    /// The connection could not be made, for another reason.
+    ConnectFailed,
+    /// The scheme needs a secure connection and the adapter has none to offer.
+    TlsUnavailable,
+    /// The connection ended before the first byte of a response.
+    NoResponse,
+    /// The connection ended within the head, or within a body whose end it did not mark
+    /// (RFC 9112 §8).
+    Lost,
+}
+
+/// Which timer ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Timer {
+    /// The request timeout: nothing was sent or received for so long.
+    Request,
+    /// The resource timeout: the whole task took so long.
+    Resource,
+}
+
+impl Error {
+    /// The URLError code that URLSession reports for this, such as -1001.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::Canceled => -999,
+            Self::TimedOut(Timer::Request | Timer::Resource) => -1001,
+            Self::Transport(transport) => transport.code(),
+            Self::Peer(PeerError::UpgradeRefused) => -1011,
+            Self::Peer(PeerError::ChunkSize | PeerError::ChunkEnd | PeerError::Trailer) => -1015,
+            Self::Peer(
+                PeerError::NotHttp
+                | PeerError::StatusLine
+                | PeerError::FieldLine
+                | PeerError::ContentLength
+                | PeerError::TransferEncoding
+                | PeerError::UnexpectedUpgrade,
+            ) => -1017,
+            Self::Limit(Limit::ContentBuffer) => -1103,
+            Self::Limit(
+                Limit::HeadBytes
+                | Limit::HeadBuffer
+                | Limit::HeadFields
+                | Limit::InterimResponses
+                | Limit::ChunkLine
+                | Limit::ChunkOverhead
+                | Limit::Trailers,
+            ) => -1017,
+            Self::Sink => -3003,
+        }
+    }
+}
+
+impl Transport {
+    const fn code(self) -> i32 {
+        match self {
+            Self::NameNotResolved => -1003,
+            Self::Refused | Self::Unreachable | Self::ConnectFailed => -1004,
+            Self::TlsUnavailable => -1200,
+            Self::NoResponse | Self::Lost => -1005,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer(peer) => peer.fmt(f),
+            Self::Limit(limit) => limit.fmt(f),
+            Self::Transport(transport) => transport.fmt(f),
+            Self::TimedOut(timer) => timer.fmt(f),
+            Self::Sink => f.write_str("the received content could not be stored"),
+            Self::Canceled => f.write_str("cancelled"),
+        }
+    }
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAskedFor => "the task did not ask for this input now: poll its output first",
+            Self::TooMuch => "more bytes were reported than the task allowed",
+            Self::TooManySuspends => "the count of suspends is at its limit",
+        })
+    }
+}
+
+impl fmt::Display for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotHttp => "the server did not answer in HTTP/1.1",
+            Self::StatusLine => "the status line of the response is malformed",
+            Self::FieldLine => "a header field of the response is malformed",
+            Self::ContentLength => "the length of the response is malformed or contradicts itself",
+            Self::TransferEncoding => "the response has a transfer coding other than chunked",
+            Self::ChunkSize => "a chunk size of the response is malformed",
+            Self::ChunkEnd => "a chunk of the response is longer than its size",
+            Self::Trailer => "a trailer field of the response is malformed",
+            Self::UnexpectedUpgrade => "the server switched protocols without being asked",
+            Self::UpgradeRefused => "the server refused the WebSocket handshake",
+        })
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HeadBytes => "the header section of the response is too long",
+            Self::HeadBuffer => "the header section does not fit in the buffer lent for it",
+            Self::HeadFields => "the response has too many header fields",
+            Self::InterimResponses => "the server sent too many interim responses",
+            Self::ChunkLine => "a chunk-size line of the response is too long",
+            Self::ChunkOverhead => "the chunk extensions of the response are too long in all",
+            Self::Trailers => "the trailer section of the response is too long",
+            Self::ContentBuffer => "the content does not fit in the buffer lent for it",
+        })
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NameNotResolved => "the host name could not be resolved",
+            Self::Refused => "the server refused the connection",
+            Self::Unreachable => "the server cannot be reached",
+            Self::ConnectFailed => "the connection could not be made",
+            Self::TlsUnavailable => "a secure connection was asked for and TLS is not available",
+            Self::NoResponse => "the server closed the connection without an answer",
+            Self::Lost => "the connection was lost before the response was complete",
+        })
+    }
+}
+
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "timed out: nothing was sent or received for too long",
+            Self::Resource => "timed out: the whole transfer took too long",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+impl core::error::Error for Misuse {}
+impl core::error::Error for PeerError {}
+impl core::error::Error for Limit {}
+impl core::error::Error for Transport {}
+impl core::error::Error for Timer {}

@@ -1,0 +1,58 @@
+//! Every bound of the core: its name, its value and why it is that value.
+//!
+//! A peer can make nothing grow beyond these. Exceeding one ends the task with
+//! [`Error::Limit`](crate::Error::Limit), naming the [`Limit`](crate::Limit) that was met.
+//! Buffers that the caller lends may be smaller: then the buffer is the bound
+//! ([`Limit::HeadBuffer`](crate::Limit::HeadBuffer)).
+
+/// Bytes of one response head, the empty line included.
+///
+/// Offsets of fields are `u16`, so that an index entry takes 8 bytes. Servers refuse request
+/// heads of 8 to 16 KiB and browsers take response heads of 256 KiB; nothing legitimate needs
+/// more than this.
+pub const HEAD_BYTES: usize = u16::MAX as usize;
+
+/// Field lines of one response head. Browsers and servers stop at 100 to 256.
+pub const HEAD_FIELDS: usize = 256;
+
+/// Field lines that are parsed at once. It bounds the stack of the head decoder: 16 bytes each on
+/// a 32-bit target, 512 bytes in all.
+pub const HEAD_BATCH: usize = 32;
+
+/// Interim (1xx) responses before the final one. A server that sends 102 every few seconds during
+/// a long job stays far below; an endless run of them is an attack on the request timeout.
+pub const INTERIM_RESPONSES: u8 = 64;
+
+/// Bytes of one chunk-size line with its extensions, the line end included.
+/// Extensions are ignored (RFC 9112 §7.1.1), so they may cost next to nothing.
+pub const CHUNK_LINE_BYTES: u16 = 4096;
+
+/// Bytes of chunk-size lines that one message may spend on extensions and leading zeros beyond 24
+/// a chunk, in all. It stops a peer that wraps each byte of content in kilobytes of extension.
+pub const CHUNK_OVERHEAD_BYTES: u32 = 64 * 1024;
+
+/// Bytes of a trailer section.
+pub const TRAILER_BYTES: u16 = 16 * 1024;
+
+/// Bytes of a URL. RFC 9110 §4.1 recommends to support at least 8,000.
+pub const URL_BYTES: usize = 8192;
+
+/// Fields of one request, the added ones included.
+pub const REQUEST_FIELDS: usize = 256;
+
+/// Nested `suspend` calls that are counted. Further ones change nothing and are told as
+/// [`Misuse::TooManySuspends`](crate::Misuse::TooManySuspends).
+pub const SUSPENDS: u16 = u16::MAX;
+
+/// Retries on a new connection after a reused one turned out to be dead (RFC 9112 §9.3.1).
+pub const STALE_RETRIES: u8 = 1;
+
+/// Request (idle) timeout in microseconds where the caller names none: 60 s, as URLSession.
+pub const REQUEST_TIMEOUT: u64 = 60_000_000;
+
+/// Resource timeout in microseconds where the caller names none: 7 days, as URLSession.
+pub const RESOURCE_TIMEOUT: u64 = 604_800_000_000;
+
+/// How long a request body is held back for `100 (Continue)`, in microseconds. RFC 9110 §10.1.1
+/// forbids to wait indefinitely; 1 s is what the widespread clients wait.
+pub const CONTINUE_TIMEOUT: u64 = 1_000_000;

@@ -1,0 +1,436 @@
+//! Requests: borrowed, and checked before anything is sent.
+
+use core::fmt;
+
+use crate::limits;
+use crate::url::Url;
+use crate::wire::grammar;
+
+/// Why a request is refused. Nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The method is not a token (RFC 9110 §9.1).
+    Method,
+    /// `CONNECT` asks a proxy for a tunnel; it is not a task's method.
+    Connect,
+    /// A field name is not a token (RFC 9110 §5.1).
+    FieldName,
+    /// A field value has a CR, LF, NUL or another control character (RFC 9110 §5.5).
+    FieldValue,
+    /// `GET`, `HEAD` and `TRACE` take no body.
+    BodyNotAllowed,
+    /// `Content-Length` is malformed, or contradicts the body or itself.
+    ContentLength,
+    /// `Transfer-Encoding` is the task's to set: leave the length of the body open instead.
+    TransferEncoding,
+    /// More than one `Host`.
+    Host,
+    /// More than [`limits::REQUEST_FIELDS`].
+    TooManyFields,
+}
+
+impl RequestError {
+    /// The URLError code that URLSession reports for this.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::BodyNotAllowed => -1103,
+            Self::Method
+            | Self::Connect
+            | Self::FieldName
+            | Self::FieldValue
+            | Self::ContentLength
+            | Self::TransferEncoding
+            | Self::Host
+            | Self::TooManyFields => -1,
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Method => "the method has a character that is not allowed in one",
+            Self::Connect => "CONNECT is for proxies and cannot be a task's method",
+            Self::FieldName => "a field name has a character that is not allowed in one",
+            Self::FieldValue => "a field value has a line break or another control character",
+            Self::BodyNotAllowed => "a GET, HEAD or TRACE request cannot have a body: use POST",
+            Self::ContentLength => "Content-Length contradicts the body: leave it out",
+            Self::TransferEncoding => "Transfer-Encoding cannot be set: leave the length open",
+            Self::Host => "more than one Host field",
+            Self::TooManyFields => "more than 256 fields",
+        })
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+/// A field name that changes what the core does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Host,
+    ContentLength,
+    TransferEncoding,
+    Connection,
+    Expect,
+    Upgrade,
+    ContentType,
+    Other,
+}
+
+impl Known {
+    pub(crate) const fn of(name: &[u8]) -> Self {
+        // By length first: most names are none of these, and are told so by one comparison.
+        match name.len() {
+            4 if grammar::eq_ignore_case(name, b"host") => Self::Host,
+            6 if grammar::eq_ignore_case(name, b"expect") => Self::Expect,
+            7 if grammar::eq_ignore_case(name, b"upgrade") => Self::Upgrade,
+            10 if grammar::eq_ignore_case(name, b"connection") => Self::Connection,
+            12 if grammar::eq_ignore_case(name, b"content-type") => Self::ContentType,
+            14 if grammar::eq_ignore_case(name, b"content-length") => Self::ContentLength,
+            17 if grammar::eq_ignore_case(name, b"transfer-encoding") => Self::TransferEncoding,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A field line of a request: a checked name and value (RFC 9110 §5).
+///
+/// The check is a `const fn`: with [`field!`](crate::field) it happens at compile time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    name: &'a str,
+    value: &'a [u8],
+    known: Known,
+}
+
+impl<'a> Field<'a> {
+    /// A field of this name and value. Space around the value is not part of it and is removed.
+    ///
+    /// # Errors
+    /// [`RequestError::FieldName`] where the name is not a token, [`RequestError::FieldValue`]
+    /// where the value has a control character other than tab, CR and LF above all.
+    pub const fn new(name: &'a str, value: &'a [u8]) -> Result<Self, RequestError> {
+        if !grammar::is_token(name.as_bytes()) {
+            return Err(RequestError::FieldName);
+        }
+        if !grammar::is_field_value(value) {
+            return Err(RequestError::FieldValue);
+        }
+        let known = Known::of(name.as_bytes());
+        Ok(Self {
+            name,
+            value: grammar::trim_ows(value),
+            known,
+        })
+    }
+
+    /// The name, in the case it was given in and is sent in.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The value, without surrounding space.
+    #[must_use]
+    pub const fn value(&self) -> &'a [u8] {
+        self.value
+    }
+
+    pub(crate) const fn known(&self) -> Known {
+        self.known
+    }
+}
+
+impl fmt::Debug for Field<'_> {
+    /// The name only: values hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Field({})", self.name)
+    }
+}
+
+/// A [`Field`] checked at compile time: `field!("Accept", "text/plain")`.
+#[macro_export]
+macro_rules! field {
+    ($name:expr, $value:expr) => {
+        const {
+            match $crate::Field::new($name, $value.as_bytes()) {
+                Ok(field) => field,
+                Err(_) => panic!("not a valid field"),
+            }
+        }
+    };
+}
+
+/// How long the body of a request is, in bytes of content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum BodyLength {
+    /// No body.
+    None,
+    /// A body of exactly so many bytes, sent with `Content-Length`.
+    Known(u64),
+    /// A body that ends when its source ends, sent chunked.
+    Unknown,
+}
+
+/// A request: method, URL, fields and the length of its body, all checked.
+///
+/// It borrows everything and is cheap to copy. The same request is lent to the task at every call
+/// that asks for one; the body itself never passes through the core.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    method: &'a str,
+    url: Url<'a>,
+    fields: &'a [Field<'a>],
+    body: BodyLength,
+    traits: RequestTraits,
+}
+
+/// What the machines need to know of a request after it was checked, in a few bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestTraits {
+    pub(crate) body: BodyLength,
+    pub(crate) is_head: bool,
+    /// RFC 9110 §9.2.2.
+    pub(crate) is_idempotent: bool,
+    /// The caller set `Connection: close`.
+    pub(crate) close: bool,
+    /// The caller set `Upgrade`.
+    pub(crate) upgrade: bool,
+    /// The caller set `Expect: 100-continue`.
+    pub(crate) expect: bool,
+    pub(crate) has_host: bool,
+    pub(crate) has_length: bool,
+    pub(crate) has_content_type: bool,
+    pub(crate) is_post: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A request, checked at the door.
+    ///
+    /// Methods that are known are sent in upper case, others as they are. A `Content-Length` among
+    /// the fields settles a length that is [`BodyLength::Unknown`].
+    ///
+    /// # Errors
+    /// What is wrong with it, see [`RequestError`]. Nothing is sent or kept.
+    pub fn new(
+        method: &'a str,
+        url: Url<'a>,
+        fields: &'a [Field<'a>],
+        body: BodyLength,
+    ) -> Result<Self, RequestError> {
+        let method = normalized_method(method)?;
+        if fields.len() > limits::REQUEST_FIELDS {
+            return Err(RequestError::TooManyFields);
+        }
+        let mut traits = RequestTraits::of(method, body);
+        for field in fields {
+            traits.add(field)?;
+        }
+        let takes_no_body = matches!(method, "GET" | "HEAD" | "TRACE");
+        if takes_no_body && !matches!(traits.body, BodyLength::None | BodyLength::Known(0)) {
+            return Err(RequestError::BodyNotAllowed);
+        }
+        Ok(Self {
+            method,
+            url,
+            fields,
+            body: traits.body,
+            traits,
+        })
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// The URL.
+    #[must_use]
+    pub const fn url(&self) -> Url<'a> {
+        self.url
+    }
+
+    /// The fields that the caller set.
+    #[must_use]
+    pub const fn fields(&self) -> &'a [Field<'a>] {
+        self.fields
+    }
+
+    /// The length of the body.
+    #[must_use]
+    pub const fn body(&self) -> BodyLength {
+        self.body
+    }
+
+    pub(crate) const fn traits(&self) -> RequestTraits {
+        self.traits
+    }
+}
+
+impl RequestTraits {
+    fn of(method: &str, body: BodyLength) -> Self {
+        Self {
+            body,
+            is_head: method == "HEAD",
+            is_idempotent: matches!(
+                method,
+                "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
+            ),
+            close: false,
+            upgrade: false,
+            expect: false,
+            has_host: false,
+            has_length: false,
+            has_content_type: false,
+            is_post: method == "POST",
+        }
+    }
+
+    fn add(&mut self, field: &Field<'_>) -> Result<(), RequestError> {
+        match field.known {
+            Known::Other => {}
+            Known::Host if self.has_host => return Err(RequestError::Host),
+            Known::Host => self.has_host = true,
+            Known::ContentType => self.has_content_type = true,
+            Known::TransferEncoding => return Err(RequestError::TransferEncoding),
+            Known::ContentLength => self.add_length(field.value)?,
+            Known::Connection => {
+                let close = |token: &[u8]| grammar::eq_ignore_case(token, b"close");
+                self.close |= grammar::elements(field.value).any(close);
+            }
+            Known::Upgrade => self.upgrade = true,
+            Known::Expect => self.expect = grammar::eq_ignore_case(field.value, b"100-continue"),
+        }
+        Ok(())
+    }
+
+    /// A length that the caller wrote down must be the body's, and be written once
+    /// (RFC 9110 §8.6).
+    fn add_length(&mut self, value: &[u8]) -> Result<(), RequestError> {
+        let length = grammar::decimal(value).ok_or(RequestError::ContentLength)?;
+        let agrees = match self.body {
+            BodyLength::None => length == 0,
+            BodyLength::Known(known) => length == known,
+            BodyLength::Unknown => true,
+        };
+        if self.has_length || !agrees {
+            return Err(RequestError::ContentLength);
+        }
+        self.has_length = true;
+        self.body = BodyLength::Known(length);
+        Ok(())
+    }
+}
+
+fn normalized_method(method: &str) -> Result<&str, RequestError> {
+    const KNOWN: [&str; 8] = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE",
+    ];
+    for known in KNOWN {
+        if method.eq_ignore_ascii_case(known) {
+            return Ok(known);
+        }
+    }
+    if method.eq_ignore_ascii_case("CONNECT") {
+        return Err(RequestError::Connect);
+    }
+    if !grammar::is_token(method.as_bytes()) {
+        return Err(RequestError::Method);
+    }
+    Ok(method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url() -> Url<'static> {
+        Url::parse("http://a/").unwrap()
+    }
+
+    fn refused(method: &str, fields: &[Field<'_>], body: BodyLength) -> Option<RequestError> {
+        Request::new(method, url(), fields, body).err()
+    }
+
+    fn length(value: &str) -> [Field<'_>; 1] {
+        [Field::new("content-LENGTH", value.as_bytes()).unwrap()]
+    }
+
+    #[test]
+    fn fields_that_would_split_the_message_are_refused() {
+        for value in ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "a\x7f"] {
+            let refused = Field::new("X", value.as_bytes()).err();
+            assert_eq!(refused, Some(RequestError::FieldValue), "{value:?}");
+        }
+        for name in ["", "a b", "a:", "a\r\n", "ä", "a\0"] {
+            assert_eq!(
+                Field::new(name, b"").err(),
+                Some(RequestError::FieldName),
+                "{name:?}"
+            );
+        }
+        assert_eq!(Field::new("X", b" \t a b \t").unwrap().value(), b"a b");
+    }
+
+    #[test]
+    fn known_methods_are_upper_case_and_others_verbatim() {
+        let method = |m| Request::new(m, url(), &[], BodyLength::None).map(|r| r.method());
+        assert_eq!(method("get"), Ok("GET"));
+        assert_eq!(method("Purge"), Ok("Purge"));
+        assert_eq!(method("G T"), Err(RequestError::Method));
+        assert_eq!(method(""), Err(RequestError::Method));
+        assert_eq!(method("connect"), Err(RequestError::Connect));
+    }
+
+    #[test]
+    fn a_body_is_refused_where_the_method_takes_none() {
+        for method in ["GET", "head", "TRACE"] {
+            for body in [BodyLength::Known(1), BodyLength::Unknown] {
+                assert_eq!(
+                    refused(method, &[], body),
+                    Some(RequestError::BodyNotAllowed)
+                );
+            }
+            assert_eq!(refused(method, &[], BodyLength::Known(0)), None);
+        }
+        assert_eq!(RequestError::BodyNotAllowed.code(), -1103);
+    }
+
+    #[test]
+    fn content_length_must_agree_with_the_body() {
+        let wrong = Some(RequestError::ContentLength);
+        assert_eq!(refused("POST", &length("5"), BodyLength::Known(5)), None);
+        assert_eq!(refused("POST", &length("4"), BodyLength::Known(5)), wrong);
+        assert_eq!(refused("POST", &length("5"), BodyLength::None), wrong);
+        assert_eq!(refused("POST", &length("+5"), BodyLength::Known(5)), wrong);
+        let twice = [length("5")[0], length("5")[0]];
+        assert_eq!(refused("POST", &twice, BodyLength::Known(5)), wrong);
+        let seven = length("7");
+        let settled = Request::new("PUT", url(), &seven, BodyLength::Unknown);
+        assert_eq!(settled.map(|r| r.body()), Ok(BodyLength::Known(7)));
+    }
+
+    #[test]
+    fn framing_and_routing_fields_cannot_be_abused() {
+        let te = [field!("Transfer-Encoding", "chunked")];
+        assert_eq!(
+            refused("POST", &te, BodyLength::Unknown),
+            Some(RequestError::TransferEncoding)
+        );
+        let hosts = [field!("Host", "a"), field!("host", "b")];
+        assert_eq!(
+            refused("GET", &hosts, BodyLength::None),
+            Some(RequestError::Host)
+        );
+        let many = [field!("A", "b"); limits::REQUEST_FIELDS + 1];
+        assert_eq!(
+            refused("GET", &many, BodyLength::None),
+            Some(RequestError::TooManyFields)
+        );
+    }
+}

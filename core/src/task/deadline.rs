@@ -1,0 +1,90 @@
+//! The timers of a task.
+
+use crate::error::Timer;
+use crate::limits::CONTINUE_TIMEOUT;
+use crate::time::Instant;
+
+/// When something must have happened.
+///
+/// The request timer is an idle timer: it starts with the connection attempt, starts again with
+/// every byte that moves, and rests while the task is suspended. The resource timer starts with the
+/// first resume and runs on, whatever happens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadlines {
+    request_timeout: u64,
+    resource_timeout: u64,
+    /// When something last moved; `None` while nothing is expected to.
+    active: Option<Instant>,
+    /// When the task was first resumed.
+    started: Option<Instant>,
+}
+
+impl Deadlines {
+    pub(crate) const fn new(request_timeout: u64, resource_timeout: u64) -> Self {
+        Self {
+            request_timeout,
+            resource_timeout,
+            active: None,
+            started: None,
+        }
+    }
+
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.started = self.started.or(Some(now));
+    }
+
+    /// Something moved, or is expected to from now on.
+    pub(crate) fn touch(&mut self, now: Instant) {
+        self.active = Some(now);
+    }
+
+    /// The task runs again: the request timer starts anew if it ran before.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        if self.active.is_some() {
+            self.active = Some(now);
+        }
+    }
+
+    /// Nothing is expected to move any more.
+    pub(crate) fn rest(&mut self) {
+        self.active = None;
+    }
+
+    /// The earliest instant at which a timer runs out.
+    pub(crate) fn next(&self, suspended: bool, continues: bool) -> Option<Instant> {
+        let mut next = self
+            .started
+            .map(|started| started.after(self.resource_timeout));
+        if let (Some(active), false) = (self.active, suspended) {
+            let idle = match continues {
+                true => self.request_timeout.min(CONTINUE_TIMEOUT),
+                false => self.request_timeout,
+            };
+            let due = active.after(idle);
+            next = Some(next.map_or(due, |next| next.min(due)));
+        }
+        next
+    }
+
+    /// Whether the body was held back long enough.
+    pub(crate) fn continue_is_due(&self, now: Instant, suspended: bool) -> bool {
+        !suspended
+            && self
+                .active
+                .is_some_and(|active| active.after(CONTINUE_TIMEOUT) <= now)
+    }
+
+    /// The timer that has run out, if any.
+    pub(crate) fn expired(&self, now: Instant, suspended: bool) -> Option<Timer> {
+        let over = |since: Option<Instant>, timeout| {
+            since.is_some_and(|since| since.after(timeout) <= now)
+        };
+        if over(self.started, self.resource_timeout) {
+            Some(Timer::Resource)
+        } else if !suspended && over(self.active, self.request_timeout) {
+            Some(Timer::Request)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Everything that comes into a task: the `handle_*` family.
+
+use super::counts::ByteCounts;
+use super::output::{Release, Wish};
+use super::{Phase, Task, TaskKind, expected_to_send};
+use crate::error::{Error, Limit, Misuse, PeerError, Transport};
+use crate::limits;
+use crate::time::Instant;
+use crate::transfer::{Look, Transfer};
+use crate::wire::chunked::Run;
+use crate::wire::encode::RequestHead;
+use crate::wire::framing::{CloseReason, Framing};
+use crate::wire::head::{Slot, WholeHead};
+
+/// What to do with the input after [`Task::handle_head`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub struct Advance {
+    /// Bytes to drop from the front of the input: an interim response, which `index` lists until
+    /// then.
+    pub drop: usize,
+    /// Bytes of the head of the final response, at the front of the input; what follows is body.
+    /// 0 while it is not whole.
+    pub head: usize,
+}
+
+/// Which direction of a connection is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Broken {
+    /// A write failed. An answer may still be there to be read.
+    Sending,
+    /// A read failed: not an orderly end, which is [`Task::handle_end`].
+    Receiving,
+}
+
+impl Task {
+    // Connection.
+
+    /// A connection attempt begins: the request timer starts. Not while waiting for a turn.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `Connect` is asked for.
+    pub fn handle_connecting(&mut self, now: Instant) -> Result<(), Misuse> {
+        self.wants_connection()?;
+        self.deadlines.touch(now);
+        Ok(())
+    }
+
+    /// A connection is there: a new one, or one that carried an exchange before (`is_reused`).
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `Connect` is asked for.
+    pub fn handle_connected(&mut self, now: Instant, is_reused: bool) -> Result<(), Misuse> {
+        self.wants_connection()?;
+        self.deadlines.touch(now);
+        self.is_connected = true;
+        self.transfer = Transfer::new(&self.request, is_reused);
+        self.counts = ByteCounts::start(expected_to_send(&self.request));
+        if self.kind == TaskKind::Stream {
+            self.upgrade();
+        } else {
+            self.set_phase(Phase::Prepare);
+        }
+        Ok(())
+    }
+
+    /// No connection can be had.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `Connect` is asked for.
+    pub fn handle_connect_failed(&mut self, why: Transport) -> Result<(), Misuse> {
+        self.wants_connection()?;
+        self.fail(Error::Transport(why));
+        Ok(())
+    }
+
+    /// The fields to add are known: the exchange begins.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `Prepare` is asked for.
+    pub fn handle_prepared(&mut self, now: Instant) -> Result<(), Misuse> {
+        if self.phase != Phase::Prepare {
+            return Err(Misuse::NotAskedFor);
+        }
+        self.deadlines.touch(now);
+        self.set_phase(Phase::Exchange);
+        Ok(())
+    }
+
+    // Sending.
+
+    /// Writes what is due of head or chunk framing into `output`. Returns the number of bytes
+    /// written: at least 1 unless `output` is empty, in which case it must be asked again.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Encode`](crate::Send::Encode).
+    pub fn encode(&mut self, head: &RequestHead<'_>, output: &mut [u8]) -> Result<usize, Misuse> {
+        if self.phase != Phase::Exchange {
+            return Err(Misuse::NotAskedFor);
+        }
+        self.transfer.send.encode(head, output)
+    }
+
+    /// `count` bytes were written to the connection, of what `io` last allowed.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] if nothing may be sent, [`Misuse::TooMuch`] if `count` is more than
+    /// was allowed. A write that was begun before the task was suspended is reported all the same.
+    pub fn handle_sent(&mut self, now: Instant, count: usize) -> Result<(), Misuse> {
+        if self.phase != Phase::Exchange {
+            return Err(Misuse::NotAskedFor);
+        }
+        let content = self.transfer.send.handle_sent(count)?;
+        self.counts.add_sent(count, content);
+        self.deadlines.touch(now);
+        Ok(())
+    }
+
+    /// `count` bytes of the body are at hand in one piece; 0: the body ends here.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Source`](crate::Send::Source).
+    pub fn handle_source(&mut self, now: Instant, count: usize) -> Result<(), Misuse> {
+        if self.phase != Phase::Exchange {
+            return Err(Misuse::NotAskedFor);
+        }
+        self.transfer.send.handle_source(count)?;
+        if count == 0 {
+            self.counts.expected_to_send = Some(self.counts.sent);
+        }
+        self.deadlines.touch(now);
+        Ok(())
+    }
+
+    // Receiving.
+
+    /// Looks for the head of a response in `input`: all bytes received and not yet taken, of which
+    /// nothing was dropped. `full`: they cannot become more. Lists the fields in `index` as far as
+    /// it goes. Folded field lines are joined in place.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Receive::Head`](crate::Receive) or `HeadAgain`. A
+    /// malformed head is no error of this call: it ends the task.
+    pub fn handle_head(
+        &mut self,
+        now: Instant,
+        input: &mut [u8],
+        full: bool,
+        index: &mut [Slot],
+    ) -> Result<Advance, Misuse> {
+        self.takes_input()?;
+        let look = self
+            .transfer
+            .receive
+            .look(input, full, index)
+            .ok_or(Misuse::NotAskedFor)?;
+        self.deadlines.touch(now);
+        match look {
+            Err(error) => {
+                self.fail(error);
+                Ok(Advance::default())
+            }
+            Ok(Look::Partial) => Ok(Advance::default()),
+            Ok(Look::Interim(head)) => {
+                self.counts.add_received(usize::from(head.length), 0);
+                self.due.interim = head.facts.status;
+                // RFC 9110 §15.2.1. A server that sends another 1xx has seen the request too.
+                self.transfer.send.go_on();
+                Ok(Advance {
+                    drop: usize::from(head.length),
+                    head: 0,
+                })
+            }
+            Ok(Look::Final(head)) => {
+                self.counts.add_received(usize::from(head.length), 0);
+                self.begin_response(head, input.len());
+                Ok(Advance {
+                    drop: 0,
+                    head: usize::from(head.length),
+                })
+            }
+        }
+    }
+
+    /// Takes `bytes` of the body, no more than `io` allowed unless they were held already. Content
+    /// is moved to their front. Returns its length; bytes behind the end of the body are dropped,
+    /// and the connection with them.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Receive::Body`](crate::Receive). Malformed framing ends the task,
+    /// after the content before it.
+    pub fn handle_body(&mut self, now: Instant, bytes: &mut [u8]) -> Result<usize, Misuse> {
+        self.takes_input()?;
+        let read = self
+            .transfer
+            .receive
+            .read_body(bytes)
+            .ok_or(Misuse::NotAskedFor)?;
+        self.counts.add_received(bytes.len(), read.content);
+        self.deadlines.touch(now);
+        if let Some(error) = read.failure {
+            self.fail(error);
+        } else if self.transfer.receive.is_done() {
+            self.end_message(read.excess);
+        }
+        Ok(read.content)
+    }
+
+    /// As [`handle_body`](Self::handle_body), for who takes slices: nothing is moved. Returns the
+    /// next run of `bytes`; call again with the rest until a run consumes nothing, or the exchange
+    /// is over.
+    ///
+    /// # Errors
+    /// As [`handle_body`](Self::handle_body).
+    pub fn handle_run(&mut self, now: Instant, bytes: &[u8]) -> Result<Run, Misuse> {
+        self.takes_input()?;
+        match self
+            .transfer
+            .receive
+            .read_run(bytes)
+            .ok_or(Misuse::NotAskedFor)?
+        {
+            Err(error) => {
+                self.fail(error);
+                Ok(Run::default())
+            }
+            Ok((run, excess)) => {
+                self.counts.add_received(run.consumed(), run.content);
+                self.deadlines.touch(now);
+                if self.transfer.receive.is_done() {
+                    self.end_message(excess);
+                }
+                Ok(run)
+            }
+        }
+    }
+
+    /// The server ended the connection in order.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `io` allows reading, or writing.
+    pub fn handle_end(&mut self) -> Result<(), Misuse> {
+        self.takes_input()?;
+        match self.transfer.receive.end() {
+            Ok(()) => self.end_message(false),
+            Err(why) => self.lose(why),
+        }
+        Ok(())
+    }
+
+    /// The connection broke. After a failed write an answer is still read, if there is one: a
+    /// server that refuses a body sends its answer and closes (RFC 9112 §9.6).
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `io` allows reading, or writing.
+    pub fn handle_broken(&mut self, which: Broken) -> Result<(), Misuse> {
+        self.takes_input()?;
+        match which {
+            Broken::Sending => self.transfer.stop_sending(),
+            Broken::Receiving => self.lose(self.transfer.receive.lost()),
+        }
+        Ok(())
+    }
+
+    // Content.
+
+    /// The consumer took `count` bytes of content. Restarts the request timer, which must not run
+    /// out because a consumer is slow.
+    ///
+    /// # Errors
+    /// [`Misuse::TooMuch`] if that is more than was received.
+    pub fn handle_delivered(&mut self, now: Instant, count: u64) -> Result<(), Misuse> {
+        if !self.counts.add_delivered(count) {
+            return Err(Misuse::TooMuch);
+        }
+        self.deadlines.resume(now);
+        Ok(())
+    }
+
+    /// What was received is stored. The task succeeds.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `Finish` was asked for.
+    pub fn handle_committed(&mut self) -> Result<(), Misuse> {
+        if self.phase != Phase::Finish {
+            return Err(Misuse::NotAskedFor);
+        }
+        self.set_phase(Phase::Committed);
+        Ok(())
+    }
+
+    /// What was received cannot be stored: the task fails, with `why` where a limit was met.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless content is being received or committed.
+    pub fn handle_sink_failed(&mut self, why: Option<Limit>) -> Result<(), Misuse> {
+        if !matches!(self.phase, Phase::Exchange | Phase::Finish) {
+            return Err(Misuse::NotAskedFor);
+        }
+        self.fail(why.map_or(Error::Sink, Error::Limit));
+        Ok(())
+    }
+
+    /// The protocol that took over the connection is done with it.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `Upgraded` was said.
+    pub fn handle_upgraded_end(&mut self, result: Result<(), Error>) -> Result<(), Misuse> {
+        if self.phase != Phase::Upgraded {
+            return Err(Misuse::NotAskedFor);
+        }
+        match result {
+            Ok(()) => self.set_phase(Phase::Committed),
+            Err(error) => self.fail(error),
+        }
+        Ok(())
+    }
+
+    // Time.
+
+    /// It is `now`. Ends the task if a timer has run out, else changes nothing: too early is
+    /// harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline().is_none() {
+            return;
+        }
+        let suspended = self.is_suspended();
+        if let Some(timer) = self.deadlines.expired(now, suspended) {
+            self.fail(Error::TimedOut(timer));
+        } else if self.transfer.send.waits_for_continue()
+            && self.deadlines.continue_is_due(now, suspended)
+        {
+            self.transfer.send.go_on();
+        }
+    }
+
+    // Transitions.
+
+    fn wants_connection(&self) -> Result<(), Misuse> {
+        match matches!(self.phase, Phase::Connect(_)) {
+            true => Ok(()),
+            false => Err(Misuse::NotAskedFor),
+        }
+    }
+
+    /// In an exchange, and nothing has to be said before more input is taken.
+    fn takes_input(&self) -> Result<(), Misuse> {
+        match self.phase == Phase::Exchange && !self.due.blocks_input() {
+            true => Ok(()),
+            false => Err(Misuse::NotAskedFor),
+        }
+    }
+
+    /// The final head came, in an input of `held` bytes.
+    fn begin_response(&mut self, head: WholeHead, held: usize) {
+        let facts = head.facts;
+        self.due.response = facts.status;
+        if facts.status == 101 {
+            // RFC 9110 §15.2.2: only in answer to Upgrade.
+            return match self.request.upgrade {
+                true => self.upgrade(),
+                false => self.refuse_response(PeerError::UnexpectedUpgrade),
+            };
+        }
+        if self.kind == TaskKind::WebSocket {
+            return self.fail(Error::Peer(PeerError::UpgradeRefused));
+        }
+        let framing = match facts.framing(self.request.is_head) {
+            Ok(framing) => framing,
+            Err(error) => return self.refuse_response(error),
+        };
+        self.counts.expected_to_receive = match framing {
+            Framing::None => Some(0),
+            Framing::Length(length) if !facts.is_coded => Some(length),
+            Framing::Length(_) | Framing::Chunked | Framing::Close => None,
+        };
+        self.transfer.add_reason(facts.closes(framing));
+        self.transfer.receive.begin_body(framing);
+        // A final answer other than success, before the request is sent: the server does not want
+        // the rest (RFC 9112 §9.5).
+        if facts.status >= 300 {
+            self.transfer.stop_sending();
+        }
+        if self.transfer.receive.is_done() {
+            self.end_message(held > usize::from(head.length));
+        }
+    }
+
+    /// The head cannot be trusted: the user gets no response.
+    fn refuse_response(&mut self, error: PeerError) {
+        self.due.response = 0;
+        self.fail(Error::Peer(error));
+    }
+
+    fn upgrade(&mut self) {
+        self.deadlines.rest();
+        self.is_connected = false;
+        self.due.upgraded = true;
+        self.set_phase(Phase::Upgraded);
+    }
+
+    /// The last byte of the response came.
+    fn end_message(&mut self, excess: bool) {
+        self.transfer.stop_sending();
+        self.transfer
+            .add_reason(excess.then_some(CloseReason::ExcessBytes));
+        self.release(match self.transfer.closes {
+            Some(reason) => Release::Close(reason),
+            None => Release::Reuse,
+        });
+        self.set_phase(Phase::Finish);
+    }
+
+    /// The connection is gone before the end: retried once if it was dead from the start.
+    ///
+    /// A reused connection may have been closed by the server while the request was on its way.
+    /// Without any byte of an answer the request may be sent again, if it is idempotent or was
+    /// not sent at all, and if its body can be had again (RFC 9112 §9.3.1).
+    fn lose(&mut self, why: Transport) {
+        let again = self.transfer.is_reused
+            && why == Transport::NoResponse
+            && self.stale_retries < limits::STALE_RETRIES
+            && (self.request.is_idempotent || self.counts.wire_sent == 0)
+            && (self.body_is_replayable || self.counts.sent == 0);
+        if !again {
+            return self.fail(Error::Transport(why));
+        }
+        self.stale_retries = self.stale_retries.saturating_add(1);
+        self.release(Release::Close(CloseReason::Stale));
+        self.set_phase(Phase::Connect(Wish::New));
+    }
+}

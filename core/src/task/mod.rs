@@ -1,0 +1,340 @@
+//! The task: what the user holds, and all its decisions.
+
+pub(crate) mod counts;
+mod deadline;
+mod input;
+pub use input::{Advance, Broken};
+pub(crate) mod output;
+mod progress;
+pub(crate) mod state;
+
+pub use progress::Progress;
+
+use crate::error::{Error, Misuse};
+use crate::limits;
+use crate::request::{BodyLength, Request, RequestTraits};
+use crate::time::Instant;
+use crate::transfer::{Io, Transfer};
+use crate::wire::framing::CloseReason;
+use counts::ByteCounts;
+use deadline::Deadlines;
+use output::{Due, Event, Output, Release, Wish};
+use state::{Lifecycle, TaskState};
+
+/// What a task is for. The kinds differ in what owns the connection after the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum TaskKind {
+    /// Content to memory.
+    #[default]
+    Data,
+    /// A body from somewhere, content to memory.
+    Upload,
+    /// Content to a file or another sink.
+    Download,
+    /// A raw connection: no HTTP at all.
+    Stream,
+    /// A connection that the server must switch to WebSocket.
+    WebSocket,
+}
+
+/// How a task behaves, beside its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskOptions {
+    /// What it is for.
+    pub kind: TaskKind,
+    /// The longest time without a byte sent or received, in microseconds.
+    pub request_timeout: u64,
+    /// The longest time from the first resume to the end, in microseconds.
+    pub resource_timeout: u64,
+    /// Whether the body can be sent again from its start. `true` for bytes and files.
+    pub body_is_replayable: bool,
+}
+
+impl Default for TaskOptions {
+    fn default() -> Self {
+        Self {
+            kind: TaskKind::Data,
+            request_timeout: limits::REQUEST_TIMEOUT,
+            resource_timeout: limits::RESOURCE_TIMEOUT,
+            body_is_replayable: true,
+        }
+    }
+}
+
+/// A task: lifecycle, transfers, counts and timers as one plain value.
+///
+/// It holds no buffer and borrows nothing. Four families of methods, and no others:
+///
+/// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
+///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind);
+/// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel);
+/// - input, `handle_*`, and [`encode`](Self::encode), which fills a lent buffer;
+/// - output: [`poll_output`](Self::poll_output).
+///
+/// **Drain rule:** after any call that takes `&mut self`, ask `poll_output` until it gives a state
+/// output, and do that. An input that was not asked for is a [`Misuse`] and changes nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Task {
+    lifecycle: Lifecycle,
+    phase: Phase,
+    due: Due,
+    transfer: Transfer,
+    counts: ByteCounts,
+    deadlines: Deadlines,
+    request: RequestTraits,
+    kind: TaskKind,
+    body_is_replayable: bool,
+    stale_retries: u8,
+    /// A connection is ours to release.
+    is_connected: bool,
+}
+
+/// Where a task is. Variants in the order in which a task passes through them; each can also go to
+/// `Failed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Never resumed. Exit: `Connect`.
+    Created,
+    /// Without a connection. Exits: `Prepare`, and `Upgraded` for a stream task.
+    Connect(Wish),
+    /// Before the head is encoded. Exit: `Exchange`.
+    Prepare,
+    /// On the connection. Exits: `Finish`, `Upgraded`, and `Connect` after a stale connection.
+    Exchange,
+    /// The connection is another protocol's. Exit: `Committed`.
+    Upgraded,
+    /// Everything is received. Exit: `Committed`.
+    Finish,
+    /// Everything is stored. Exit: `Completed`.
+    Committed,
+    /// Exit: `Completed`.
+    Failed(Error),
+    /// The completion was told.
+    Completed,
+}
+
+impl Task {
+    /// A suspended task for `request`.
+    #[must_use]
+    pub fn new(request: &Request<'_>, options: TaskOptions) -> Self {
+        let traits = request.traits();
+        Self {
+            lifecycle: Lifecycle::new(),
+            phase: Phase::Created,
+            due: Due::default(),
+            transfer: Transfer::new(&traits, false),
+            counts: ByteCounts::start(expected_to_send(&traits)),
+            deadlines: Deadlines::new(options.request_timeout, options.resource_timeout),
+            request: traits,
+            kind: options.kind,
+            body_is_replayable: options.body_is_replayable,
+            stale_retries: 0,
+            is_connected: false,
+        }
+    }
+
+    // Commands.
+
+    /// Takes one suspend back; with the last one the task runs. Starts its timers.
+    pub fn resume(&mut self, now: Instant) {
+        if self.lifecycle.resume() {
+            self.deadlines.start(now);
+            self.deadlines.resume(now);
+            if self.phase == Phase::Created {
+                self.phase = Phase::Connect(Wish::Any);
+            }
+        }
+    }
+
+    /// Holds the task: no read begins, and no write beyond one that has begun. Calls nest. A
+    /// connection attempt is given up, and made again after `resume`.
+    ///
+    /// # Errors
+    /// [`Misuse::TooManySuspends`] beyond [`limits::SUSPENDS`] nested calls.
+    pub fn suspend(&mut self) -> Result<(), Misuse> {
+        self.lifecycle.suspend().map(|_| ())
+    }
+
+    /// Ends the task with [`Error::Canceled`], whether it runs or not. A task that has completed
+    /// or is being cancelled stays as it is.
+    pub fn cancel(&mut self) {
+        if self.lifecycle.cancel() {
+            self.due = Due {
+                release: self.due.release,
+                ..Due::default()
+            };
+            self.fail(Error::Canceled);
+        }
+    }
+
+    // Getters.
+
+    /// The state.
+    #[must_use]
+    pub const fn state(&self) -> TaskState {
+        self.lifecycle.state()
+    }
+
+    /// What the task is for.
+    #[must_use]
+    pub const fn kind(&self) -> TaskKind {
+        self.kind
+    }
+
+    /// The bytes of the current transfer.
+    #[must_use]
+    pub const fn counts(&self) -> &ByteCounts {
+        &self.counts
+    }
+
+    /// Progress of sending and receiving together. Once the task has completed, the end is
+    /// reached.
+    #[must_use]
+    pub const fn progress(&self) -> Progress {
+        match self.lifecycle.state() {
+            TaskState::Completed => self.counts.ended(),
+            TaskState::Running | TaskState::Suspended | TaskState::Canceling => {
+                self.counts.progress()
+            }
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called at the latest; earlier is
+    /// harmless. `None`: no timer runs.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            // What is wholly received is committed, however long that takes.
+            Phase::Created
+            | Phase::Finish
+            | Phase::Committed
+            | Phase::Failed(_)
+            | Phase::Completed => None,
+            Phase::Connect(_) | Phase::Prepare | Phase::Exchange | Phase::Upgraded => self
+                .deadlines
+                .next(self.is_suspended(), self.transfer.send.waits_for_continue()),
+        }
+    }
+
+    /// What the connection may be used for now, with `room` bytes for content: the same until
+    /// something changes. Neither half while the task is suspended.
+    #[must_use]
+    pub fn io(&self, room: usize) -> Io {
+        let moves = self.phase == Phase::Exchange && !self.due.blocks_input();
+        if !moves || self.is_suspended() {
+            return Io::NONE;
+        }
+        Io {
+            send: self.transfer.send.io(),
+            receive: self.transfer.receive.io(room),
+        }
+    }
+
+    /// Whether `output` is what the task would still say: "is what you told me still so?"
+    #[must_use]
+    pub fn still(&self, output: Output) -> bool {
+        self.peek() == output
+    }
+
+    // Output.
+
+    /// The next thing to do. Said-once outputs are given once.
+    pub fn poll_output(&mut self) -> Output {
+        let output = self.peek();
+        match output {
+            Output::Event(Event::InformationalResponse { .. }) => self.due.interim = 0,
+            Output::Event(Event::Response { .. }) => self.due.response = 0,
+            Output::Upgraded => self.due.upgraded = false,
+            Output::Close(_) | Output::Reuse => self.due.release = None,
+            Output::Complete(_) => {
+                // Before the completion is told, so that who hears of it finds the state set.
+                self.lifecycle.finish();
+                self.phase = Phase::Completed;
+            }
+            Output::Connect(_)
+            | Output::Prepare
+            | Output::Exchange
+            | Output::Finish
+            | Output::Wait => {}
+        }
+        output
+    }
+
+    /// What [`poll_output`](Self::poll_output) would say.
+    fn peek(&self) -> Output {
+        let suspended = self.is_suspended();
+        if !suspended {
+            if self.due.interim != 0 {
+                return Output::Event(Event::InformationalResponse {
+                    status: self.due.interim,
+                });
+            }
+            if self.due.response != 0 {
+                return Output::Event(Event::Response {
+                    status: self.due.response,
+                });
+            }
+            if self.due.upgraded {
+                return Output::Upgraded;
+            }
+        }
+        // A connection is given back, and a failure told, even while suspended.
+        match (self.due.release, self.phase) {
+            (Some(Release::Close(reason)), _) => Output::Close(reason),
+            (Some(Release::Reuse), _) => Output::Reuse,
+            (None, Phase::Failed(error)) => Output::Complete(Err(error)),
+            // An exchange is kept, with whatever is pending in it, and gated by `io`.
+            (None, Phase::Exchange) if !self.due.blocks_input() => Output::Exchange,
+            (None, _) if suspended => Output::Wait,
+            (None, Phase::Connect(wish)) => Output::Connect(wish),
+            (None, Phase::Prepare) => Output::Prepare,
+            (None, Phase::Finish) => Output::Finish,
+            (None, Phase::Committed) => Output::Complete(Ok(())),
+            (None, Phase::Created | Phase::Exchange | Phase::Upgraded | Phase::Completed) => {
+                Output::Wait
+            }
+        }
+    }
+
+    // Transitions that several inputs share.
+
+    const fn is_suspended(&self) -> bool {
+        matches!(self.lifecycle.state(), TaskState::Suspended)
+    }
+
+    fn set_phase(&mut self, phase: Phase) {
+        crate::log::trace!("phase changes");
+        self.phase = phase;
+    }
+
+    /// Ends the task with an error; the first one counts.
+    fn fail(&mut self, error: Error) {
+        if matches!(self.phase, Phase::Failed(_) | Phase::Completed) {
+            return;
+        }
+        self.release(Release::Close(CloseReason::Failed));
+        self.set_phase(Phase::Failed(error));
+    }
+
+    /// Gives up the connection, if there is one.
+    fn release(&mut self, release: Release) {
+        self.deadlines.rest();
+        if self.is_connected {
+            self.is_connected = false;
+            self.due.release = Some(release);
+        }
+    }
+}
+
+/// Content to be sent, as far as it is known.
+fn expected_to_send(request: &RequestTraits) -> Option<u64> {
+    match request.body {
+        BodyLength::None => Some(0),
+        BodyLength::Known(length) => Some(length),
+        BodyLength::Unknown => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The receive half: head, then body, framed as the head said.
+
+use crate::error::{Error, Limit, Transport};
+use crate::limits::INTERIM_RESPONSES;
+use crate::wire::chunked::{ChunkedDecoder, Run};
+use crate::wire::framing::Framing;
+use crate::wire::head::{HeadScan, Slot, WholeHead};
+
+/// What the adapter may read now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Receive {
+    /// Read behind the input already held, then lend all of it to `handle_head`.
+    Head,
+    /// Lend the input already held to `handle_head` again, without reading: an interim response
+    /// was taken from its front and more follows.
+    HeadAgain,
+    /// Take bytes of the input already held, or else read, at most `max`; then hand them to
+    /// `handle_body` or `handle_run`.
+    Body {
+        /// The most that may be taken, in bytes: the room that was named, or less.
+        max: usize,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ReceiveHalf {
+    /// Before the final head. Exits: all others.
+    Head {
+        scan: HeadScan,
+        interims: u8,
+        again: bool,
+        touched: bool,
+    },
+    /// Within a body of known length, not 0. Exit: `Done`.
+    Length { left: u64 },
+    /// Within a chunked body. Exit: `Done`.
+    Chunked(ChunkedDecoder),
+    /// Within a body that ends with the connection. Exit: `Done`.
+    Close,
+    /// Behind the last byte.
+    Done,
+}
+
+/// What a look at the input found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    Partial,
+    Interim(WholeHead),
+    /// A final response, or 101.
+    Final(WholeHead),
+}
+
+/// What was done with bytes of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BodyRead {
+    /// Bytes of content, at the front of the buffer.
+    pub(crate) content: usize,
+    /// Bytes behind the end of the body.
+    pub(crate) excess: bool,
+    /// The error met behind that content.
+    pub(crate) failure: Option<Error>,
+}
+
+impl ReceiveHalf {
+    pub(crate) fn new() -> Self {
+        let scan = HeadScan::default();
+        Self::Head {
+            scan,
+            interims: 0,
+            again: false,
+            touched: false,
+        }
+    }
+
+    pub(crate) fn io(&self, room: usize) -> Option<Receive> {
+        match self {
+            Self::Head { again: true, .. } => Some(Receive::HeadAgain),
+            Self::Head { again: false, .. } => Some(Receive::Head),
+            Self::Length { left } => {
+                let max = usize::try_from(*left).unwrap_or(usize::MAX).min(room);
+                Some(Receive::Body { max })
+            }
+            Self::Chunked(_) | Self::Close => Some(Receive::Body { max: room }),
+            Self::Done => None,
+        }
+    }
+
+    /// Looks for a head. `None` where the head was there before.
+    pub(crate) fn look(
+        &mut self,
+        input: &mut [u8],
+        full: bool,
+        index: &mut [Slot],
+    ) -> Option<Result<Look, Error>> {
+        let Self::Head {
+            scan,
+            interims,
+            again,
+            touched,
+        } = self
+        else {
+            return None;
+        };
+        *again = false;
+        *touched |= !input.is_empty();
+        let head = match scan.look(input, full, index) {
+            Ok(Some(head)) => head,
+            Ok(None) => return Some(Ok(Look::Partial)),
+            Err(error) => return Some(Err(error)),
+        };
+        // 101 ends the exchange; every other 1xx is followed by another head
+        // (RFC 9110 §15.2).
+        if !matches!(head.facts.status, 100 | 102..=199) {
+            return Some(Ok(Look::Final(head)));
+        }
+        *interims = interims.saturating_add(1);
+        if *interims > INTERIM_RESPONSES {
+            return Some(Err(Error::Limit(Limit::InterimResponses)));
+        }
+        *scan = HeadScan::default();
+        *again = input.len() > usize::from(head.length);
+        Some(Ok(Look::Interim(head)))
+    }
+
+    /// Goes from the head to the body.
+    pub(crate) fn begin_body(&mut self, framing: Framing) {
+        *self = match framing {
+            Framing::None | Framing::Length(0) => Self::Done,
+            Framing::Length(left) => Self::Length { left },
+            Framing::Chunked => Self::Chunked(ChunkedDecoder::new()),
+            Framing::Close => Self::Close,
+        };
+    }
+
+    /// Takes bytes of the body and moves their content to the front. `None` where no body is due.
+    pub(crate) fn read_body(&mut self, bytes: &mut [u8]) -> Option<BodyRead> {
+        match self {
+            Self::Head { .. } | Self::Done => None,
+            Self::Length { .. } | Self::Close => {
+                let content = self.take_plain(bytes.len());
+                Some(BodyRead {
+                    content,
+                    excess: content < bytes.len(),
+                    failure: None,
+                })
+            }
+            Self::Chunked(decoder) => {
+                let (decoded, mut failure) = match decoder.decode_in_place(bytes) {
+                    Ok(decoded) => (decoded, decoder.failure()),
+                    Err(error) => (crate::wire::chunked::Decoded::default(), Some(error)),
+                };
+                let finished = decoder.is_finished();
+                if finished {
+                    failure = None;
+                    *self = Self::Done;
+                }
+                let excess = finished && decoded.consumed < bytes.len();
+                Some(BodyRead {
+                    content: decoded.content,
+                    excess,
+                    failure,
+                })
+            }
+        }
+    }
+
+    /// Takes the next run of the body. `None` where no body is due.
+    pub(crate) fn read_run(&mut self, bytes: &[u8]) -> Option<Result<(Run, bool), Error>> {
+        match self {
+            Self::Head { .. } | Self::Done => None,
+            Self::Length { .. } | Self::Close => {
+                let content = self.take_plain(bytes.len());
+                Some(Ok((
+                    Run {
+                        framing: 0,
+                        content,
+                    },
+                    content < bytes.len(),
+                )))
+            }
+            Self::Chunked(decoder) => match decoder.next_run(bytes) {
+                Ok(run) => {
+                    let finished = decoder.is_finished();
+                    if finished {
+                        *self = Self::Done;
+                    }
+                    Some(Ok((run, finished && run.consumed() < bytes.len())))
+                }
+                Err(error) => Some(Err(error)),
+            },
+        }
+    }
+
+    /// How many of `count` bytes are content, where nothing but content can come.
+    fn take_plain(&mut self, count: usize) -> usize {
+        let Self::Length { left } = self else {
+            return count;
+        };
+        let content = usize::try_from(*left).unwrap_or(usize::MAX).min(count);
+        *left = left.wrapping_sub(content as u64);
+        if *left == 0 {
+            *self = Self::Done;
+        }
+        content
+    }
+
+    /// The connection ended in order. `Ok` where that is how the message ends (RFC 9112 §8).
+    pub(crate) fn end(&mut self) -> Result<(), Transport> {
+        match self {
+            Self::Close => {
+                *self = Self::Done;
+                Ok(())
+            }
+            Self::Done => Ok(()),
+            Self::Head { .. } | Self::Length { .. } | Self::Chunked(_) => Err(self.lost()),
+        }
+    }
+
+    /// What it means that the connection is gone.
+    pub(crate) const fn lost(&self) -> Transport {
+        match self {
+            Self::Head { touched: false, .. } => Transport::NoResponse,
+            Self::Head { touched: true, .. }
+            | Self::Length { .. }
+            | Self::Chunked(_)
+            | Self::Close
+            | Self::Done => Transport::Lost,
+        }
+    }
+
+    pub(crate) const fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}

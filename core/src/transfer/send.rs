@@ -1,0 +1,239 @@
+//! The send half: head, then body, framed as the request said.
+
+use crate::error::Misuse;
+use crate::request::{BodyLength, RequestTraits};
+use crate::wire::encode::{self, ChunkFraming, RequestHead};
+
+/// What the adapter may write now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Send {
+    /// Lend `output` to [`Task::encode`](crate::Task::encode): head or chunk framing is due.
+    Encode,
+    /// Write the last `left` bytes of what was encoded, then report them by `handle_sent`.
+    Encoded {
+        /// Bytes not yet written.
+        left: usize,
+    },
+    /// Write bytes of the body from offset `from` on, at most `max`, then report them by
+    /// `handle_sent`.
+    Body {
+        /// Offset into the body, in bytes.
+        from: u64,
+        /// The most that may be written, in bytes; not 0.
+        max: usize,
+    },
+    /// Report by `handle_source` how many bytes of the body, from offset `from` on, are at hand in
+    /// one piece; 0 says that the body ends here. Asked only where its length is unknown.
+    Source {
+        /// Offset into the body, in bytes.
+        from: u64,
+    },
+}
+
+/// Where sending is. Variants in the order of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// `from` bytes of the head are encoded. Exits: `Continue`, `Sized`, `Source`, `Done`.
+    Head { from: usize },
+    /// The head is encoded; the body waits for 100 (Continue). Exits: `Sized`, `Source`, `Done`.
+    Continue,
+    /// A body of known length. Exit: `Done`.
+    Sized { left: u64 },
+    /// Between chunks. Exits: `Prefix`, `Last`.
+    Source,
+    /// Before a chunk's data. Exit: `Chunk`.
+    Prefix { size: u64, from: usize },
+    /// Within a chunk's data. Exit: `Suffix`.
+    Chunk { left: u64 },
+    /// Behind a chunk's data. Exit: `Source`.
+    Suffix { from: usize },
+    /// At the end of a chunked body. Exit: `Done`.
+    Last { from: usize },
+    /// Everything is sent, or nothing more will be.
+    Done,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SendHalf {
+    stage: Stage,
+    /// Bytes encoded into the adapter's output and not written yet.
+    encoded: usize,
+    /// Bytes of body sent, chunk framing not counted.
+    body_sent: u64,
+    body: BodyLength,
+    expects: bool,
+}
+
+impl SendHalf {
+    pub(crate) fn new(request: &RequestTraits) -> Self {
+        let has_body = !matches!(request.body, BodyLength::None | BodyLength::Known(0));
+        Self {
+            stage: Stage::Head { from: 0 },
+            encoded: 0,
+            body_sent: 0,
+            body: request.body,
+            expects: request.expect && has_body,
+        }
+    }
+
+    pub(crate) fn io(&self) -> Option<Send> {
+        if self.encoded > 0 {
+            return Some(Send::Encoded { left: self.encoded });
+        }
+        match self.stage {
+            Stage::Head { .. }
+            | Stage::Prefix { .. }
+            | Stage::Suffix { .. }
+            | Stage::Last { .. } => Some(Send::Encode),
+            Stage::Sized { left } | Stage::Chunk { left } => {
+                let max = usize::try_from(left).unwrap_or(usize::MAX);
+                Some(Send::Body {
+                    from: self.body_sent,
+                    max,
+                })
+            }
+            Stage::Source => Some(Send::Source {
+                from: self.body_sent,
+            }),
+            Stage::Continue | Stage::Done => None,
+        }
+    }
+
+    /// Encodes what is due. Returns the bytes written to `output`.
+    pub(crate) fn encode(
+        &mut self,
+        head: &RequestHead<'_>,
+        output: &mut [u8],
+    ) -> Result<usize, Misuse> {
+        if self.encoded > 0 {
+            return Err(Misuse::NotAskedFor);
+        }
+        let written = match self.stage {
+            Stage::Head { from } => {
+                let (written, whole) = encode::request_head(head, from, output);
+                self.stage = match whole {
+                    true if self.expects => Stage::Continue,
+                    true => self.body_stage(),
+                    false => Stage::Head {
+                        from: from.saturating_add(written),
+                    },
+                };
+                written
+            }
+            Stage::Prefix { size, from } => {
+                let what = ChunkFraming::Prefix { size };
+                let (written, whole) = encode::chunk_framing(what, from, output);
+                self.stage = match whole {
+                    true => Stage::Chunk { left: size },
+                    false => Stage::Prefix {
+                        size,
+                        from: from.saturating_add(written),
+                    },
+                };
+                written
+            }
+            Stage::Suffix { from } => {
+                let (written, whole) = encode::chunk_framing(ChunkFraming::Suffix, from, output);
+                self.stage = match whole {
+                    true => Stage::Source,
+                    false => Stage::Suffix {
+                        from: from.saturating_add(written),
+                    },
+                };
+                written
+            }
+            Stage::Last { from } => {
+                let (written, whole) = encode::chunk_framing(ChunkFraming::Last, from, output);
+                self.stage = match whole {
+                    true => Stage::Done,
+                    false => Stage::Last {
+                        from: from.saturating_add(written),
+                    },
+                };
+                written
+            }
+            Stage::Continue
+            | Stage::Sized { .. }
+            | Stage::Source
+            | Stage::Chunk { .. }
+            | Stage::Done => return Err(Misuse::NotAskedFor),
+        };
+        self.encoded = written;
+        Ok(written)
+    }
+
+    /// Takes note of `count` bytes written. Returns how many of them are content.
+    pub(crate) fn handle_sent(&mut self, count: usize) -> Result<u64, Misuse> {
+        if self.encoded > 0 {
+            self.encoded = self.encoded.checked_sub(count).ok_or(Misuse::TooMuch)?;
+            return Ok(0);
+        }
+        let sent = count as u64;
+        let take = |left: u64| left.checked_sub(sent).ok_or(Misuse::TooMuch);
+        self.stage = match self.stage {
+            Stage::Sized { left } => match take(left)? {
+                0 => Stage::Done,
+                left => Stage::Sized { left },
+            },
+            Stage::Chunk { left } => match take(left)? {
+                0 => Stage::Suffix { from: 0 },
+                left => Stage::Chunk { left },
+            },
+            Stage::Head { .. }
+            | Stage::Continue
+            | Stage::Source
+            | Stage::Prefix { .. }
+            | Stage::Suffix { .. }
+            | Stage::Last { .. }
+            | Stage::Done => return Err(Misuse::NotAskedFor),
+        };
+        self.body_sent = self.body_sent.saturating_add(sent);
+        Ok(sent)
+    }
+
+    /// Takes note of `count` bytes at hand, to be one chunk; 0 is the end of the body.
+    pub(crate) fn handle_source(&mut self, count: usize) -> Result<(), Misuse> {
+        if self.stage != Stage::Source || self.encoded > 0 {
+            return Err(Misuse::NotAskedFor);
+        }
+        self.stage = match count {
+            0 => Stage::Last { from: 0 },
+            size => Stage::Prefix {
+                size: size as u64,
+                from: 0,
+            },
+        };
+        Ok(())
+    }
+
+    /// Whether the body is held back for 100 (Continue) at this moment.
+    pub(crate) fn waits_for_continue(&self) -> bool {
+        self.stage == Stage::Continue && self.encoded == 0
+    }
+
+    /// Holds the body back no longer (RFC 9110 §10.1.1).
+    pub(crate) fn go_on(&mut self) {
+        self.expects = false;
+        if self.stage == Stage::Continue {
+            self.stage = self.body_stage();
+        }
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.stage = Stage::Done;
+        self.encoded = 0;
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage == Stage::Done && self.encoded == 0
+    }
+
+    fn body_stage(&self) -> Stage {
+        match self.body {
+            BodyLength::None | BodyLength::Known(0) => Stage::Done,
+            BodyLength::Known(left) => Stage::Sized { left },
+            BodyLength::Unknown => Stage::Source,
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Decoding the chunked transfer coding (RFC 9112 §7.1), as runs or in place.
+
+use core::cell::Cell;
+
+use crate::error::{Error, Limit, PeerError};
+use crate::limits::{CHUNK_LINE_BYTES, CHUNK_OVERHEAD_BYTES, TRAILER_BYTES};
+use crate::wire::grammar;
+
+/// Bytes of a size line that cost nothing: 16 digits, the line end and a little more.
+const FREE_LINE_BYTES: u16 = 24;
+
+/// Decodes a chunked body, in whatever pieces it comes.
+///
+/// Extensions are read over, trailer fields are checked and dropped: both are ours to ignore
+/// (RFC 9112 §7.1.1, §7.1.2), and limited. Line ends are CRLF only: a decoder that takes a lone LF
+/// here can be made to disagree with the one before it.
+///
+/// ```
+/// use sortie_core::ChunkedDecoder;
+/// let mut decoder = ChunkedDecoder::new();
+/// let mut bytes = *b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n";
+/// let decoded = decoder.decode_in_place(&mut bytes).unwrap();
+/// assert_eq!(&bytes[..decoded.content], b"hello world");
+/// assert!(decoder.is_finished());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ChunkedDecoder {
+    state: State,
+    /// In `Data`, bytes left of the chunk; before it, its size as far as it was read.
+    left: u64,
+    /// Bytes of the size line so far, or of the trailer section.
+    line: u16,
+    overhead: u32,
+}
+
+/// Where the decoder is; in the order of the grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum State {
+    /// Before the first digit of a size. Exits: `Size`.
+    SizeStart,
+    /// After a digit. Exits: `SizeSpace`, `Extension`, `SizeLf`.
+    Size,
+    /// White space after a size (BWS, RFC 9112 §7.1.1). Exits: `Extension`, `SizeLf`.
+    SizeSpace,
+    /// Within extensions. Exit: `SizeLf`.
+    Extension,
+    /// After the CR of a size line. Exits: `Data`, `TrailerStart`.
+    SizeLf,
+    /// Within chunk data. Exit: `DataCr`.
+    Data,
+    /// After chunk data. Exit: `DataLf`.
+    DataCr,
+    /// After the CR behind chunk data. Exit: `SizeStart`.
+    DataLf,
+    /// At the start of a trailer line. Exits: `TrailerName`, `EndLf`.
+    TrailerStart,
+    /// Within a trailer's name. Exit: `TrailerValue`.
+    TrailerName,
+    /// Within a trailer's value. Exit: `TrailerLf`.
+    TrailerValue,
+    /// After the CR of a trailer line. Exit: `TrailerStart`.
+    TrailerLf,
+    /// After the CR of the empty line. Exit: `Finished`.
+    EndLf,
+    /// Behind the last byte of the body.
+    Finished,
+    /// What was malformed stays so.
+    Failed(Error),
+}
+
+/// The next run of a lent buffer: `framing` bytes to pass over, then `content` bytes of content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub struct Run {
+    /// Bytes of framing at the front.
+    pub framing: usize,
+    /// Bytes of content behind them.
+    pub content: usize,
+}
+
+impl Run {
+    /// Bytes of the buffer that are dealt with.
+    #[must_use]
+    pub const fn consumed(self) -> usize {
+        self.framing.wrapping_add(self.content)
+    }
+}
+
+/// What [`ChunkedDecoder::decode_in_place`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub struct Decoded {
+    /// Bytes of content, now at the front of the buffer.
+    pub content: usize,
+    /// Bytes of the buffer that belonged to the body: less than its length only if the body ended.
+    pub consumed: usize,
+}
+
+impl Default for ChunkedDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ChunkedDecoder {
+    /// A decoder at the start of a body.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            state: State::SizeStart,
+            left: 0,
+            line: 0,
+            overhead: 0,
+        }
+    }
+
+    /// Whether the body has ended. Bytes behind it are not part of it.
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished)
+    }
+
+    /// The next run at the front of `input`. A run that consumes nothing means that the input is
+    /// used up, or that the body has ended.
+    ///
+    /// # Errors
+    /// [`Error::Peer`] or [`Error::Limit`] where the coding is malformed; the same at every later
+    /// call. Content before the fault was in earlier runs.
+    pub fn next_run(&mut self, input: &[u8]) -> Result<Run, Error> {
+        let mut rest = input;
+        if self.state == State::DataCr {
+            rest = self.next_size(rest);
+        }
+        while !matches!(self.state, State::Data | State::Finished) {
+            let [byte, tail @ ..] = rest else { break };
+            if let Err(error) = self.step(*byte) {
+                self.state = State::Failed(error);
+                return Err(error);
+            }
+            rest = tail;
+        }
+        let framing = input.len().wrapping_sub(rest.len());
+        if self.state != State::Data {
+            return Ok(Run {
+                framing,
+                content: 0,
+            });
+        }
+        let content = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
+        self.left = self.left.wrapping_sub(content as u64);
+        if self.left == 0 {
+            self.state = State::DataCr;
+        }
+        Ok(Run { framing, content })
+    }
+
+    /// Moves all content of `bytes` to their front.
+    ///
+    /// # Errors
+    /// As [`next_run`](Self::next_run): but a fault behind some content is told by the next call,
+    /// so that no content is lost and errors do not depend on how the bytes were cut.
+    pub fn decode_in_place(&mut self, bytes: &mut [u8]) -> Result<Decoded, Error> {
+        let mut done = Decoded::default();
+        loop {
+            let run = match self.next_run(bytes.get(done.consumed..).unwrap_or_default()) {
+                Ok(run) => run,
+                Err(error) if done.content == 0 => return Err(error),
+                Err(_) => return Ok(done),
+            };
+            if run.consumed() == 0 {
+                return Ok(done);
+            }
+            let from = done.consumed.wrapping_add(run.framing);
+            move_left(bytes, from, done.content, run.content);
+            done.content = done.content.wrapping_add(run.content);
+            done.consumed = done.consumed.wrapping_add(run.consumed());
+        }
+    }
+
+    /// The error that the decoder met, if any.
+    pub(crate) const fn failure(&self) -> Option<Error> {
+        match self.state {
+            State::Failed(error) => Some(error),
+            State::SizeStart
+            | State::Size
+            | State::SizeSpace
+            | State::Extension
+            | State::SizeLf
+            | State::Data
+            | State::DataCr
+            | State::DataLf
+            | State::TrailerStart
+            | State::TrailerName
+            | State::TrailerValue
+            | State::TrailerLf
+            | State::EndLf
+            | State::Finished => None,
+        }
+    }
+
+    /// The whole of a line end and a plain size line, when they stand at the front: what nearly
+    /// every chunk has. Anything else is left to [`step`](Self::step), from the start.
+    #[inline]
+    fn next_size<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+        let [b'\r', b'\n', digits @ ..] = input else {
+            return input;
+        };
+        let mut size: u32 = 0;
+        let mut rest = digits;
+        // Up to 7 digits, so that the size fits whatever they are.
+        for _ in 0..8 {
+            let [byte, tail @ ..] = rest else {
+                return input;
+            };
+            match hex_digit(*byte) {
+                Some(digit) => size = size << 4 | digit,
+                None => break,
+            }
+            rest = tail;
+        }
+        match rest {
+            [b'\r', b'\n', tail @ ..] if size != 0 && digits.len().wrapping_sub(rest.len()) < 8 => {
+                self.left = u64::from(size);
+                self.state = State::Data;
+                tail
+            }
+            _ => input,
+        }
+    }
+
+    /// Takes one byte of framing.
+    fn step(&mut self, byte: u8) -> Result<(), Error> {
+        self.state = match (self.state, byte) {
+            (State::SizeStart | State::Size, _) if byte.is_ascii_hexdigit() => {
+                self.add_digit(byte)?;
+                State::Size
+            }
+            (State::Size | State::SizeSpace, b' ' | b'\t') => State::SizeSpace,
+            (State::Size | State::SizeSpace, b';') => State::Extension,
+            (State::Size | State::SizeSpace | State::Extension, b'\r') => State::SizeLf,
+            // A quoted string cannot hold CR or LF, so that quoting does not matter here.
+            (State::Extension, _) if grammar::is_field_value_byte(byte) => State::Extension,
+            (State::SizeLf, b'\n') => return self.end_size_line(),
+            (
+                State::SizeStart
+                | State::Size
+                | State::SizeSpace
+                | State::Extension
+                | State::SizeLf,
+                _,
+            ) => return Err(Error::Peer(PeerError::ChunkSize)),
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => State::SizeStart,
+            (State::DataCr | State::DataLf, _) => return Err(Error::Peer(PeerError::ChunkEnd)),
+            (State::TrailerStart, b'\r') => State::EndLf,
+            (State::TrailerStart | State::TrailerName, _) if grammar::is_token_byte(byte) => {
+                State::TrailerName
+            }
+            (State::TrailerName, b':') => State::TrailerValue,
+            (State::TrailerValue, b'\r') => State::TrailerLf,
+            (State::TrailerValue, _) if grammar::is_field_value_byte(byte) => State::TrailerValue,
+            (State::TrailerLf, b'\n') => State::TrailerStart,
+            (State::EndLf, b'\n') => State::Finished,
+            (
+                State::TrailerStart
+                | State::TrailerName
+                | State::TrailerValue
+                | State::TrailerLf
+                | State::EndLf,
+                _,
+            ) => return Err(Error::Peer(PeerError::Trailer)),
+            (State::Failed(error), _) => return Err(error),
+            (State::Data | State::Finished, _) => self.state,
+        };
+        self.count()
+    }
+
+    fn add_digit(&mut self, byte: u8) -> Result<(), Error> {
+        if self.state == State::SizeStart {
+            self.left = 0;
+            self.line = 0;
+        }
+        if self.left >> 60 != 0 {
+            return Err(Error::Peer(PeerError::ChunkSize));
+        }
+        self.left = self.left << 4 | u64::from(hex_digit(byte).unwrap_or(0));
+        Ok(())
+    }
+
+    /// Counts a byte of a size line or of the trailer section against its limit.
+    fn count(&mut self) -> Result<(), Error> {
+        let (most, limit) = match self.state {
+            State::Size | State::SizeSpace | State::Extension => {
+                (CHUNK_LINE_BYTES, Limit::ChunkLine)
+            }
+            State::TrailerName | State::TrailerValue => (TRAILER_BYTES, Limit::Trailers),
+            State::SizeStart
+            | State::SizeLf
+            | State::Data
+            | State::DataCr
+            | State::DataLf
+            | State::TrailerStart
+            | State::TrailerLf
+            | State::EndLf
+            | State::Finished
+            | State::Failed(_) => return Ok(()),
+        };
+        self.line = self.line.saturating_add(1);
+        if self.line > most {
+            return Err(Error::Limit(limit));
+        }
+        Ok(())
+    }
+
+    fn end_size_line(&mut self) -> Result<(), Error> {
+        let extra = self.line.saturating_sub(FREE_LINE_BYTES);
+        self.overhead = self.overhead.saturating_add(u32::from(extra));
+        if self.overhead > CHUNK_OVERHEAD_BYTES {
+            return Err(Error::Limit(Limit::ChunkOverhead));
+        }
+        self.line = 0;
+        self.state = if self.left == 0 {
+            State::TrailerStart
+        } else {
+            State::Data
+        };
+        Ok(())
+    }
+}
+
+/// The value of a hexadecimal digit.
+#[inline]
+const fn hex_digit(byte: u8) -> Option<u32> {
+    // Not `u32::from`, which is not const; a u8 always fits.
+    match byte {
+        b'0'..=b'9' => Some((byte - b'0') as u32),
+        b'a'..=b'f' => Some((byte - b'a' + 10) as u32),
+        b'A'..=b'F' => Some((byte - b'A' + 10) as u32),
+        _ => None,
+    }
+}
+
+/// Moves `bytes[from..from + length]` to `to`, which is not behind `from`.
+///
+/// By blocks over cells: `copy_within` keeps a panic in the image, whatever guards it.
+fn move_left(bytes: &mut [u8], from: usize, to: usize, length: usize) {
+    const BLOCK: usize = 64;
+    if from == to {
+        return;
+    }
+    let cells = Cell::from_mut(bytes).as_slice_of_cells();
+    let source = cells
+        .get(from..)
+        .and_then(|rest| rest.get(..length))
+        .unwrap_or_default();
+    let target = cells
+        .get(to..)
+        .and_then(|rest| rest.get(..length))
+        .unwrap_or_default();
+    let (mut source, mut target) = (source, target);
+    // A block is read whole before it is written: the two may overlap.
+    while let (Some((read, source_rest)), Some((write, target_rest))) = (
+        source.split_first_chunk::<BLOCK>(),
+        target.split_first_chunk::<BLOCK>(),
+    ) {
+        let block: [u8; BLOCK] = read.each_ref().map(Cell::get);
+        for (cell, byte) in write.iter().zip(block) {
+            cell.set(byte);
+        }
+        source = source_rest;
+        target = target_rest;
+    }
+    for (read, write) in source.iter().zip(target) {
+        write.set(read.get());
+    }
+}
+
+#[cfg(test)]
+mod tests;

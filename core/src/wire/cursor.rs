@@ -1,0 +1,162 @@
+//! Writing a message piecewise into whatever room there is.
+
+/// Writes the bytes `from..` of a message that is produced in pieces, as far as `output` has room.
+///
+/// The message is the concatenation of all [`put`](Self::put) calls. What lies before `from` was
+/// written by an earlier call and is skipped; what does not fit is left for a later one. The cost
+/// of coming back is one comparison a piece, not a byte.
+pub(crate) struct Cursor<'a> {
+    skip: usize,
+    room: &'a mut [u8],
+    written: usize,
+    total: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(output: &'a mut [u8], from: usize) -> Self {
+        Self {
+            skip: from,
+            room: output,
+            written: 0,
+            total: 0,
+        }
+    }
+
+    /// Appends one piece of the message.
+    #[inline]
+    pub(crate) fn put(&mut self, piece: &[u8]) {
+        self.total = self.total.saturating_add(piece.len());
+        if self.skip == 0 && piece.len() <= self.room.len() {
+            self.copy(piece);
+        } else {
+            self.put_part(piece);
+        }
+    }
+
+    /// The rare case of a piece that was written in part, or that fits only in part.
+    #[cold]
+    fn put_part(&mut self, piece: &[u8]) {
+        let Some(rest) = piece.get(self.skip..) else {
+            self.skip = self.skip.saturating_sub(piece.len());
+            return;
+        };
+        self.skip = 0;
+        self.copy(rest.get(..self.room.len()).unwrap_or(rest));
+    }
+
+    /// `piece` is not longer than the room. A zip instead of `copy_from_slice`, whose length check
+    /// stays in the image at `opt-level = "s"` and with it a panic; both compile to `memcpy`.
+    #[inline]
+    fn copy(&mut self, piece: &[u8]) {
+        let room = core::mem::take(&mut self.room);
+        let Some((front, rest)) = room.split_at_mut_checked(piece.len()) else {
+            return;
+        };
+        for (to, from) in front.iter_mut().zip(piece) {
+            *to = *from;
+        }
+        self.room = rest;
+        self.written = self.written.wrapping_add(piece.len());
+    }
+
+    /// Appends `value` in decimal. By subtraction: a Cortex-M0 has no division.
+    pub(crate) fn put_decimal(&mut self, value: u64) {
+        const POWERS: [u64; 20] = {
+            let mut powers = [1; 20];
+            let mut at = 19;
+            while at > 0 {
+                at -= 1;
+                powers[at] = powers[at + 1] * 10;
+            }
+            powers
+        };
+        let mut left = value;
+        let mut leading = true;
+        for power in POWERS {
+            let mut digit = b'0';
+            while left >= power {
+                left -= power;
+                digit = digit.wrapping_add(1);
+            }
+            leading = leading && digit == b'0' && power != 1;
+            if !leading {
+                self.put(&[digit]);
+            }
+        }
+    }
+
+    /// Appends `value` in hexadecimal, without leading zeros (RFC 9112 §7.1).
+    pub(crate) fn put_hex(&mut self, value: u64) {
+        let mut leading = true;
+        for shift in (0..16).rev() {
+            let nibble = (value >> (shift * 4)) as u8 & 15;
+            leading = leading && nibble == 0 && shift != 0;
+            if !leading {
+                let base = if nibble < 10 { b'0' } else { b'a' - 10 };
+                self.put(&[base.wrapping_add(nibble)]);
+            }
+        }
+    }
+
+    /// Bytes written to `output`, and whether they reach to the end of the message.
+    pub(crate) fn finish(self, from: usize) -> (usize, bool) {
+        (
+            self.written,
+            from.saturating_add(self.written) >= self.total,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::{format, vec, vec::Vec};
+
+    fn message(output: &mut [u8], from: usize) -> (usize, bool) {
+        let mut cursor = Cursor::new(output, from);
+        cursor.put(b"POST ");
+        cursor.put_decimal(1_020_304);
+        cursor.put(b"");
+        cursor.put_hex(0x1a0f);
+        cursor.finish(from)
+    }
+
+    #[test]
+    fn any_sequence_of_rooms_gives_the_same_message() {
+        for room in 1..20 {
+            let (mut all, mut done) = (Vec::new(), false);
+            while !done {
+                let mut output = vec![0; room];
+                let (written, end) = message(&mut output, all.len());
+                all.extend_from_slice(&output[..written]);
+                done = end;
+            }
+            assert_eq!(all, b"POST 10203041a0f", "room of {room}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_no_leading_zeros_and_do_not_overflow() {
+        for value in [
+            0,
+            1,
+            9,
+            10,
+            15,
+            16,
+            255,
+            4096,
+            u64::from(u32::MAX),
+            u64::MAX,
+        ] {
+            let mut output = [0; 64];
+            let mut cursor = Cursor::new(&mut output, 0);
+            cursor.put_decimal(value);
+            cursor.put(b" ");
+            cursor.put_hex(value);
+            let (written, _) = cursor.finish(0);
+            assert_eq!(output[..written], *format!("{value} {value:x}").as_bytes());
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Writing the head of a request, and the framing of a chunked body.
+
+use crate::request::{BodyLength, Field, Known, Request};
+use crate::url::Url;
+use crate::wire::cursor::Cursor;
+
+/// What a request head is made of: the same for every call until the head is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// The request as the caller made it.
+    pub request: &'a Request<'a>,
+    /// The current URL: that of the request, until a redirect changes it.
+    pub target: Url<'a>,
+    /// Fields that the adapter adds in answer to `Output::Prepare`, such as `Cookie`. Only fields
+    /// that leave framing and routing alone are taken; others are passed over.
+    pub added: &'a [Field<'a>],
+}
+
+impl<'a> RequestHead<'a> {
+    /// The head of `request` to its own URL, with nothing added.
+    #[must_use]
+    pub const fn new(request: &'a Request<'a>) -> Self {
+        Self {
+            request,
+            target: request.url(),
+            added: &[],
+        }
+    }
+}
+
+/// Writes the bytes `from..` of the head into `output`, as far as there is room. Returns the number
+/// of bytes written and whether the head ends with them.
+pub(crate) fn request_head(
+    head: &RequestHead<'_>,
+    from: usize,
+    output: &mut [u8],
+) -> (usize, bool) {
+    let request = head.request;
+    let traits = request.traits();
+    let mut out = Cursor::new(output, from);
+    out.put(request.method().as_bytes());
+    // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
+    let target = head.target.path_and_query().as_bytes();
+    out.put(if target.first() == Some(&b'/') {
+        b" "
+    } else {
+        b" /"
+    });
+    out.put(target);
+    if traits.has_host {
+        out.put(b" HTTP/1.1\r\n");
+    } else {
+        // Host comes first, where servers look for it (RFC 9112 §3.2).
+        out.put(b" HTTP/1.1\r\nHost: ");
+        out.put(head.target.authority().as_bytes());
+        out.put(b"\r\n");
+    }
+    for field in request.fields() {
+        put_field(&mut out, field);
+    }
+    for field in head.added {
+        if matches!(field.known(), Known::Other | Known::ContentType) {
+            put_field(&mut out, field);
+        }
+    }
+    // RFC 9110 §8.6: a POST or the like without a body says so.
+    let says_zero = !matches!(
+        request.method(),
+        "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE"
+    );
+    match traits.body {
+        BodyLength::None if !says_zero || traits.has_length => {}
+        BodyLength::None => out.put(b"Content-Length: 0\r\n"),
+        BodyLength::Known(_) if traits.has_length => {}
+        BodyLength::Known(length) => {
+            out.put(b"Content-Length: ");
+            out.put_decimal(length);
+            out.put(b"\r\n");
+        }
+        BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
+    }
+    let has_body = !matches!(traits.body, BodyLength::None | BodyLength::Known(0));
+    if traits.is_post && has_body && !traits.has_content_type {
+        // As URLSession and curl do.
+        out.put(b"Content-Type: application/x-www-form-urlencoded\r\n");
+    }
+    out.put(b"\r\n");
+    out.finish(from)
+}
+
+fn put_field(out: &mut Cursor<'_>, field: &Field<'_>) {
+    out.put(field.name().as_bytes());
+    out.put(b": ");
+    out.put(field.value());
+    out.put(b"\r\n");
+}
+
+/// What frames a chunk (RFC 9112 §7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChunkFraming {
+    /// The size line before `size` bytes of chunk data; `size` is not 0.
+    Prefix { size: u64 },
+    /// The line end after the chunk data.
+    Suffix,
+    /// The last chunk and an empty trailer section.
+    Last,
+}
+
+/// Writes the bytes `from..` of a chunk's framing, as [`request_head`] does.
+pub(crate) fn chunk_framing(what: ChunkFraming, from: usize, output: &mut [u8]) -> (usize, bool) {
+    let mut out = Cursor::new(output, from);
+    match what {
+        ChunkFraming::Prefix { size } => {
+            out.put_hex(size);
+            out.put(b"\r\n");
+        }
+        ChunkFraming::Suffix => out.put(b"\r\n"),
+        ChunkFraming::Last => out.put(b"0\r\n\r\n"),
+    }
+    out.finish(from)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::field;
+    use std::{string::String, vec, vec::Vec};
+
+    fn written(method: &str, url: &str, fields: &[Field<'_>], body: BodyLength) -> String {
+        let request = Request::new(method, Url::parse(url).unwrap(), fields, body).unwrap();
+        let mut output = [0; 1024];
+        let (length, whole) = request_head(&RequestHead::new(&request), 0, &mut output);
+        assert!(whole);
+        String::from_utf8(output[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_get_has_request_line_host_and_fields_in_order() {
+        let fields = [field!("Accept", "*/*"), field!("X-Two", "2")];
+        assert_eq!(
+            written(
+                "GET",
+                "http://u:p@a.example:81/x?y#z",
+                &fields,
+                BodyLength::None
+            ),
+            "GET /x?y HTTP/1.1\r\nHost: a.example:81\r\nAccept: */*\r\nX-Two: 2\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_path_is_a_slash_and_a_default_port_is_left_out() {
+        let start = |url| written("GET", url, &[], BodyLength::None);
+        assert_eq!(start("http://a:80"), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(
+            start("http://[::1]?q"),
+            "GET /?q HTTP/1.1\r\nHost: [::1]\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn the_length_of_a_body_is_said_in_one_way() {
+        let typed = [field!("Content-Type", "text/plain")];
+        let post =
+            |fields: &[Field<'_>], body| written("POST", "http://a/", fields, body).split_off(26);
+        let known = BodyLength::Known(12);
+        assert_eq!(
+            post(&typed, known),
+            "Content-Type: text/plain\r\nContent-Length: 12\r\n\r\n"
+        );
+        assert_eq!(
+            post(&typed, BodyLength::Unknown),
+            "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        assert_eq!(post(&[], BodyLength::None), "Content-Length: 0\r\n\r\n");
+        let own = [
+            field!("Content-Type", "a/b"),
+            field!("content-length", "12"),
+        ];
+        assert_eq!(
+            post(&own, known),
+            "Content-Type: a/b\r\ncontent-length: 12\r\n\r\n"
+        );
+        assert!(post(&[], known).contains("Content-Type: application/x-www-form-urlencoded\r\n"));
+    }
+
+    #[test]
+    fn a_host_of_the_callers_replaces_ours() {
+        let fields = [field!("Host", "other")];
+        let head = written("GET", "http://a/", &fields, BodyLength::None);
+        assert_eq!(head, "GET / HTTP/1.1\r\nHost: other\r\n\r\n");
+    }
+
+    #[test]
+    fn added_fields_cannot_change_framing_or_routing() {
+        let request = Request::new(
+            "GET",
+            Url::parse("http://a/").unwrap(),
+            &[],
+            BodyLength::None,
+        )
+        .unwrap();
+        let added = [
+            field!("Cookie", "a=b"),
+            field!("Host", "x"),
+            field!("Content-Length", "1"),
+        ];
+        let head = RequestHead {
+            added: &added,
+            ..RequestHead::new(&request)
+        };
+        let mut output = [0; 256];
+        let (length, _) = request_head(&head, 0, &mut output);
+        assert_eq!(
+            &output[..length],
+            b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn the_head_can_stop_anywhere_and_go_on() {
+        let fields = [field!("Accept", "*/*")];
+        let request = Request::new(
+            "PUT",
+            Url::parse("http://a/p").unwrap(),
+            &fields,
+            BodyLength::Known(1_234_567_890),
+        )
+        .unwrap();
+        let head = RequestHead::new(&request);
+        let mut whole = [0; 256];
+        let (length, _) = request_head(&head, 0, &mut whole);
+        for room in 1..=length {
+            let (mut all, mut done) = (Vec::new(), false);
+            while !done {
+                let mut output = vec![0; room];
+                let (written, end) = request_head(&head, all.len(), &mut output);
+                all.extend_from_slice(&output[..written]);
+                done = end;
+            }
+            assert_eq!(all, &whole[..length], "room of {room}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Character classes of RFC 9110 §5.6 and the few comparisons made with them.
+
+/// For each byte, which of the classes below it belongs to.
+const CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        let mark = matches!(
+            b,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        );
+        if mark || b.is_ascii_alphanumeric() {
+            table[byte] |= TOKEN;
+        }
+        if b == b'\t' || (b >= b' ' && b != 0x7f) {
+            table[byte] |= VALUE;
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// tchar (RFC 9110 §5.6.2).
+const TOKEN: u8 = 1;
+/// field-vchar, SP or HTAB (RFC 9110 §5.5).
+const VALUE: u8 = 2;
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "a u8 indexes every entry of a table of 256"
+)]
+const fn class(byte: u8) -> u8 {
+    CLASS[byte as usize]
+}
+
+/// Whether all of `bytes` are tchar, and there is at least one (RFC 9110 §5.6.2).
+pub(crate) const fn is_token(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        if class(*first) & TOKEN == 0 {
+            return false;
+        }
+        rest = tail;
+    }
+    !bytes.is_empty()
+}
+
+/// Whether `bytes` may stand in a field value: no CR, LF, NUL or other control (RFC 9110 §5.5).
+pub(crate) const fn is_field_value(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        if !is_field_value_byte(*first) {
+            return false;
+        }
+        rest = tail;
+    }
+    true
+}
+
+/// Whether `byte` may stand in a field value (RFC 9110 §5.5).
+pub(crate) const fn is_field_value_byte(byte: u8) -> bool {
+    class(byte) & VALUE != 0
+}
+
+/// Whether `byte` is a tchar (RFC 9110 §5.6.2).
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
+    class(byte) & TOKEN != 0
+}
+
+/// Case-insensitive equality, as field names and most tokens compare (RFC 9110 §5.1).
+/// `lower` must be in lower case.
+pub(crate) const fn eq_ignore_case(bytes: &[u8], lower: &[u8]) -> bool {
+    if bytes.len() != lower.len() {
+        return false;
+    }
+    let (mut a, mut b) = (bytes, lower);
+    while let ([x, a_rest @ ..], [y, b_rest @ ..]) = (a, b) {
+        if x.to_ascii_lowercase() != *y {
+            return false;
+        }
+        a = a_rest;
+        b = b_rest;
+    }
+    true
+}
+
+/// `bytes` without leading and trailing OWS (RFC 9110 §5.6.3).
+pub(crate) const fn trim_ows(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let [b' ' | b'\t', tail @ ..] = rest {
+        rest = tail;
+    }
+    while let [head @ .., b' ' | b'\t'] = rest {
+        rest = head;
+    }
+    rest
+}
+
+/// The elements of a comma-separated list, trimmed, empty ones included (RFC 9110 §5.6.1).
+pub(crate) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|byte| *byte == b',').map(trim_ows)
+}
+
+/// 1*DIGIT as a `u64`; `None` for anything else and for what does not fit (RFC 9110 §8.6).
+pub(crate) fn decimal(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let mut value: u64 = 0;
+    for byte in bytes {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        value = value.checked_mul(10)?.checked_add(digit)?;
+    }
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_every_tchar_and_nothing_else() {
+        for byte in 0..=255_u8 {
+            let tchar = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            assert_eq!(is_token(&[byte]), tchar, "{byte:#x}");
+        }
+        assert!(!is_token(b""));
+    }
+
+    #[test]
+    fn field_value_refuses_exactly_the_controls_but_tab() {
+        for byte in 0..=255_u8 {
+            let control = (byte < 0x20 && byte != b'\t') || byte == 0x7f;
+            assert_eq!(is_field_value(&[byte]), !control, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn decimal_takes_digits_only_and_refuses_overflow() {
+        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(decimal(b"0000000000000000000000000000005"), Some(5));
+        for bad in [
+            &b"18446744073709551616"[..],
+            b"",
+            b"+5",
+            b"-5",
+            b"5 ",
+            b"0x5",
+            b"5.0",
+        ] {
+            assert_eq!(decimal(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn elements_are_trimmed_and_empty_ones_kept() {
+        let all: [&[u8]; 3] = [b"a", b"", b"b c"];
+        assert!(elements(b" a\t, ,b c ").eq(all));
+    }
+}
