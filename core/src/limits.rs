@@ -56,3 +56,7 @@ pub const RESOURCE_TIMEOUT: u64 = 604_800_000_000;
 /// How long a request body is held back for `100 (Continue)`, in microseconds. RFC 9110 §10.1.1
 /// forbids to wait indefinitely; 1 s is what the widespread clients wait.
 pub const CONTINUE_TIMEOUT: u64 = 1_000_000;
+
+/// How long an unused connection is kept, in microseconds: 60 s. Many servers close theirs after
+/// 60 to 75 s, and a request on a connection that is just being closed costs a retry.
+pub const IDLE_TIMEOUT: u64 = 60_000_000;

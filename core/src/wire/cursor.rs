@@ -61,6 +61,7 @@ impl<'a> Cursor<'a> {
 
     /// Appends `value` in decimal. By subtraction: a Cortex-M0 has no division.
     pub(crate) fn put_decimal(&mut self, value: u64) {
+        #[allow(clippy::indexing_slicing, reason = "a fault is a compile error")]
         const POWERS: [u64; 20] = {
             let mut powers = [1; 20];
             let mut at = 19;
@@ -89,7 +90,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn put_hex(&mut self, value: u64) {
         let mut leading = true;
         for shift in (0..16).rev() {
-            let nibble = (value >> (shift * 4)) as u8 & 15;
+            let nibble = u8::try_from((value >> (shift * 4)) & 15).unwrap_or(0);
             leading = leading && nibble == 0 && shift != 0;
             if !leading {
                 let base = if nibble < 10 { b'0' } else { b'a' - 10 };

@@ -1,6 +1,11 @@
 //! Character classes of RFC 9110 §5.6 and the few comparisons made with them.
 
 /// For each byte, which of the classes below it belongs to.
+#[allow(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated at compile time, where a fault is an error"
+)]
 const CLASS: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

@@ -176,6 +176,6 @@ fn limits_are_typed_and_met_exactly() {
         look(&head(0, longest + 1), &[]),
         Err(Error::Limit(Limit::HeadBytes))
     );
-    let full = HeadScan::default().look(&mut *b"HTTP/1.1 200 OK\r\nA:".to_vec(), true, &mut []);
+    let full = HeadScan::default().look(&mut b"HTTP/1.1 200 OK\r\nA:".to_vec(), true, &mut []);
     assert_eq!(full, Err(Error::Limit(Limit::HeadBuffer)));
 }

@@ -1,0 +1,5 @@
+//! What tasks of one session share: its connections.
+
+mod pool;
+
+pub use pool::{Assign, Pool};
