@@ -60,7 +60,7 @@ impl<'a> ResponseHead<'a> {
     }
 
     /// Name and value of each listed field line, in the order of the head.
-    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         let bytes = self.bytes;
         let slots = self.index.iter().take_while(|slot| !slot.is_empty());
         slots.map(move |slot| {

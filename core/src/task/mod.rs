@@ -67,7 +67,8 @@ impl Default for TaskOptions {
 /// It holds no buffer and borrows nothing. Four families of methods, and no others:
 ///
 /// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
-///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind);
+///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
+///   [`is_new`](Self::is_new);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel);
 /// - input, `handle_*`, and [`encode`](Self::encode), which fills a lent buffer;
 /// - output: [`poll_output`](Self::poll_output).
@@ -174,6 +175,12 @@ impl Task {
     #[must_use]
     pub const fn state(&self) -> TaskState {
         self.lifecycle.state()
+    }
+
+    /// Whether the task has never run: who awaits it then resumes it.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        matches!(self.phase, Phase::Created)
     }
 
     /// What the task is for.

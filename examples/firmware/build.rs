@@ -1,0 +1,20 @@
+//! Gives the linker the memory map, and the arguments that a bare-metal image needs.
+//!
+//! Here and not in a `.cargo/config.toml`, which would only count when cargo is started in this
+//! folder.
+
+use std::{env, fs, path::PathBuf};
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=memory.x");
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
+        return; // Checked or linted for the host: nothing is linked.
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::copy("memory.x", out.join("memory.x")).expect("OUT_DIR can be written");
+    println!("cargo::rustc-link-search={}", out.display());
+    // Sections need not start on a page: nothing maps pages here.
+    println!("cargo::rustc-link-arg-bins=--nmagic");
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+}

@@ -1,0 +1,68 @@
+//! How deep the stack went.
+//!
+//! The unused part of the stack is painted with one value; later, the lowest word that has
+//! another value marks the deepest point reached. Interrupts use the same stack and are counted.
+
+use core::ptr;
+
+/// A value that programs seldom store, and never in long runs.
+const PAINT: u32 = 0xcccc_cccc;
+
+/// Bytes below the stack pointer that are left alone: an unoptimised build calls functions to
+/// write a word, and they return through here.
+const MARGIN: usize = 256;
+
+unsafe extern "C" {
+    /// The lowest word of the stack: the end of the static variables. Placed by link.x.
+    static _stack_end: u32;
+    /// One past the highest word, where the stack pointer starts. Placed by link.x.
+    static _stack_start: u32;
+}
+
+/// Paints the stack below the caller.
+///
+/// Called once start-up is over, so that [`peak`] is about the program's work and not about the
+/// large values that are moved into place before it.
+#[inline(never)]
+pub fn paint() {
+    let end = stack_pointer().saturating_sub(MARGIN);
+    let mut at = lowest();
+    while at < end {
+        // SAFETY: an aligned word of RAM from the end of the statics up to the stack pointer.
+        // No Rust object is there: frames in use are above, and an interrupt that comes
+        // between two words has given its frame back before the next one is written.
+        unsafe { ptr::with_exposed_provenance_mut::<u32>(at).write_volatile(PAINT) };
+        at += size_of::<u32>();
+    }
+}
+
+/// The most bytes of stack in use at any moment since [`paint`]. If it is all there is, the stack
+/// may have run over.
+pub fn peak() -> u32 {
+    let highest = (&raw const _stack_start).addr();
+    let mut at = lowest();
+    while at < highest {
+        // SAFETY: an aligned word of the stack's RAM. It is only read, and a volatile read takes
+        // whatever an interrupt may put there meanwhile.
+        let word = unsafe { ptr::with_exposed_provenance::<u32>(at).read_volatile() };
+        if word != PAINT {
+            break;
+        }
+        at += size_of::<u32>();
+    }
+    (highest - at) as u32
+}
+
+fn lowest() -> usize {
+    (&raw const _stack_end).addr()
+}
+
+#[cfg(target_os = "none")]
+fn stack_pointer() -> usize {
+    cortex_m::register::msp::read() as usize
+}
+
+#[cfg(not(target_os = "none"))]
+fn stack_pointer() -> usize {
+    unimplemented!("the board's code is only linted on the host")
+}

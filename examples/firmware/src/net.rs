@@ -1,0 +1,41 @@
+//! embassy-net over the board's Ethernet.
+
+use embassy_executor::Spawner;
+use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
+use static_cell::{ConstStaticCell, StaticCell};
+
+use crate::board::lan9118::{Buffers, Lan9118};
+
+/// Where QEMU's user network lets a guest reach the host's 127.0.0.1.
+pub const HOST: [u8; 4] = [10, 0, 2, 2];
+
+/// Locally administered, so that it is nobody's.
+const MAC: [u8; 6] = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
+
+/// The same in each run, so that runs can be compared. A device on a real network takes this from
+/// its random number generator: sequence numbers and ports follow from it.
+const SEED: u64 = 0x5027_1e5e_ed00_0001;
+
+/// DHCP, and three for the image.
+const SOCKETS: usize = 4;
+
+/// Starts the network; `None` if the board has no working Ethernet.
+///
+/// Call it once: the memory behind it is static. The address comes later, from DHCP: see
+/// [`Stack::wait_config_up`].
+pub fn start(spawner: Spawner) -> Option<Stack<'static>> {
+    static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+
+    let driver = Lan9118::new(BUFFERS.take(), MAC)?;
+    let resources = RESOURCES.init_with(StackResources::new);
+    let config = Config::dhcpv4(DhcpConfig::default());
+    let (stack, runner) = embassy_net::new(driver, config, resources, SEED);
+    spawner.spawn(run(runner).ok()?);
+    Some(stack)
+}
+
+#[embassy_executor::task]
+async fn run(mut runner: Runner<'static, Lan9118>) -> ! {
+    runner.run().await
+}

@@ -1,0 +1,89 @@
+//! Content as it comes.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_io::AsyncRead;
+
+use crate::error::Error;
+use crate::task::{Ride, Task};
+use crate::world::System;
+
+/// The content of a response, read as it comes: what is not read is not taken from the connection.
+///
+/// Dropping it before the end cancels its task and closes the connection.
+pub struct Body {
+    ride: Ride<System>,
+    is_ended: bool,
+}
+
+impl Body {
+    pub(crate) fn new(ride: Ride<System>) -> Self {
+        Self {
+            ride,
+            is_ended: false,
+        }
+    }
+
+    /// The task that the content belongs to.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        Task {
+            shared: self.ride.shared.clone(),
+        }
+    }
+
+    /// Reads some content into `buffer`. 0 is the end, of a complete message only.
+    ///
+    /// Cancel safety: dropping the future loses no content.
+    ///
+    /// # Errors
+    /// What ended the task, and the same at every later call.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        poll_fn(|cx| self.poll(cx, buffer)).await
+    }
+
+    /// As [`read`](Self::read), blocking.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_blocking(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        async_io::block_on(self.read(buffer))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
+        if buffer.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let result = ready!(self.ride.poll_content(cx, buffer));
+        self.is_ended = !matches!(result, Ok(1..));
+        Poll::Ready(result)
+    }
+}
+
+impl AsyncRead for Body {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll(cx, buffer).map_err(io::Error::other)
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if !self.is_ended {
+            self.ride.abandon();
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body of {:?}", self.task())
+    }
+}

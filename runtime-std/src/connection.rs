@@ -1,0 +1,191 @@
+//! Connections and the pool that holds them while no task does.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use sortie_core::session::{Assign, Pool};
+use sortie_core::{Instant, Url, Wish};
+
+use crate::world::{Endpoint, World};
+
+/// Connections that a session has at most, idle ones included.
+const CONNECTIONS: usize = 64;
+
+/// Bytes of input that a connection holds at first; it grows up to the longest head.
+const INBOX: usize = 4096;
+
+/// An open connection, with what belongs to it whichever task has it.
+pub(crate) struct Connection<W: World> {
+    pub(crate) slot: usize,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) stream: W::Stream,
+    pub(crate) timer: W::Timer,
+    pub(crate) inbox: Inbox,
+    /// Encoded bytes that wait to be written.
+    pub(crate) outbox: Vec<u8>,
+}
+
+impl<W: World> Connection<W> {
+    pub(crate) fn new(slot: usize, endpoint: Endpoint, stream: W::Stream, world: &W) -> Box<Self> {
+        Box::new(Self {
+            slot,
+            endpoint,
+            stream,
+            timer: world.timer(),
+            inbox: Inbox {
+                bytes: vec![0; INBOX],
+                start: 0,
+                end: 0,
+            },
+            outbox: vec![0; 1024],
+        })
+    }
+}
+
+/// Bytes received and not yet taken.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Inbox {
+    pub(crate) fn held(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.end]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(crate) fn drop_front(&mut self, count: usize) {
+        self.start = self.end.min(self.start + count);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Room behind what is held, some at least: it grows, up to one byte more than the longest
+    /// head, so that a longer one is seen to be too long.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        if self.end == self.bytes.len() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.end == self.bytes.len() {
+            let most = sortie_core::limits::HEAD_BYTES + 1;
+            let length = (self.bytes.len() * 2).min(most.max(self.end + 1));
+            self.bytes.resize(length, 0);
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    pub(crate) fn add(&mut self, count: usize) {
+        self.end += count;
+    }
+
+    /// Moves as much as fits to the front of `buffer`. Returns how much.
+    pub(crate) fn move_to(&mut self, buffer: &mut [u8]) -> usize {
+        let count = self.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.bytes[self.start..self.start + count]);
+        self.drop_front(count);
+        count
+    }
+}
+
+/// All connections of a session.
+pub(crate) struct Connections<W: World> {
+    shared: Mutex<Shared<W>>,
+}
+
+struct Shared<W: World> {
+    pool: Pool<CONNECTIONS>,
+    idle: [Option<Box<Connection<W>>>; CONNECTIONS],
+    /// Tasks for which there was no connection.
+    waiting: Vec<Waker>,
+}
+
+/// What a task was given.
+pub(crate) enum Taken<W: World> {
+    Idle(Box<Connection<W>>),
+    /// A slot in which to open one.
+    Slot(usize),
+    /// None now: the waker is woken when one is given back.
+    Wait,
+}
+
+impl<W: World> Connections<W> {
+    pub(crate) fn new() -> Self {
+        let idle = [const { None }; CONNECTIONS];
+        Self {
+            shared: Mutex::new(Shared {
+                pool: Pool::new(),
+                idle,
+                waiting: Vec::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn take(&self, now: Instant, wish: Wish, url: Url<'_>, waker: &Waker) -> Taken<W> {
+        let mut shared = self.lock();
+        while let Some(slot) = shared.pool.poll_expired(now) {
+            shared.idle[slot] = None;
+        }
+        let Shared {
+            pool,
+            idle,
+            waiting,
+        } = &mut *shared;
+        let same = |slot: usize| {
+            idle[slot]
+                .as_ref()
+                .is_some_and(|connection| connection.endpoint.serves(url))
+        };
+        match pool.assign(now, wish, same) {
+            Assign::Reuse(slot) => match idle[slot].take() {
+                Some(connection) => Taken::Idle(connection),
+                None => Taken::Slot(slot),
+            },
+            Assign::Open { slot, .. } => {
+                idle[slot] = None;
+                Taken::Slot(slot)
+            }
+            Assign::Wait => {
+                waiting.push(waker.clone());
+                Taken::Wait
+            }
+        }
+    }
+
+    pub(crate) fn keep(&self, now: Instant, mut connection: Box<Connection<W>>) {
+        let slot = connection.slot;
+        let unread = connection.inbox.len();
+        connection.outbox.truncate(1024);
+        let mut shared = self.lock();
+        if shared.pool.keep(slot, now, unread) {
+            shared.idle[slot] = Some(connection);
+        }
+        Self::wake(shared);
+    }
+
+    pub(crate) fn free(&self, slot: usize) {
+        let mut shared = self.lock();
+        shared.pool.free(slot);
+        Self::wake(shared);
+    }
+
+    fn wake(mut shared: MutexGuard<'_, Shared<W>>) {
+        if shared.waiting.is_empty() {
+            return;
+        }
+        let waiting = std::mem::take(&mut shared.waiting);
+        drop(shared);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared<W>> {
+        // Nothing under this lock can be left half done.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

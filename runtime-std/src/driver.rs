@@ -1,0 +1,214 @@
+//! The one loop that drives a task: it moves bytes, keeps time and carries answers. Every decision
+//! is the core's.
+
+use std::task::{Context, Poll, ready};
+
+use sortie_core::{Event, Instant, Misuse, Output, Receive, Wish};
+
+use crate::connect::{Attempt, Begun};
+use crate::connection::Connection;
+use crate::exchange::{poll_body, poll_head, poll_send};
+use crate::response::Response;
+use crate::task::Shared;
+use crate::world::{Timer, World};
+
+/// The adapter's side of a task: what the core asks for is done here.
+pub(crate) struct Driver<W: World> {
+    connection: Option<Box<Connection<W>>>,
+    connecting: Option<Attempt<W>>,
+    pub(crate) response: Option<Response>,
+}
+
+/// Why the driver returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(unreachable_pub, reason = "reachable with feature internals")]
+pub enum Turn {
+    /// Content lies at the front of the buffer: so many bytes.
+    Content(usize),
+    /// The head of the final response came.
+    Response,
+    /// An interim response came.
+    Informational(u16),
+    /// The task has ended.
+    Complete(Result<(), sortie_core::Error>),
+}
+
+impl<W: World> Driver<W> {
+    pub(crate) fn new() -> Self {
+        Self {
+            connection: None,
+            connecting: None,
+            response: None,
+        }
+    }
+
+    /// Drives the task until there is something to tell, with `buffer` for content; while it is
+    /// empty no content is read. Each call goes on where the last one stopped.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        buffer: &mut [u8],
+    ) -> Poll<Turn> {
+        shared.bell.register(cx.waker());
+        loop {
+            let output = shared.core().poll_output();
+            match output {
+                Output::Connect(wish) => ready!(self.poll_connect(cx, shared, wish)),
+                Output::Prepare => tell(shared.core().handle_prepared(shared.now())),
+                Output::Exchange => {
+                    let content = ready!(self.poll_exchange(cx, shared, buffer));
+                    if content > 0 {
+                        return Poll::Ready(Turn::Content(content));
+                    }
+                }
+                Output::Finish => tell(shared.core().handle_committed()),
+                Output::Wait => ready!(self.poll_wait(cx, shared)),
+                Output::Event(event) => match event {
+                    Event::InformationalResponse { status } => {
+                        return Poll::Ready(Turn::Informational(status));
+                    }
+                    Event::Response { .. } => return Poll::Ready(Turn::Response),
+                    _ => {}
+                },
+                Output::Close(_) => self.close(shared),
+                Output::Reuse => self.reuse(shared),
+                Output::Upgraded => {
+                    // Nobody can ask for the connection yet: who asked by a field of the request
+                    // gets the 101 and the end of it.
+                    self.close(shared);
+                    tell(shared.core().handle_upgraded_end(Ok(())));
+                }
+                Output::Complete(result) => return Poll::Ready(Turn::Complete(result)),
+            }
+        }
+    }
+
+    /// Takes an idle connection or opens one. Ready when the core has been told.
+    fn poll_connect(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, wish: Wish) -> Poll<()> {
+        if self.connecting.is_none() {
+            match Attempt::begin(cx, shared, wish) {
+                Begun::Wait => return self.poll_wait(cx, shared),
+                Begun::Idle(connection) => {
+                    self.connection = Some(connection);
+                    tell(shared.core().handle_connected(shared.now(), true));
+                    return Poll::Ready(());
+                }
+                Begun::Opening(attempt) => {
+                    tell(shared.core().handle_connecting(shared.now()));
+                    self.connecting = Some(attempt);
+                }
+            }
+        }
+        let Some(attempt) = &mut self.connecting else {
+            return Poll::Ready(());
+        };
+        let Poll::Ready(result) = attempt.poll(cx, shared) else {
+            let deadline = shared.core().deadline();
+            return poll_deadline(cx, shared, &mut attempt.timer, deadline);
+        };
+        self.connecting = None;
+        let told = match result {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                shared.core().handle_connected(shared.now(), false)
+            }
+            Err(why) => shared.core().handle_connect_failed(why),
+        };
+        tell(told);
+        Poll::Ready(())
+    }
+
+    /// Moves bytes in both directions. Ready with the length of content, or with 0 when the core
+    /// has something else to say.
+    fn poll_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        buffer: &mut [u8],
+    ) -> Poll<usize> {
+        let Some(connection) = self.connection.as_deref_mut() else {
+            return Poll::Ready(0);
+        };
+        loop {
+            let (io, deadline) = {
+                let core = shared.core();
+                if !core.still(Output::Exchange) {
+                    return Poll::Ready(0);
+                }
+                (core.io(buffer.len()), core.deadline())
+            };
+            let sent = poll_send(cx, shared, connection, io.send);
+            let received = match io.receive {
+                Some(Receive::Body { max }) if max > 0 => {
+                    poll_body(cx, shared, connection, &mut buffer[..max])
+                }
+                Some(Receive::Body { .. }) | None => Poll::Pending,
+                Some(Receive::Head | Receive::HeadAgain) => {
+                    let again = io.receive == Some(Receive::HeadAgain);
+                    poll_head(cx, shared, connection, again, &mut self.response)
+                }
+            };
+            match (sent, received) {
+                (_, Poll::Ready(content)) if content > 0 => return Poll::Ready(content),
+                (Poll::Ready(()), _) | (_, Poll::Ready(_)) => {}
+                (Poll::Pending, Poll::Pending) => {
+                    ready!(poll_deadline(cx, shared, &mut connection.timer, deadline));
+                }
+            }
+        }
+    }
+
+    /// Waits for a command or the deadline. What is in flight is given up first: the core asks for
+    /// it again when it is wanted.
+    fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
+        let deadline = shared.core().deadline();
+        if let Some(attempt) = self.connecting.take() {
+            attempt.give_up(shared);
+        }
+        let mut timer = shared.idle_timer();
+        poll_deadline(
+            cx,
+            shared,
+            timer.get_or_insert_with(|| shared.session.world.timer()),
+            deadline,
+        )
+    }
+
+    fn reuse(&mut self, shared: &Shared<W>) {
+        if let Some(connection) = self.connection.take() {
+            shared.session.connections.keep(shared.now(), connection);
+        }
+    }
+
+    /// Closes the connection, or gives up the attempt to make one.
+    pub(crate) fn close(&mut self, shared: &Shared<W>) {
+        if let Some(connection) = self.connection.take() {
+            shared.session.connections.free(connection.slot);
+        }
+        if let Some(attempt) = self.connecting.take() {
+            attempt.give_up(shared);
+        }
+    }
+}
+
+/// Ready when a timer of the task ran out; the core has been told.
+fn poll_deadline<W: World>(
+    cx: &mut Context<'_>,
+    shared: &Shared<W>,
+    timer: &mut W::Timer,
+    deadline: Option<Instant>,
+) -> Poll<()> {
+    let Some(deadline) = deadline else {
+        return Poll::Pending;
+    };
+    ready!(timer.poll_until(cx, deadline));
+    shared.core().handle_timeout(shared.now());
+    Poll::Ready(())
+}
+
+/// Reports something to the core. A command from another thread may have come in between, so that
+/// it is no longer asked for: then the core has refused it and nothing is to be done.
+pub(crate) fn tell(outcome: Result<(), Misuse>) {
+    let _ = outcome;
+}

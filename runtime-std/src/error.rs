@@ -1,0 +1,125 @@
+//! The error of this crate: what the core says, with the URL and the cause.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use sortie_core::{RequestError, UrlError};
+
+/// Why a task failed or could not be made.
+///
+/// One word on the stack: the details are on the heap, since errors are rare and results are not.
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    url: String,
+    source: Option<std::io::Error>,
+}
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The URL is not one that a task can be made for.
+    Url(UrlError),
+    /// The request contradicts itself or could not be sent safely.
+    Request(RequestError),
+    /// The task ended with this error.
+    Task(sortie_core::Error),
+    /// Somebody else awaited the task before and has its content.
+    ContentTaken,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, url: &str, source: Option<std::io::Error>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                url: url.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    pub(crate) fn url(url: &str, why: UrlError) -> Self {
+        Self::new(ErrorKind::Url(why), url, None)
+    }
+
+    pub(crate) fn request(url: &str, why: RequestError) -> Self {
+        Self::new(ErrorKind::Request(why), url, None)
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The URL that was asked for, as it was given.
+    #[must_use]
+    pub fn failing_url(&self) -> &str {
+        &self.inner.url
+    }
+
+    /// The URLError code that URLSession reports for this, such as -1001.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        match self.inner.kind {
+            ErrorKind::Url(why) => why.code(),
+            ErrorKind::Request(why) => why.code(),
+            ErrorKind::Task(why) => why.code(),
+            ErrorKind::ContentTaken => -1,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.inner.kind {
+            ErrorKind::Url(why) => why.fmt(f)?,
+            ErrorKind::Request(why) => why.fmt(f)?,
+            ErrorKind::Task(why) => why.fmt(f)?,
+            ErrorKind::ContentTaken => f.write_str("the content was taken by another await")?,
+        }
+        if let Some(source) = &self.inner.source {
+            write!(f, " ({source})")?;
+        }
+        write!(f, ": {}", without_secrets(&self.inner.url))
+    }
+}
+
+/// The URL without the user information, which may hold a password.
+fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    format!("{scheme}://{host}{tail}")
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Error({:?}, {:?})",
+            self.inner.kind,
+            without_secrets(&self.inner.url)
+        )
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.source.as_ref().map(|source| source as _)
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,218 @@
+//! Requests that own what they are made of.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use sortie_core::{BodyLength, Field, Url, UrlParts, field};
+
+use crate::error::Error;
+
+/// A request: method, URL, fields and body. Cheap to clone; a task keeps the value it was given.
+///
+/// ```
+/// let request = sortie::Request::new("POST", "http://127.0.0.1/telemetry")?
+///     .field("Content-Type", "application/json")?
+///     .body(r#"{"celsius":21.5}"#)?;
+/// assert_eq!(request.method(), "POST");
+/// # Ok::<(), sortie::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Request {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    method: Cow<'static, str>,
+    url: String,
+    parts: UrlParts,
+    fields: Vec<(String, Vec<u8>)>,
+    body: Option<Arc<[u8]>>,
+    /// Whether the caller set these, so that ours are left out.
+    has_user_agent: bool,
+    has_accept: bool,
+}
+
+/// Sent where the caller sets no such field.
+const USER_AGENT: Field<'static> =
+    field!("User-Agent", concat!("sortie/", env!("CARGO_PKG_VERSION")));
+const ACCEPT: Field<'static> = field!("Accept", "*/*");
+
+impl Request {
+    /// A request without fields and body.
+    ///
+    /// # Errors
+    /// The method is not a token, or the URL is not one that a task can be made for.
+    pub fn new(method: &str, url: &str) -> Result<Self, Error> {
+        let parts = UrlParts::parse(url).map_err(|why| Error::url(url, why))?;
+        let request = Self {
+            inner: Arc::new(Inner {
+                method: Cow::Borrowed("GET"),
+                url: url.to_owned(),
+                parts,
+                fields: Vec::new(),
+                body: None,
+                has_user_agent: false,
+                has_accept: false,
+            }),
+        };
+        request.checked(|inner| {
+            let checked = sortie_core::Request::new(
+                method,
+                Url::from_parts(url, parts),
+                &[],
+                BodyLength::None,
+            )?;
+            inner.method = Cow::Owned(checked.method().to_owned());
+            Ok(())
+        })
+    }
+
+    /// A `GET` request.
+    ///
+    /// # Errors
+    /// The URL is not one that a task can be made for.
+    pub fn get(url: &str) -> Result<Self, Error> {
+        Self::new("GET", url)
+    }
+
+    /// Adds a field, behind those of the same name.
+    ///
+    /// # Errors
+    /// The name is not a token, the value has a control character, or the field contradicts the
+    /// request, such as a second `Host`. The request is lost then; nothing is sent.
+    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let value = value.as_ref();
+        self.checked(|inner| {
+            Field::new(name, value)?;
+            inner.has_user_agent |= name.eq_ignore_ascii_case(USER_AGENT.name());
+            inner.has_accept |= name.eq_ignore_ascii_case(ACCEPT.name());
+            inner.fields.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        })
+    }
+
+    /// Sets the body. It is shared, not copied, by the clones of the request.
+    ///
+    /// # Errors
+    /// The method takes no body, or a `Content-Length` that was set contradicts it.
+    pub fn body(self, body: impl Into<Arc<[u8]>>) -> Result<Self, Error> {
+        let body = body.into();
+        self.checked(|inner| {
+            inner.body = Some(body);
+            Ok(())
+        })
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.inner.method
+    }
+
+    /// The URL, as text.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.inner.url
+    }
+
+    pub(crate) fn target(&self) -> Url<'_> {
+        Url::from_parts(&self.inner.url, self.inner.parts)
+    }
+
+    /// The bytes of the body from `from` on.
+    pub(crate) fn body_from(&self, from: u64) -> &[u8] {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        self.inner
+            .body
+            .as_deref()
+            .and_then(|body| body.get(from..))
+            .unwrap_or_default()
+    }
+
+    /// Lends the request to the core, with our own fields before the caller's.
+    pub(crate) fn lend<R>(
+        &self,
+        to: impl FnOnce(&sortie_core::Request<'_>) -> R,
+    ) -> Result<R, sortie_core::RequestError> {
+        const FEW: usize = 16;
+        let inner = &*self.inner;
+        let body = inner.body.as_ref().map_or(BodyLength::None, |body| {
+            BodyLength::Known(body.len() as u64)
+        });
+        let lend = |fields: &[Field<'_>]| {
+            sortie_core::Request::new(&inner.method, self.target(), fields, body)
+                .map(|request| to(&request))
+        };
+        // Few fields, as nearly always, need no allocation.
+        let mut few = [ACCEPT; FEW];
+        let fields = self.all_fields();
+        if inner.fields.len() + 2 > FEW {
+            return lend(&fields.collect::<Result<Vec<_>, _>>()?);
+        }
+        let mut count = 0;
+        for (slot, field) in few.iter_mut().zip(fields) {
+            *slot = field?;
+            count += 1;
+        }
+        lend(&few[..count])
+    }
+
+    fn all_fields(&self) -> impl Iterator<Item = Result<Field<'_>, sortie_core::RequestError>> {
+        let inner = &*self.inner;
+        let user_agent = (!inner.has_user_agent).then_some(Ok(USER_AGENT));
+        let accept = (!inner.has_accept).then_some(Ok(ACCEPT));
+        let own = inner
+            .fields
+            .iter()
+            .map(|(name, value)| Field::new(name, value));
+        user_agent.into_iter().chain(accept).chain(own)
+    }
+
+    /// Changes the request and checks the outcome, at the door.
+    fn checked(
+        mut self,
+        change: impl FnOnce(&mut Inner) -> Result<(), sortie_core::RequestError>,
+    ) -> Result<Self, Error> {
+        let changed = change(Arc::make_mut(&mut self.inner));
+        match changed.and_then(|()| self.lend(|_| ())) {
+            Ok(()) => Ok(self),
+            Err(why) => Err(Error::request(&self.inner.url, why)),
+        }
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Method and host; fields, query and body may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Request({} {:?})",
+            self.method(),
+            self.target().authority()
+        )
+    }
+}
+
+impl TryFrom<&str> for Request {
+    type Error = Error;
+
+    fn try_from(url: &str) -> Result<Self, Error> {
+        Self::get(url)
+    }
+}
+
+impl TryFrom<&String> for Request {
+    type Error = Error;
+
+    fn try_from(url: &String) -> Result<Self, Error> {
+        Self::get(url)
+    }
+}
+
+impl From<&Self> for Request {
+    fn from(request: &Self) -> Self {
+        request.clone()
+    }
+}
