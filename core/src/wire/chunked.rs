@@ -1,7 +1,5 @@
 //! Decoding the chunked transfer coding (RFC 9112 §7.1), as runs or in place.
 
-use core::cell::Cell;
-
 use crate::error::{Error, Limit, PeerError};
 use crate::limits::{CHUNK_LINE_BYTES, CHUNK_OVERHEAD_BYTES, TRAILER_BYTES};
 use crate::wire::grammar;
@@ -131,10 +129,33 @@ impl ChunkedDecoder {
     /// [`Error::Peer`] or [`Error::Limit`] where the coding is malformed; the same at every later
     /// call. Content before the fault was in earlier runs.
     pub fn next_run(&mut self, input: &[u8]) -> Result<Run, Error> {
+        let rest = match self.state {
+            State::Data => input,
+            State::DataCr => match self.next_size(input) {
+                Some(rest) => rest,
+                None => return self.next_run_by_steps(input),
+            },
+            State::SizeStart
+            | State::Size
+            | State::SizeSpace
+            | State::Extension
+            | State::SizeLf
+            | State::DataLf
+            | State::TrailerStart
+            | State::TrailerName
+            | State::TrailerValue
+            | State::TrailerLf
+            | State::EndLf
+            | State::Finished
+            | State::Failed(_) => return self.next_run_by_steps(input),
+        };
+        Ok(self.take_data(input, rest))
+    }
+
+    /// The next run, where the framing at its front is not the usual, or not all there.
+    #[inline(never)]
+    fn next_run_by_steps(&mut self, input: &[u8]) -> Result<Run, Error> {
         let mut rest = input;
-        if self.state == State::DataCr {
-            rest = self.next_size(rest);
-        }
         while !matches!(self.state, State::Data | State::Finished) {
             let [byte, tail @ ..] = rest else { break };
             if let Err(error) = self.step(*byte) {
@@ -143,21 +164,31 @@ impl ChunkedDecoder {
             }
             rest = tail;
         }
-        let framing = input.len().wrapping_sub(rest.len());
-        if self.state != State::Data {
-            return Ok(Run {
-                framing,
-                content: 0,
-            });
+        if matches!(self.state, State::Data) {
+            return Ok(self.take_data(input, rest));
         }
+        Ok(Run {
+            framing: input.len().wrapping_sub(rest.len()),
+            content: 0,
+        })
+    }
+
+    /// The run whose content begins with `rest`, at the end of `input`.
+    #[inline]
+    fn take_data(&mut self, input: &[u8], rest: &[u8]) -> Run {
         let content = usize::try_from(self.left)
             .unwrap_or(usize::MAX)
             .min(rest.len());
         self.left = self.left.wrapping_sub(content as u64);
-        if self.left == 0 {
-            self.state = State::DataCr;
+        self.state = if self.left == 0 {
+            State::DataCr
+        } else {
+            State::Data
+        };
+        Run {
+            framing: input.len().wrapping_sub(rest.len()),
+            content,
         }
-        Ok(Run { framing, content })
     }
 
     /// Moves all content of `bytes` to their front.
@@ -204,21 +235,19 @@ impl ChunkedDecoder {
         }
     }
 
-    /// The whole of a line end and a plain size line, when they stand at the front: what nearly
-    /// every chunk has. Anything else is left to [`step`](Self::step), from the start.
+    /// Reads the line end behind a chunk and a plain size line, when they stand whole at the front:
+    /// what nearly every chunk has. `None` leaves anything else to [`step`](Self::step).
     #[inline]
-    fn next_size<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+    fn next_size<'a>(&mut self, input: &'a [u8]) -> Option<&'a [u8]> {
         let [b'\r', b'\n', digits @ ..] = input else {
-            return input;
+            return None;
         };
         let mut size: u32 = 0;
         let mut rest = digits;
         // Up to 7 digits, so that the size fits whatever they are.
         for _ in 0..8 {
-            let [byte, tail @ ..] = rest else {
-                return input;
-            };
-            match hex_digit(*byte) {
+            let [byte, tail @ ..] = rest else { return None };
+            match grammar::hex_digit(*byte) {
                 Some(digit) => size = size << 4 | digit,
                 None => break,
             }
@@ -227,10 +256,9 @@ impl ChunkedDecoder {
         match rest {
             [b'\r', b'\n', tail @ ..] if size != 0 && digits.len().wrapping_sub(rest.len()) < 8 => {
                 self.left = u64::from(size);
-                self.state = State::Data;
-                tail
+                Some(tail)
             }
-            _ => input,
+            _ => None,
         }
     }
 
@@ -289,7 +317,7 @@ impl ChunkedDecoder {
         if self.left >> 60 != 0 {
             return Err(Error::Peer(PeerError::ChunkSize));
         }
-        self.left = self.left << 4 | u64::from(hex_digit(byte).unwrap_or(0));
+        self.left = self.left << 4 | u64::from(grammar::hex_digit(byte).unwrap_or(0));
         Ok(())
     }
 
@@ -334,51 +362,39 @@ impl ChunkedDecoder {
     }
 }
 
-/// The value of a hexadecimal digit.
-#[inline]
-const fn hex_digit(byte: u8) -> Option<u32> {
-    // Not `u32::from`, which is not const; a u8 always fits.
-    match byte {
-        b'0'..=b'9' => Some((byte - b'0') as u32),
-        b'a'..=b'f' => Some((byte - b'a' + 10) as u32),
-        b'A'..=b'F' => Some((byte - b'A' + 10) as u32),
-        _ => None,
-    }
-}
-
 /// Moves `bytes[from..from + length]` to `to`, which is not behind `from`.
 ///
-/// By blocks over cells: `copy_within` keeps a panic in the image, whatever guards it.
+/// By blocks that are read whole before they are written, since the two may overlap.
+/// `copy_within` would keep a panic in the image, whatever guards it.
+#[inline]
 fn move_left(bytes: &mut [u8], from: usize, to: usize, length: usize) {
-    const BLOCK: usize = 64;
-    if from == to {
+    let gap = from.wrapping_sub(to);
+    if gap == 0 {
         return;
     }
-    let cells = Cell::from_mut(bytes).as_slice_of_cells();
-    let source = cells
-        .get(from..)
-        .and_then(|rest| rest.get(..length))
+    let rest = bytes
+        .get_mut(to..from.wrapping_add(length))
         .unwrap_or_default();
-    let target = cells
-        .get(to..)
-        .and_then(|rest| rest.get(..length))
-        .unwrap_or_default();
-    let (mut source, mut target) = (source, target);
-    // A block is read whole before it is written: the two may overlap.
-    while let (Some((read, source_rest)), Some((write, target_rest))) = (
-        source.split_first_chunk::<BLOCK>(),
-        target.split_first_chunk::<BLOCK>(),
-    ) {
-        let block: [u8; BLOCK] = read.each_ref().map(Cell::get);
-        for (cell, byte) in write.iter().zip(block) {
-            cell.set(byte);
-        }
-        source = source_rest;
-        target = target_rest;
+    let rest = move_blocks::<128>(rest, gap);
+    let rest = move_blocks::<8>(rest, gap);
+    move_blocks::<1>(rest, gap);
+}
+
+/// Moves everything behind the first `gap` bytes to the front, by whole blocks. Returns the rest.
+#[inline]
+fn move_blocks<const BLOCK: usize>(mut rest: &mut [u8], gap: usize) -> &mut [u8] {
+    while let Some(block) = rest
+        .get(gap..)
+        .and_then(|from| from.first_chunk::<BLOCK>())
+        .copied()
+    {
+        let Some((to, tail)) = core::mem::take(&mut rest).split_first_chunk_mut::<BLOCK>() else {
+            break;
+        };
+        *to = block;
+        rest = tail;
     }
-    for (read, write) in source.iter().zip(target) {
-        write.set(read.get());
-    }
+    rest
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ const CLASS: [u8; 256] = {
         if b == b'\t' || (b >= b' ' && b != 0x7f) {
             table[byte] |= VALUE;
         }
+        if let Some(digit) = (b as char).to_digit(16) {
+            table[byte] |= HEX | (digit as u8) << 4;
+        }
         byte += 1;
     }
     table
@@ -43,6 +46,8 @@ const CLASS: [u8; 256] = {
 const TOKEN: u8 = 1;
 /// field-vchar, SP or HTAB (RFC 9110 §5.5).
 const VALUE: u8 = 2;
+/// HEXDIG, in either case (RFC 5234 §B.1); its value stands in the upper four bits.
+const HEX: u8 = 4;
 
 #[allow(
     clippy::indexing_slicing,
@@ -84,6 +89,17 @@ pub(crate) const fn is_field_value_byte(byte: u8) -> bool {
 /// Whether `byte` is a tchar (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     class(byte) & TOKEN != 0
+}
+
+/// The value of a hexadecimal digit.
+#[inline]
+pub(crate) const fn hex_digit(byte: u8) -> Option<u32> {
+    let class = class(byte);
+    if class & HEX != 0 {
+        Some((class >> 4) as u32)
+    } else {
+        None
+    }
 }
 
 /// Case-insensitive equality, as field names and most tokens compare (RFC 9110 §5.1).
@@ -154,6 +170,13 @@ mod tests {
         for byte in 0..=255_u8 {
             let control = (byte < 0x20 && byte != b'\t') || byte == 0x7f;
             assert_eq!(is_field_value(&[byte]), !control, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn hex_digits_have_their_value_and_nothing_else_has() {
+        for byte in 0..=255_u8 {
+            assert_eq!(hex_digit(byte), char::from(byte).to_digit(16), "{byte:#x}");
         }
     }
 
