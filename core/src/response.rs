@@ -26,6 +26,16 @@ impl<'a> ResponseHead<'a> {
         Self { bytes, index }
     }
 
+    /// Lists the fields of a whole head in `index`, as far as it goes. Returns how many there are;
+    /// 0 for bytes that are no whole head. For who lent no index to [`Task::handle_head`] and finds
+    /// out later that it is wanted.
+    ///
+    /// [`Task::handle_head`]: crate::Task::handle_head
+    #[must_use]
+    pub fn list(bytes: &[u8], index: &mut [Slot]) -> usize {
+        crate::wire::head::list(bytes, index)
+    }
+
     /// The bytes of the head, with the empty line.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{Transport, Wish};
+use sortie_core::{Instant, Transport, Wish};
 
 use crate::connection::{Connection, Taken};
 use crate::task::Shared;
@@ -26,13 +26,14 @@ pub(crate) enum Begun<W: World> {
 }
 
 impl<W: World> Attempt<W> {
-    pub(crate) fn begin(cx: &Context<'_>, shared: &Shared<W>, wish: Wish) -> Begun<W> {
+    pub(crate) fn begin(
+        cx: &Context<'_>,
+        shared: &Shared<W>,
+        now: Instant,
+        wish: Wish,
+    ) -> Begun<W> {
         let url = shared.request.target();
-        match shared
-            .session
-            .connections
-            .take(shared.now(), wish, url, cx.waker())
-        {
+        match shared.session.connections.take(now, wish, url, cx.waker()) {
             Taken::Wait => Begun::Wait,
             Taken::Idle(connection) => Begun::Idle(connection),
             Taken::Slot(slot) => {

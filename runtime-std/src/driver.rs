@@ -51,19 +51,21 @@ impl<W: World> Driver<W> {
         buffer: &mut [u8],
     ) -> Poll<Turn> {
         shared.bell.register(cx.waker());
+        // One look at the clock: nothing below waits.
+        let now = shared.now();
         loop {
             let output = shared.core().poll_output();
             match output {
-                Output::Connect(wish) => ready!(self.poll_connect(cx, shared, wish)),
-                Output::Prepare => tell(shared.core().handle_prepared(shared.now())),
+                Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
+                Output::Prepare => tell(shared.core().handle_prepared(now)),
                 Output::Exchange => {
-                    let content = ready!(self.poll_exchange(cx, shared, buffer));
+                    let content = ready!(self.poll_exchange(cx, shared, now, buffer));
                     if content > 0 {
                         return Poll::Ready(Turn::Content(content));
                     }
                 }
                 Output::Finish => tell(shared.core().handle_committed()),
-                Output::Wait => ready!(self.poll_wait(cx, shared)),
+                Output::Wait => ready!(self.poll_wait(cx, shared, now)),
                 Output::Event(event) => match event {
                     Event::InformationalResponse { status } => {
                         return Poll::Ready(Turn::Informational(status));
@@ -72,7 +74,7 @@ impl<W: World> Driver<W> {
                     _ => {}
                 },
                 Output::Close(_) => self.close(shared),
-                Output::Reuse => self.reuse(shared),
+                Output::Reuse => self.reuse(shared, now),
                 Output::Upgraded => {
                     // Nobody can ask for the connection yet: who asked by a field of the request
                     // gets the 101 and the end of it.
@@ -85,17 +87,23 @@ impl<W: World> Driver<W> {
     }
 
     /// Takes an idle connection or opens one. Ready when the core has been told.
-    fn poll_connect(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, wish: Wish) -> Poll<()> {
+    fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        now: Instant,
+        wish: Wish,
+    ) -> Poll<()> {
         if self.connecting.is_none() {
-            match Attempt::begin(cx, shared, wish) {
-                Begun::Wait => return self.poll_wait(cx, shared),
+            match Attempt::begin(cx, shared, now, wish) {
+                Begun::Wait => return self.poll_wait(cx, shared, now),
                 Begun::Idle(connection) => {
                     self.connection = Some(connection);
-                    tell(shared.core().handle_connected(shared.now(), true));
+                    tell(shared.core().handle_connected(now, true));
                     return Poll::Ready(());
                 }
                 Begun::Opening(attempt) => {
-                    tell(shared.core().handle_connecting(shared.now()));
+                    tell(shared.core().handle_connecting(now));
                     self.connecting = Some(attempt);
                 }
             }
@@ -105,13 +113,13 @@ impl<W: World> Driver<W> {
         };
         let Poll::Ready(result) = attempt.poll(cx, shared) else {
             let deadline = shared.core().deadline();
-            return poll_deadline(cx, shared, &mut attempt.timer, deadline);
+            return poll_deadline(cx, shared, now, &mut attempt.timer, deadline);
         };
         self.connecting = None;
         let told = match result {
             Ok(connection) => {
                 self.connection = Some(connection);
-                shared.core().handle_connected(shared.now(), false)
+                shared.core().handle_connected(now, false)
             }
             Err(why) => shared.core().handle_connect_failed(why),
         };
@@ -125,6 +133,7 @@ impl<W: World> Driver<W> {
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
+        now: Instant,
         buffer: &mut [u8],
     ) -> Poll<usize> {
         let Some(connection) = self.connection.as_deref_mut() else {
@@ -138,22 +147,28 @@ impl<W: World> Driver<W> {
                 }
                 (core.io(buffer.len()), core.deadline())
             };
-            let sent = poll_send(cx, shared, connection, io.send);
+            let sent = poll_send(cx, shared, now, connection, io.send);
             let received = match io.receive {
                 Some(Receive::Body { max }) if max > 0 => {
-                    poll_body(cx, shared, connection, &mut buffer[..max])
+                    poll_body(cx, shared, now, connection, &mut buffer[..max])
                 }
                 Some(Receive::Body { .. }) | None => Poll::Pending,
                 Some(Receive::Head | Receive::HeadAgain) => {
                     let again = io.receive == Some(Receive::HeadAgain);
-                    poll_head(cx, shared, connection, again, &mut self.response)
+                    poll_head(cx, shared, now, connection, again, &mut self.response)
                 }
             };
             match (sent, received) {
                 (_, Poll::Ready(content)) if content > 0 => return Poll::Ready(content),
                 (Poll::Ready(()), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
-                    ready!(poll_deadline(cx, shared, &mut connection.timer, deadline));
+                    ready!(poll_deadline(
+                        cx,
+                        shared,
+                        now,
+                        &mut connection.timer,
+                        deadline
+                    ));
                 }
             }
         }
@@ -161,7 +176,7 @@ impl<W: World> Driver<W> {
 
     /// Waits for a command or the deadline. What is in flight is given up first: the core asks for
     /// it again when it is wanted.
-    fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
+    fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, now: Instant) -> Poll<()> {
         let deadline = shared.core().deadline();
         if let Some(attempt) = self.connecting.take() {
             attempt.give_up(shared);
@@ -170,14 +185,15 @@ impl<W: World> Driver<W> {
         poll_deadline(
             cx,
             shared,
+            now,
             timer.get_or_insert_with(|| shared.session.world.timer()),
             deadline,
         )
     }
 
-    fn reuse(&mut self, shared: &Shared<W>) {
+    fn reuse(&mut self, shared: &Shared<W>, now: Instant) {
         if let Some(connection) = self.connection.take() {
-            shared.session.connections.keep(shared.now(), connection);
+            shared.session.connections.keep(now, connection);
         }
     }
 
@@ -196,13 +212,14 @@ impl<W: World> Driver<W> {
 fn poll_deadline<W: World>(
     cx: &mut Context<'_>,
     shared: &Shared<W>,
+    now: Instant,
     timer: &mut W::Timer,
     deadline: Option<Instant>,
 ) -> Poll<()> {
     let Some(deadline) = deadline else {
         return Poll::Pending;
     };
-    ready!(timer.poll_until(cx, deadline));
+    ready!(timer.poll_until(cx, now, deadline));
     shared.core().handle_timeout(shared.now());
     Poll::Ready(())
 }

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{Broken, RequestHead, Send, Slot, limits};
+use sortie_core::{Broken, Instant, RequestHead, Send};
 
 use crate::connection::Connection;
 use crate::driver::tell;
@@ -14,6 +14,7 @@ use crate::world::{Stream, World};
 pub(crate) fn poll_send<W: World>(
     cx: &mut Context<'_>,
     shared: &Shared<W>,
+    now: Instant,
     connection: &mut Connection<W>,
     send: Option<Send>,
 ) -> Poll<()> {
@@ -33,7 +34,7 @@ pub(crate) fn poll_send<W: World>(
         }
         Some(Send::Source { from }) => {
             let count = shared.request.body_from(from).len();
-            tell(shared.core().handle_source(shared.now(), count));
+            tell(shared.core().handle_source(now, count));
             return Poll::Ready(());
         }
         Some(Send::Encoded { left }) => &outbox[outbox.len() - left..],
@@ -43,7 +44,7 @@ pub(crate) fn poll_send<W: World>(
         }
     };
     match ready!(stream.poll_write(cx, bytes)) {
-        Ok(count) if count > 0 => tell(shared.core().handle_sent(shared.now(), count)),
+        Ok(count) if count > 0 => tell(shared.core().handle_sent(now, count)),
         Ok(_) | Err(_) => tell(shared.core().handle_broken(Broken::Sending)),
     }
     Poll::Ready(())
@@ -53,6 +54,7 @@ pub(crate) fn poll_send<W: World>(
 pub(crate) fn poll_head<W: World>(
     cx: &mut Context<'_>,
     shared: &Shared<W>,
+    now: Instant,
     connection: &mut Connection<W>,
     again: bool,
     response: &mut Option<Response>,
@@ -65,15 +67,10 @@ pub(crate) fn poll_head<W: World>(
             Err(_) => tell(shared.core().handle_broken(Broken::Receiving)),
         }
     }
-    let mut index = [Slot::EMPTY; limits::HEAD_FIELDS];
-    let now = shared.now();
-    if let Ok(advance) = shared
-        .core()
-        .handle_head(now, inbox.held(), false, &mut index)
-    {
+    if let Ok(advance) = shared.core().handle_head(now, inbox.held(), false, &mut []) {
         inbox.drop_front(advance.drop);
         if advance.head > 0 {
-            *response = Some(Response::new(&inbox.held()[..advance.head], &index));
+            *response = Some(Response::new(&inbox.held()[..advance.head]));
             inbox.drop_front(advance.head);
         }
     }
@@ -84,6 +81,7 @@ pub(crate) fn poll_head<W: World>(
 pub(crate) fn poll_body<W: World>(
     cx: &mut Context<'_>,
     shared: &Shared<W>,
+    now: Instant,
     connection: &mut Connection<W>,
     buffer: &mut [u8],
 ) -> Poll<usize> {
@@ -102,7 +100,6 @@ pub(crate) fn poll_body<W: World>(
         },
         count => count,
     };
-    let now = shared.now();
     let mut core = shared.core();
     let content = core.handle_body(now, &mut buffer[..count]).unwrap_or(0);
     tell(core.handle_delivered(now, content as u64));

@@ -1,40 +1,42 @@
 //! Responses, kept as the bytes that came.
 
 use std::fmt;
+use std::sync::OnceLock;
 
-use sortie_core::{ResponseHead, Slot};
+use sortie_core::{ResponseHead, Slot, limits};
 
-/// The head of a response: its bytes in one block, with an index over them.
+/// The head of a response, as the bytes that came.
 ///
-/// Looking a field up walks the index; nothing is parsed or converted up front.
-#[derive(Clone, PartialEq, Eq)]
+/// Nothing is parsed or converted up front; the first look at a field makes an index over them.
+#[derive(Clone)]
 pub struct Response {
     bytes: Box<[u8]>,
-    index: Box<[Slot]>,
+    index: OnceLock<Box<[Slot]>>,
 }
 
 impl Response {
-    pub(crate) fn new(bytes: &[u8], index: &[Slot]) -> Self {
-        let fields = index
-            .iter()
-            .position(|slot| *slot == Slot::EMPTY)
-            .unwrap_or(index.len());
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         Self {
             bytes: bytes.into(),
-            index: index[..fields].into(),
+            index: OnceLock::new(),
         }
     }
 
     /// The head as the core sees it, with all accessors.
     #[must_use]
     pub fn head(&self) -> ResponseHead<'_> {
-        ResponseHead::new(&self.bytes, &self.index)
+        let index = self.index.get_or_init(|| {
+            let mut index = [Slot::EMPTY; limits::HEAD_FIELDS];
+            let fields = ResponseHead::list(&self.bytes, &mut index);
+            index[..fields.min(limits::HEAD_FIELDS)].into()
+        });
+        ResponseHead::new(&self.bytes, index)
     }
 
     /// The status, 101 or 200 to 999.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.head().status()
+        ResponseHead::new(&self.bytes, &[]).status()
     }
 
     /// The value of the first field of this name, if it is text; names compare without case.
@@ -47,7 +49,7 @@ impl Response {
 
     /// Name and value of each field, in the order in which they came.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        ResponseHead::new(&self.bytes, &self.index).fields()
+        self.head().fields()
     }
 
     /// The bytes of the head, as they came, with the empty line. Folded lines are joined.
@@ -56,6 +58,14 @@ impl Response {
         &self.bytes
     }
 }
+
+impl PartialEq for Response {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Response {}
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -269,7 +269,7 @@ impl<W: World> Ride<W> {
             Some(Ok(())) | None => {
                 seat.is_told = true;
                 let content = seat.content.take();
-                let response = seat.driver.response.clone();
+                let response = seat.driver.response.take();
                 let lost = || {
                     self.shared.error(sortie_core::Error::Transport(
                         sortie_core::Transport::NoResponse,

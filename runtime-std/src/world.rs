@@ -54,8 +54,8 @@ pub trait Stream: Send + 'static {
 
 /// A timer that can be set anew.
 pub trait Timer: Send + 'static {
-    /// Ready once `at` is reached, or earlier: too early is harmless.
-    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
+    /// Ready once `at` is reached, or earlier: too early is harmless. It is `now`, or a little later.
+    fn poll_until(&mut self, cx: &mut Context<'_>, now: Instant, at: Instant) -> Poll<()>;
 }
 
 /// Everything outside the driver.
@@ -94,8 +94,9 @@ impl World for System {
     type Timer = SystemTimer;
 
     fn now(&self) -> Instant {
-        let micros = self.epoch.elapsed().as_micros();
-        Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        let elapsed = self.epoch.elapsed();
+        let seconds = elapsed.as_secs().saturating_mul(1_000_000);
+        Instant::from_micros(seconds).after(u64::from(elapsed.subsec_micros()))
     }
 
     fn timer(&self) -> SystemTimer {
@@ -203,8 +204,7 @@ pub(crate) struct SystemTimer {
 }
 
 impl Timer for SystemTimer {
-    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let now = self.now();
+    fn poll_until(&mut self, cx: &mut Context<'_>, now: Instant, at: Instant) -> Poll<()> {
         let timer = match &mut self.set {
             Some((set, timer, waker)) if *set <= at => {
                 if waker.will_wake(cx.waker()) && *set > now {
@@ -222,12 +222,5 @@ impl Timer for SystemTimer {
         ready!(Pin::new(timer).poll(cx));
         self.set = None;
         Poll::Ready(())
-    }
-}
-
-impl SystemTimer {
-    fn now(&self) -> Instant {
-        let micros = self.epoch.elapsed().as_micros();
-        Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 }

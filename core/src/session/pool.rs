@@ -29,6 +29,8 @@ pub enum Assign {
 #[derive(Debug, Clone)]
 pub struct Pool<const N: usize> {
     slots: [Slot; N],
+    /// No slot from here on was ever used: sessions with few connections look at few slots.
+    used: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,7 @@ impl<const N: usize> Pool<N> {
     pub const fn new() -> Self {
         Self {
             slots: [Slot::Free; N],
+            used: 0,
         }
     }
 
@@ -67,11 +70,11 @@ impl<const N: usize> Pool<N> {
     ) -> Assign {
         let mut newest: Option<(Instant, usize)> = None;
         let mut oldest: Option<(Instant, usize)> = None;
-        let mut free = None;
-        for (at, slot) in self.slots.iter().enumerate() {
+        let mut free = (self.used < N).then_some(self.used);
+        for (at, slot) in self.slots.iter().enumerate().take(self.used) {
             match *slot {
                 Slot::Busy => {}
-                Slot::Free => free = free.or(Some(at)),
+                Slot::Free => free = Some(at),
                 Slot::Idle(since) => {
                     if oldest.is_none_or(|(oldest, _)| since < oldest) {
                         oldest = Some((since, at));
@@ -126,7 +129,7 @@ impl<const N: usize> Pool<N> {
             Slot::Idle(since) => since.after(IDLE_TIMEOUT) <= now,
             Slot::Free | Slot::Busy => false,
         };
-        let slot = self.slots.iter().position(expired)?;
+        let slot = self.slots.iter().take(self.used).position(expired)?;
         self.set(slot, Slot::Free);
         Some(slot)
     }
@@ -143,6 +146,7 @@ impl<const N: usize> Pool<N> {
     fn set(&mut self, slot: usize, state: Slot) {
         if let Some(entry) = self.slots.get_mut(slot) {
             *entry = state;
+            self.used = self.used.max(slot.saturating_add(1));
         }
     }
 }

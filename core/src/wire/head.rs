@@ -117,6 +117,14 @@ impl HeadScan {
     }
 }
 
+/// Lists the fields of a whole head whose folded lines are joined. Returns how many there are.
+pub(crate) fn list(head: &[u8], index: &mut [Slot]) -> usize {
+    read(head, index)
+        .ok()
+        .flatten()
+        .map_or(0, |(head, _)| usize::from(head.fields))
+}
+
 fn bounded(head: WholeHead, length: usize) -> Result<Option<WholeHead>, Error> {
     if length > HEAD_BYTES {
         return Err(Error::Limit(Limit::HeadBytes));
