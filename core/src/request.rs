@@ -120,11 +120,7 @@ impl<'a> Field<'a> {
             return Err(RequestError::FieldValue);
         }
         let known = Known::of(name.as_bytes());
-        Ok(Self {
-            name,
-            value: grammar::trim_ows(value),
-            known,
-        })
+        Ok(Self { name, value: grammar::trim_ows(value), known })
     }
 
     /// The name, in the case it was given in and is sent in.
@@ -234,13 +230,7 @@ impl<'a> Request<'a> {
         if takes_no_body && !matches!(traits.body, BodyLength::None | BodyLength::Known(0)) {
             return Err(RequestError::BodyNotAllowed);
         }
-        Ok(Self {
-            method,
-            url,
-            fields,
-            body: traits.body,
-            traits,
-        })
+        Ok(Self { method, url, fields, body: traits.body, traits })
     }
 
     /// The method.
@@ -328,9 +318,7 @@ impl RequestTraits {
 }
 
 fn normalized_method(method: &str) -> Result<&str, RequestError> {
-    const KNOWN: [&str; 8] = [
-        "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE",
-    ];
+    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
     for known in KNOWN {
         if method.eq_ignore_ascii_case(known) {
             return Ok(known);
@@ -368,11 +356,7 @@ mod tests {
             assert_eq!(refused, Some(RequestError::FieldValue), "{value:?}");
         }
         for name in ["", "a b", "a:", "a\r\n", "ä", "a\0"] {
-            assert_eq!(
-                Field::new(name, b"").err(),
-                Some(RequestError::FieldName),
-                "{name:?}"
-            );
+            assert_eq!(Field::new(name, b"").err(), Some(RequestError::FieldName), "{name:?}");
         }
         assert_eq!(Field::new("X", b" \t a b \t").unwrap().value(), b"a b");
     }
@@ -391,10 +375,7 @@ mod tests {
     fn a_body_is_refused_where_the_method_takes_none() {
         for method in ["GET", "head", "TRACE"] {
             for body in [BodyLength::Known(1), BodyLength::Unknown] {
-                assert_eq!(
-                    refused(method, &[], body),
-                    Some(RequestError::BodyNotAllowed)
-                );
+                assert_eq!(refused(method, &[], body), Some(RequestError::BodyNotAllowed));
             }
             assert_eq!(refused(method, &[], BodyLength::Known(0)), None);
         }
@@ -418,19 +399,10 @@ mod tests {
     #[test]
     fn framing_and_routing_fields_cannot_be_abused() {
         let te = [field!("Transfer-Encoding", "chunked")];
-        assert_eq!(
-            refused("POST", &te, BodyLength::Unknown),
-            Some(RequestError::TransferEncoding)
-        );
+        assert_eq!(refused("POST", &te, BodyLength::Unknown), Some(RequestError::TransferEncoding));
         let hosts = [field!("Host", "a"), field!("host", "b")];
-        assert_eq!(
-            refused("GET", &hosts, BodyLength::None),
-            Some(RequestError::Host)
-        );
+        assert_eq!(refused("GET", &hosts, BodyLength::None), Some(RequestError::Host));
         let many = [field!("A", "b"); limits::REQUEST_FIELDS + 1];
-        assert_eq!(
-            refused("GET", &many, BodyLength::None),
-            Some(RequestError::TooManyFields)
-        );
+        assert_eq!(refused("GET", &many, BodyLength::None), Some(RequestError::TooManyFields));
     }
 }

@@ -46,26 +46,19 @@ impl<'a> ResponseHead<'a> {
     #[must_use]
     pub fn status(&self) -> u16 {
         let digits = self.bytes.get(9..12).unwrap_or_default();
-        grammar::decimal(digits)
-            .and_then(|status| u16::try_from(status).ok())
-            .unwrap_or(0)
+        grammar::decimal(digits).and_then(|status| u16::try_from(status).ok()).unwrap_or(0)
     }
 
     /// The minor version: 1 for HTTP/1.1.
     #[must_use]
     pub fn minor_version(&self) -> u8 {
-        self.bytes
-            .get(7)
-            .map_or(0, |digit| digit.wrapping_sub(b'0'))
+        self.bytes.get(7).map_or(0, |digit| digit.wrapping_sub(b'0'))
     }
 
     /// The reason phrase; often empty, and meant for people (RFC 9112 §4).
     #[must_use]
     pub fn reason(&self) -> &'a [u8] {
-        let line = self
-            .bytes
-            .split(|byte| matches!(byte, b'\r' | b'\n'))
-            .next();
+        let line = self.bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
         grammar::trim_ows(line.and_then(|line| line.get(12..)).unwrap_or_default())
     }
 
@@ -75,10 +68,7 @@ impl<'a> ResponseHead<'a> {
         let slots = self.index.iter().take_while(|slot| !slot.is_empty());
         slots.map(move |slot| {
             // Names are tokens, which are ASCII.
-            (
-                core::str::from_utf8(slot.name(bytes)).unwrap_or(""),
-                slot.value(bytes),
-            )
+            (core::str::from_utf8(slot.name(bytes)).unwrap_or(""), slot.value(bytes))
         })
     }
 
@@ -101,8 +91,6 @@ impl fmt::Debug for ResponseHead<'_> {
     /// Status and field names; values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.status())?;
-        f.debug_list()
-            .entries(self.fields().map(|(name, _)| name))
-            .finish()
+        f.debug_list().entries(self.fields().map(|(name, _)| name)).finish()
     }
 }

@@ -118,10 +118,7 @@ impl<'a> Url<'a> {
     /// # Errors
     /// What is wrong with the text, see [`UrlError`].
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
-        Ok(Self {
-            text,
-            parts: UrlParts::parse(text)?,
-        })
+        Ok(Self { text, parts: UrlParts::parse(text)? })
     }
 
     /// Puts a text and its parts together again. With parts of another text the accessors give
@@ -154,9 +151,7 @@ impl<'a> Url<'a> {
     #[must_use]
     pub fn host(&self) -> &'a str {
         let host = self.piece(self.parts.host_start, self.parts.host_end);
-        host.strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(host)
+        host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
     }
 
     /// The port, the scheme's default where the URL names none.
@@ -195,22 +190,14 @@ impl<'a> Url<'a> {
     }
 
     fn piece(&self, start: u16, end: u16) -> &'a str {
-        self.text
-            .get(usize::from(start)..usize::from(end))
-            .unwrap_or("")
+        self.text.get(usize::from(start)..usize::from(end)).unwrap_or("")
     }
 }
 
 impl fmt::Debug for Url<'_> {
     /// Without the user information, which is a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Url({:?}://{}{})",
-            self.scheme(),
-            self.authority(),
-            self.path_and_query()
-        )
+        write!(f, "Url({:?}://{}{})", self.scheme(), self.authority(), self.path_and_query())
     }
 }
 
@@ -232,10 +219,7 @@ impl UrlParts {
         let after = bytes.get(authority_start..).unwrap_or_default();
         let length = position(after, |b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(after.len());
         let (authority, tail) = after.split_at_checked(length).unwrap_or((after, &[]));
-        let user = authority
-            .iter()
-            .rposition(|b| *b == b'@')
-            .map_or(0, |at| at.saturating_add(1));
+        let user = authority.iter().rposition(|b| *b == b'@').map_or(0, |at| at.saturating_add(1));
         let host_port = authority.get(user..).unwrap_or_default();
         let host_length = split_host(host_port)?;
         let (port, port_length) = split_port(host_port.get(host_length..), scheme)?;
@@ -276,16 +260,11 @@ fn split_scheme(bytes: &[u8]) -> Result<(Scheme, usize), UrlError> {
         (b"wss://", Scheme::Wss),
     ];
     for (prefix, scheme) in KNOWN {
-        if bytes
-            .get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        {
+        if bytes.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
             return Ok((scheme, prefix.len()));
         }
     }
-    let named = position(bytes, |b| {
-        !(b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-    });
+    let named = position(bytes, |b| !(b.is_ascii_alphanumeric() || b"+-.".contains(&b)));
     let rest = named.and_then(|at| bytes.get(at..)).unwrap_or_default();
     match rest {
         [b':', b'/', b'/', ..] if named != Some(0) => Err(UrlError::UnsupportedScheme),
@@ -343,29 +322,17 @@ mod tests {
 
     fn split(text: &str) -> (Scheme, &str, u16, &str, &str) {
         let url = Url::parse(text).unwrap();
-        (
-            url.scheme(),
-            url.host(),
-            url.port(),
-            url.authority(),
-            url.path_and_query(),
-        )
+        (url.scheme(), url.host(), url.port(), url.authority(), url.path_and_query())
     }
 
     #[test]
     fn parts_are_found_and_defaults_filled_in() {
         let cases = [
             ("http://a", (Scheme::Http, "a", 80, "a", "")),
-            (
-                "HTTP://A.example/",
-                (Scheme::Http, "A.example", 80, "A.example", "/"),
-            ),
+            ("HTTP://A.example/", (Scheme::Http, "A.example", 80, "A.example", "/")),
             ("http://a:80/x", (Scheme::Http, "a", 80, "a", "/x")),
             ("http://a:/x", (Scheme::Http, "a", 80, "a", "/x")),
-            (
-                "http://a:8080/x?y#z",
-                (Scheme::Http, "a", 8080, "a:8080", "/x?y"),
-            ),
+            ("http://a:8080/x?y#z", (Scheme::Http, "a", 8080, "a:8080", "/x?y")),
             ("http://a:0080/", (Scheme::Http, "a", 80, "a", "/")),
             ("https://a?q=/", (Scheme::Https, "a", 443, "a", "?q=/")),
             ("http://a#f?g/h", (Scheme::Http, "a", 80, "a", "")),

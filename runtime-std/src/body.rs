@@ -22,18 +22,13 @@ pub struct Body {
 
 impl Body {
     pub(crate) fn new(ride: Ride<System>) -> Self {
-        Self {
-            ride,
-            is_ended: false,
-        }
+        Self { ride, is_ended: false }
     }
 
     /// The task that the content belongs to.
     #[must_use]
     pub fn task(&self) -> Task {
-        Task {
-            shared: self.ride.shared.clone(),
-        }
+        Task { shared: self.ride.shared.clone() }
     }
 
     /// Reads some content into `buffer`. 0 is the end, of a complete message only.

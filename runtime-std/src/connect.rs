@@ -39,11 +39,7 @@ impl<W: World> Attempt<W> {
             Taken::Slot(slot) => {
                 let world = &shared.session.world;
                 let future = world.connect(Endpoint::of(url));
-                Begun::Opening(Self {
-                    slot,
-                    future,
-                    timer: world.timer(),
-                })
+                Begun::Opening(Self { slot, future, timer: world.timer() })
             }
         }
     }
@@ -58,12 +54,7 @@ impl<W: World> Attempt<W> {
         Poll::Ready(match result {
             Ok(stream) => {
                 let endpoint = Endpoint::of(shared.request.target());
-                Ok(Connection::new(
-                    self.slot,
-                    endpoint,
-                    stream,
-                    &shared.session.world,
-                ))
+                Ok(Connection::new(self.slot, endpoint, stream, &shared.session.world))
             }
             Err(why) => {
                 self.give_up(shared);

@@ -3,13 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use sortie_core::session::{Assign, Pool};
+use sortie_core::session::{Assign, GrowablePool};
 use sortie_core::{Instant, Url, Wish};
 
 use crate::world::{Endpoint, World};
 
 /// Connections that a session has at most, idle ones included.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 
 /// Bytes of input that a connection holds at first; it grows up to the longest head.
 const INBOX: usize = 4096;
@@ -32,11 +32,7 @@ impl<W: World> Connection<W> {
             endpoint,
             stream,
             timer: world.timer(),
-            inbox: Inbox {
-                bytes: vec![0; INBOX],
-                start: 0,
-                end: 0,
-            },
+            inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0 },
             outbox: vec![0; 1024],
         })
     }
@@ -100,10 +96,17 @@ pub(crate) struct Connections<W: World> {
 }
 
 struct Shared<W: World> {
-    pool: Pool<CONNECTIONS>,
-    idle: [Option<Box<Connection<W>>>; CONNECTIONS],
+    pool: GrowablePool,
+    /// By slot; as long as the highest slot that was ever idle.
+    idle: Vec<Option<Box<Connection<W>>>>,
     /// Tasks for which there was no connection.
     waiting: Vec<Waker>,
+}
+
+impl<W: World> Shared<W> {
+    fn take_idle(&mut self, slot: usize) -> Option<Box<Connection<W>>> {
+        self.idle.get_mut(slot).and_then(Option::take)
+    }
 }
 
 /// What a task was given.
@@ -117,53 +120,45 @@ pub(crate) enum Taken<W: World> {
 
 impl<W: World> Connections<W> {
     pub(crate) fn new() -> Self {
-        let idle = [const { None }; CONNECTIONS];
-        Self {
-            shared: Mutex::new(Shared {
-                pool: Pool::new(),
-                idle,
-                waiting: Vec::new(),
-            }),
-        }
+        let pool = GrowablePool::growable(CONNECTIONS);
+        Self { shared: Mutex::new(Shared { pool, idle: Vec::new(), waiting: Vec::new() }) }
     }
 
     pub(crate) fn take(&self, now: Instant, wish: Wish, url: Url<'_>, waker: &Waker) -> Taken<W> {
         let mut shared = self.lock();
         while let Some(slot) = shared.pool.poll_expired(now) {
-            shared.idle[slot] = None;
+            shared.take_idle(slot);
         }
-        let Shared {
-            pool,
-            idle,
-            waiting,
-        } = &mut *shared;
+        let Shared { pool, idle, .. } = &mut *shared;
         let same = |slot: usize| {
-            idle[slot]
-                .as_ref()
-                .is_some_and(|connection| connection.endpoint.serves(url))
+            let connection = idle.get(slot).and_then(Option::as_ref);
+            connection.is_some_and(|connection| connection.endpoint.serves(url))
         };
         match pool.assign(now, wish, same) {
-            Assign::Reuse(slot) => match idle[slot].take() {
+            Assign::Reuse(slot) => match shared.take_idle(slot) {
                 Some(connection) => Taken::Idle(connection),
                 None => Taken::Slot(slot),
             },
             Assign::Open { slot, .. } => {
-                idle[slot] = None;
+                // An idle connection to elsewhere is closed for it.
+                shared.take_idle(slot);
                 Taken::Slot(slot)
             }
             Assign::Wait => {
-                waiting.push(waker.clone());
+                shared.waiting.push(waker.clone());
                 Taken::Wait
             }
         }
     }
 
-    pub(crate) fn keep(&self, now: Instant, mut connection: Box<Connection<W>>) {
+    pub(crate) fn keep(&self, now: Instant, connection: Box<Connection<W>>) {
         let slot = connection.slot;
         let unread = connection.inbox.len();
-        connection.outbox.truncate(1024);
         let mut shared = self.lock();
         if shared.pool.keep(slot, now, unread) {
+            if shared.idle.len() <= slot {
+                shared.idle.resize_with(slot + 1, || None);
+            }
             shared.idle[slot] = Some(connection);
         }
         Self::wake(shared);

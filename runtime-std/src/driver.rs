@@ -35,11 +35,7 @@ pub enum Turn {
 
 impl<W: World> Driver<W> {
     pub(crate) fn new() -> Self {
-        Self {
-            connection: None,
-            connecting: None,
-            response: None,
-        }
+        Self { connection: None, connecting: None, response: None }
     }
 
     /// Drives the task until there is something to tell, with `buffer` for content; while it is
@@ -162,13 +158,7 @@ impl<W: World> Driver<W> {
                 (_, Poll::Ready(content)) if content > 0 => return Poll::Ready(content),
                 (Poll::Ready(()), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
-                    ready!(poll_deadline(
-                        cx,
-                        shared,
-                        now,
-                        &mut connection.timer,
-                        deadline
-                    ));
+                    ready!(poll_deadline(cx, shared, now, &mut connection.timer, deadline));
                 }
             }
         }

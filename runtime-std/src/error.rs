@@ -34,13 +34,7 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, url: &str, source: Option<std::io::Error>) -> Self {
-        Self {
-            inner: Box::new(Inner {
-                kind,
-                url: url.to_owned(),
-                source,
-            }),
-        }
+        Self { inner: Box::new(Inner { kind, url: url.to_owned(), source }) }
     }
 
     pub(crate) fn url(url: &str, why: UrlError) -> Self {
@@ -103,12 +97,7 @@ fn without_secrets(url: &str) -> String {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Error({:?}, {:?})",
-            self.inner.kind,
-            without_secrets(&self.inner.url)
-        )
+        write!(f, "Error({:?}, {:?})", self.inner.kind, without_secrets(&self.inner.url))
     }
 }
 

@@ -24,10 +24,7 @@ pub(crate) fn poll_send<W: World>(
         Some(Send::Encode) => {
             outbox.resize(outbox.capacity(), 0);
             let encoded = shared.request.lend(|request| {
-                shared
-                    .core()
-                    .encode(&RequestHead::new(request), outbox)
-                    .unwrap_or(0)
+                shared.core().encode(&RequestHead::new(request), outbox).unwrap_or(0)
             });
             outbox.truncate(encoded.unwrap_or(0));
             return Poll::Ready(());

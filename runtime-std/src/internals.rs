@@ -22,9 +22,7 @@ pub struct Session<W: World> {
 impl<W: World> Session<W> {
     /// A session whose tasks have these options.
     pub fn new(world: W, options: TaskOptions) -> Self {
-        Self {
-            inner: SessionInner::new(world, options),
-        }
+        Self { inner: SessionInner::new(world, options) }
     }
 
     /// A suspended task.
@@ -32,10 +30,7 @@ impl<W: World> Session<W> {
     /// # Errors
     /// The request is not one that a task can be made for.
     pub fn task(&self, request: Request) -> Result<Task<W>, Error> {
-        Ok(Task {
-            shared: self.inner.task(request)?,
-            driver: Driver::new(),
-        })
+        Ok(Task { shared: self.inner.task(request)?, driver: Driver::new() })
     }
 }
 

@@ -124,11 +124,7 @@ impl Request {
     /// The bytes of the body from `from` on.
     pub(crate) fn body_from(&self, from: u64) -> &[u8] {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        self.inner
-            .body
-            .as_deref()
-            .and_then(|body| body.get(from..))
-            .unwrap_or_default()
+        self.inner.body.as_deref().and_then(|body| body.get(from..)).unwrap_or_default()
     }
 
     /// Lends the request to the core, with our own fields before the caller's.
@@ -138,9 +134,10 @@ impl Request {
     ) -> Result<R, sortie_core::RequestError> {
         const FEW: usize = 16;
         let inner = &*self.inner;
-        let body = inner.body.as_ref().map_or(BodyLength::None, |body| {
-            BodyLength::Known(body.len() as u64)
-        });
+        let body = inner
+            .body
+            .as_ref()
+            .map_or(BodyLength::None, |body| BodyLength::Known(body.len() as u64));
         let lend = |fields: &[Field<'_>]| {
             sortie_core::Request::new(&inner.method, self.target(), fields, body)
                 .map(|request| to(&request))
@@ -163,10 +160,7 @@ impl Request {
         let inner = &*self.inner;
         let user_agent = (!inner.has_user_agent).then_some(Ok(USER_AGENT));
         let accept = (!inner.has_accept).then_some(Ok(ACCEPT));
-        let own = inner
-            .fields
-            .iter()
-            .map(|(name, value)| Field::new(name, value));
+        let own = inner.fields.iter().map(|(name, value)| Field::new(name, value));
         user_agent.into_iter().chain(accept).chain(own)
     }
 
@@ -186,12 +180,7 @@ impl Request {
 impl fmt::Debug for Request {
     /// Method and host; fields, query and body may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Request({} {:?})",
-            self.method(),
-            self.target().authority()
-        )
+        write!(f, "Request({} {:?})", self.method(), self.target().authority())
     }
 }
 

@@ -16,10 +16,7 @@ pub struct Response {
 
 impl Response {
     pub(crate) fn new(bytes: &[u8]) -> Self {
-        Self {
-            bytes: bytes.into(),
-            index: OnceLock::new(),
-        }
+        Self { bytes: bytes.into(), index: OnceLock::new() }
     }
 
     /// The head as the core sees it, with all accessors.
@@ -42,9 +39,7 @@ impl Response {
     /// The value of the first field of this name, if it is text; names compare without case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.head()
-            .value(name)
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.head().value(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// Name and value of each field, in the order in which they came.

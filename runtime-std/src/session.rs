@@ -39,12 +39,7 @@ pub(crate) struct SessionInner<W: World> {
 impl<W: World> SessionInner<W> {
     pub(crate) fn new(world: W, options: TaskOptions) -> Arc<Self> {
         let connections = Connections::new();
-        Arc::new(Self {
-            world,
-            connections,
-            options,
-            last_id: AtomicU64::new(0),
-        })
+        Arc::new(Self { world, connections, options, last_id: AtomicU64::new(0) })
     }
 
     /// A suspended task.
@@ -78,9 +73,7 @@ impl SessionBuilder {
     /// The session.
     #[must_use]
     pub fn build(self) -> Session {
-        Session {
-            inner: SessionInner::new(System::new(), self.options),
-        }
+        Session { inner: SessionInner::new(System::new(), self.options) }
     }
 }
 
@@ -104,9 +97,7 @@ impl Session {
     /// A session to be configured.
     #[must_use]
     pub fn builder() -> SessionBuilder {
-        SessionBuilder {
-            options: TaskOptions::default(),
-        }
+        SessionBuilder { options: TaskOptions::default() }
     }
 
     /// A suspended task for a request, or for a `GET` of a URL.
@@ -118,9 +109,7 @@ impl Session {
         R: TryInto<Request, Error: Into<Error>>,
     {
         let request = request.try_into().map_err(Into::into)?;
-        Ok(Task {
-            shared: self.inner.task(request)?,
-        })
+        Ok(Task { shared: self.inner.task(request)? })
     }
 
     /// Fetches a request, or a URL: the response and its whole content.

@@ -56,9 +56,8 @@ impl Content {
     /// Room for more; none where no more can come.
     fn room(&mut self, counts: &ByteCounts) -> &mut [u8] {
         if self.filled == self.bytes.len() {
-            let expected = counts
-                .expected_to_receive
-                .map(|all| all.saturating_sub(counts.received));
+            let expected =
+                counts.expected_to_receive.map(|all| all.saturating_sub(counts.received));
             let grown = self.filled.clamp(4096, LARGEST_READ);
             let more = match expected {
                 Some(0) => return &mut [],
@@ -116,9 +115,7 @@ impl<W: World> Shared<W> {
 
     /// The timer for when the task has no connection.
     pub(crate) fn idle_timer(&self) -> MutexGuard<'_, Option<W::Timer>> {
-        self.idle_timer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.idle_timer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn resume(&self) {
@@ -173,10 +170,7 @@ pub(crate) enum Until {
 
 impl<W: World> Ride<W> {
     pub(crate) fn new(shared: Arc<Shared<W>>) -> Self {
-        Self {
-            shared,
-            is_driving: false,
-        }
+        Self { shared, is_driving: false }
     }
 
     /// Takes the seat, or waits for it.
@@ -201,12 +195,7 @@ impl<W: World> Ride<W> {
         let shared = self.shared.clone();
         let mut seat = ready!(self.poll_seat(cx));
         loop {
-            let Seat {
-                driver,
-                content,
-                outcome,
-                ..
-            } = &mut *seat;
+            let Seat { driver, content, outcome, .. } = &mut *seat;
             if outcome.is_some() || until == Until::Response && driver.response.is_some() {
                 return Poll::Ready(());
             }
@@ -234,9 +223,7 @@ impl<W: World> Ride<W> {
         let shared = self.shared.clone();
         let mut seat = ready!(self.poll_seat(cx));
         loop {
-            let Seat {
-                driver, outcome, ..
-            } = &mut *seat;
+            let Seat { driver, outcome, .. } = &mut *seat;
             match *outcome {
                 Some(Ok(())) => return Poll::Ready(Ok(0)),
                 Some(Err(why)) => return Poll::Ready(Err(shared.error(why))),
@@ -261,19 +248,16 @@ impl<W: World> Ride<W> {
         let mut seat = self.shared.seat();
         match seat.outcome {
             Some(Err(why)) => Err(self.shared.error(why)),
-            Some(Ok(())) | None if seat.is_told => Err(Error::new(
-                ErrorKind::ContentTaken,
-                self.shared.request.url(),
-                None,
-            )),
+            Some(Ok(())) | None if seat.is_told => {
+                Err(Error::new(ErrorKind::ContentTaken, self.shared.request.url(), None))
+            }
             Some(Ok(())) | None => {
                 seat.is_told = true;
                 let content = seat.content.take();
                 let response = seat.driver.response.take();
                 let lost = || {
-                    self.shared.error(sortie_core::Error::Transport(
-                        sortie_core::Transport::NoResponse,
-                    ))
+                    self.shared
+                        .error(sortie_core::Error::Transport(sortie_core::Transport::NoResponse))
                 };
                 Ok((response.ok_or_else(lost)?, content))
             }
@@ -286,9 +270,9 @@ impl<W: World> Ride<W> {
         match (&seat.driver.response, seat.outcome) {
             (Some(response), _) => Ok(response.clone()),
             (None, Some(Err(why))) => Err(self.shared.error(why)),
-            (None, Some(Ok(())) | None) => Err(self.shared.error(sortie_core::Error::Transport(
-                sortie_core::Transport::NoResponse,
-            ))),
+            (None, Some(Ok(())) | None) => Err(self
+                .shared
+                .error(sortie_core::Error::Transport(sortie_core::Transport::NoResponse))),
         }
     }
 }
@@ -391,9 +375,7 @@ impl IntoFuture for Task {
     type IntoFuture = TaskFuture;
 
     fn into_future(self) -> TaskFuture {
-        TaskFuture {
-            ride: Ride::new(self.shared),
-        }
+        TaskFuture { ride: Ride::new(self.shared) }
     }
 }
 
@@ -438,12 +420,6 @@ impl Hash for Task {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Task({}, {:?}, {:?})",
-            self.shared.id,
-            self.state(),
-            self.shared.request
-        )
+        write!(f, "Task({}, {:?}, {:?})", self.shared.id, self.state(), self.shared.request)
     }
 }

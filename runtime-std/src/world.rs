@@ -29,11 +29,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn of(url: Url<'_>) -> Self {
-        Self {
-            scheme: url.scheme(),
-            host: url.host().to_owned(),
-            port: url.port(),
-        }
+        Self { scheme: url.scheme(), host: url.host().to_owned(), port: url.port() }
     }
 
     pub(crate) fn serves(&self, url: Url<'_>) -> bool {
@@ -54,7 +50,8 @@ pub trait Stream: Send + 'static {
 
 /// A timer that can be set anew.
 pub trait Timer: Send + 'static {
-    /// Ready once `at` is reached, or earlier: too early is harmless. It is `now`, or a little later.
+    /// Ready once `at` is reached, or earlier: too early is harmless. It is `now` or a little
+    /// later.
     fn poll_until(&mut self, cx: &mut Context<'_>, now: Instant, at: Instant) -> Poll<()>;
 }
 
@@ -83,9 +80,7 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) fn new() -> Self {
-        Self {
-            epoch: std::time::Instant::now(),
-        }
+        Self { epoch: std::time::Instant::now() }
     }
 }
 
@@ -100,10 +95,7 @@ impl World for System {
     }
 
     fn timer(&self) -> SystemTimer {
-        SystemTimer {
-            epoch: self.epoch,
-            set: None,
-        }
+        SystemTimer { epoch: self.epoch, set: None }
     }
 
     fn connect(&self, endpoint: Endpoint) -> Connecting<Tcp> {
@@ -126,10 +118,7 @@ impl World for System {
     }
 }
 
-#[allow(
-    clippy::wildcard_enum_match_arm,
-    reason = "the standard library adds kinds at will"
-)]
+#[allow(clippy::wildcard_enum_match_arm, reason = "the standard library adds kinds at will")]
 fn connect_error(error: &io::Error) -> Transport {
     use io::ErrorKind as Kind;
     match error.kind() {
@@ -155,10 +144,7 @@ impl Tcp {
         let socket = Async::<TcpStream>::connect(address).await?;
         // Requests are written whole; waiting to fill a segment would only delay them.
         socket.get_ref().set_nodelay(true)?;
-        Ok(Self {
-            socket,
-            drained: true,
-        })
+        Ok(Self { socket, drained: true })
     }
 }
 

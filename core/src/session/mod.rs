@@ -2,4 +2,6 @@
 
 mod pool;
 
-pub use pool::{Assign, Pool};
+pub use pool::{Assign, Fixed, Pool, Slots, Storage};
+#[cfg(feature = "alloc")]
+pub use pool::{Growable, GrowablePool};

@@ -44,10 +44,7 @@ pub struct UrlSessionCounts {
 impl ByteCounts {
     /// The counts at the start of a transfer that sends so much.
     pub(crate) fn start(expected_to_send: Option<u64>) -> Self {
-        Self {
-            expected_to_send,
-            ..Self::default()
-        }
+        Self { expected_to_send, ..Self::default() }
     }
 
     /// Adds bytes that were sent: `content` of the `wire` bytes are content.

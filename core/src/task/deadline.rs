@@ -21,12 +21,7 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     pub(crate) const fn new(request_timeout: u64, resource_timeout: u64) -> Self {
-        Self {
-            request_timeout,
-            resource_timeout,
-            active: None,
-            started: None,
-        }
+        Self { request_timeout, resource_timeout, active: None, started: None }
     }
 
     pub(crate) fn start(&mut self, now: Instant) {
@@ -52,9 +47,7 @@ impl Deadlines {
 
     /// The earliest instant at which a timer runs out.
     pub(crate) fn next(&self, suspended: bool, continues: bool) -> Option<Instant> {
-        let mut next = self
-            .started
-            .map(|started| started.after(self.resource_timeout));
+        let mut next = self.started.map(|started| started.after(self.resource_timeout));
         if let (Some(active), false) = (self.active, suspended) {
             let idle = match continues {
                 true => self.request_timeout.min(CONTINUE_TIMEOUT),
@@ -68,10 +61,7 @@ impl Deadlines {
 
     /// Whether the body was held back long enough.
     pub(crate) fn continue_is_due(&self, now: Instant, suspended: bool) -> bool {
-        !suspended
-            && self
-                .active
-                .is_some_and(|active| active.after(CONTINUE_TIMEOUT) <= now)
+        !suspended && self.active.is_some_and(|active| active.after(CONTINUE_TIMEOUT) <= now)
     }
 
     /// The timer that has run out, if any.

@@ -151,11 +151,7 @@ impl Task {
         index: &mut [Slot],
     ) -> Result<Advance, Misuse> {
         self.takes_input()?;
-        let look = self
-            .transfer
-            .receive
-            .look(input, full, index)
-            .ok_or(Misuse::NotAskedFor)?;
+        let look = self.transfer.receive.look(input, full, index).ok_or(Misuse::NotAskedFor)?;
         self.deadlines.touch(now);
         match look {
             Err(error) => {
@@ -168,18 +164,12 @@ impl Task {
                 self.due.interim = head.facts.status;
                 // RFC 9110 §15.2.1. A server that sends another 1xx has seen the request too.
                 self.transfer.send.go_on();
-                Ok(Advance {
-                    drop: usize::from(head.length),
-                    head: 0,
-                })
+                Ok(Advance { drop: usize::from(head.length), head: 0 })
             }
             Ok(Look::Final(head)) => {
                 self.counts.add_received(usize::from(head.length), 0);
                 self.begin_response(head, input.len());
-                Ok(Advance {
-                    drop: 0,
-                    head: usize::from(head.length),
-                })
+                Ok(Advance { drop: 0, head: usize::from(head.length) })
             }
         }
     }
@@ -189,15 +179,11 @@ impl Task {
     /// and the connection with them.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless `io` says [`Receive::Body`](crate::Receive). Malformed framing ends the task,
-    /// after the content before it.
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Receive::Body`](crate::Receive). Malformed
+    /// framing is no error of this call: it ends the task, after the content before it.
     pub fn handle_body(&mut self, now: Instant, bytes: &mut [u8]) -> Result<usize, Misuse> {
         self.takes_input()?;
-        let read = self
-            .transfer
-            .receive
-            .read_body(bytes)
-            .ok_or(Misuse::NotAskedFor)?;
+        let read = self.transfer.receive.read_body(bytes).ok_or(Misuse::NotAskedFor)?;
         self.counts.add_received(bytes.len(), read.content);
         self.deadlines.touch(now);
         if let Some(error) = read.failure {
@@ -216,12 +202,7 @@ impl Task {
     /// As [`handle_body`](Self::handle_body).
     pub fn handle_run(&mut self, now: Instant, bytes: &[u8]) -> Result<Run, Misuse> {
         self.takes_input()?;
-        match self
-            .transfer
-            .receive
-            .read_run(bytes)
-            .ok_or(Misuse::NotAskedFor)?
-        {
+        match self.transfer.receive.read_run(bytes).ok_or(Misuse::NotAskedFor)? {
             Err(error) => {
                 self.fail(error);
                 Ok(Run::default())
@@ -404,8 +385,7 @@ impl Task {
     /// The last byte of the response came.
     fn end_message(&mut self, excess: bool) {
         self.transfer.stop_sending();
-        self.transfer
-            .add_reason(excess.then_some(CloseReason::ExcessBytes));
+        self.transfer.add_reason(excess.then_some(CloseReason::ExcessBytes));
         self.release(match self.transfer.closes {
             Some(reason) => Release::Close(reason),
             None => Release::Reuse,

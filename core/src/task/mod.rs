@@ -161,10 +161,7 @@ impl Task {
     /// or is being cancelled stays as it is.
     pub fn cancel(&mut self) {
         if self.lifecycle.cancel() {
-            self.due = Due {
-                release: self.due.release,
-                ..Due::default()
-            };
+            self.due = Due { release: self.due.release, ..Due::default() };
             self.fail(Error::Canceled);
         }
     }
@@ -218,9 +215,9 @@ impl Task {
             | Phase::Committed
             | Phase::Failed(_)
             | Phase::Completed => None,
-            Phase::Connect(_) | Phase::Prepare | Phase::Exchange | Phase::Upgraded => self
-                .deadlines
-                .next(self.is_suspended(), self.transfer.send.waits_for_continue()),
+            Phase::Connect(_) | Phase::Prepare | Phase::Exchange | Phase::Upgraded => {
+                self.deadlines.next(self.is_suspended(), self.transfer.send.waits_for_continue())
+            }
         }
     }
 
@@ -232,10 +229,7 @@ impl Task {
         if !moves || self.is_suspended() {
             return Io::NONE;
         }
-        Io {
-            send: self.transfer.send.io(),
-            receive: self.transfer.receive.io(room),
-        }
+        Io { send: self.transfer.send.io(), receive: self.transfer.receive.io(room) }
     }
 
     /// Whether `output` is what the task would still say: "is what you told me still so?"
@@ -273,14 +267,10 @@ impl Task {
         let suspended = self.is_suspended();
         if !suspended {
             if self.due.interim != 0 {
-                return Output::Event(Event::InformationalResponse {
-                    status: self.due.interim,
-                });
+                return Output::Event(Event::InformationalResponse { status: self.due.interim });
             }
             if self.due.response != 0 {
-                return Output::Event(Event::Response {
-                    status: self.due.response,
-                });
+                return Output::Event(Event::Response { status: self.due.response });
             }
             if self.due.upgraded {
                 return Output::Upgraded;

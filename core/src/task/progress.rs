@@ -45,19 +45,13 @@ impl ByteCounts {
     /// Progress of what is sent.
     #[must_use]
     pub const fn send_progress(&self) -> Progress {
-        Progress {
-            completed: self.sent,
-            total: self.expected_to_send,
-        }
+        Progress { completed: self.sent, total: self.expected_to_send }
     }
 
     /// Progress of what is received.
     #[must_use]
     pub const fn receive_progress(&self) -> Progress {
-        Progress {
-            completed: self.received,
-            total: self.expected_to_receive,
-        }
+        Progress { completed: self.received, total: self.expected_to_receive }
     }
 
     /// Both as one, as URLSession has it: indeterminate until both totals are known.
@@ -67,10 +61,7 @@ impl ByteCounts {
             (Some(send), Some(receive)) => Some(send.saturating_add(receive)),
             (None, _) | (_, None) => None,
         };
-        Progress {
-            completed: self.sent.saturating_add(self.received),
-            total,
-        }
+        Progress { completed: self.sent.saturating_add(self.received), total }
     }
 
     /// Progress of a task that has ended: the total is reached, whatever was expected.
@@ -84,10 +75,7 @@ impl ByteCounts {
                 completed => completed,
             },
         };
-        Progress {
-            completed: total,
-            total: Some(total),
-        }
+        Progress { completed: total, total: Some(total) }
     }
 }
 
@@ -115,77 +103,32 @@ mod tests {
         assert_eq!(counts.send_progress().fraction(), 1.0);
         counts.expected_to_receive = Some(30);
         counts.add_received(10, 10);
-        assert_eq!(
-            counts.progress(),
-            Progress {
-                completed: 20,
-                total: Some(40)
-            }
-        );
+        assert_eq!(counts.progress(), Progress { completed: 20, total: Some(40) });
         assert_eq!(counts.progress().fraction(), 0.5);
         assert_eq!(counts.receive_progress().left(), Some(20));
     }
 
     #[test]
     fn a_fraction_is_never_nan_and_never_above_one() {
-        assert_eq!(
-            Progress {
-                completed: 0,
-                total: Some(0)
-            }
-            .fraction(),
-            1.0
-        );
-        assert_eq!(
-            Progress {
-                completed: 5,
-                total: None
-            }
-            .fraction(),
-            0.0
-        );
-        assert_eq!(
-            Progress {
-                completed: 9,
-                total: Some(3)
-            }
-            .fraction(),
-            1.0
-        );
+        assert_eq!(Progress { completed: 0, total: Some(0) }.fraction(), 1.0);
+        assert_eq!(Progress { completed: 5, total: None }.fraction(), 0.0);
+        assert_eq!(Progress { completed: 9, total: Some(3) }.fraction(), 1.0);
     }
 
     #[test]
     fn an_ended_task_has_reached_its_total() {
-        assert_eq!(
-            ByteCounts::default().ended(),
-            Progress {
-                completed: 1,
-                total: Some(1)
-            }
-        );
+        assert_eq!(ByteCounts::default().ended(), Progress { completed: 1, total: Some(1) });
         let mut counts = ByteCounts::start(Some(0));
         counts.add_received(7, 7);
-        assert_eq!(
-            counts.ended(),
-            Progress {
-                completed: 7,
-                total: Some(7)
-            }
-        );
+        assert_eq!(counts.ended(), Progress { completed: 7, total: Some(7) });
     }
 
     #[test]
     fn counts_saturate_instead_of_wrapping() {
-        let mut counts = ByteCounts {
-            received: u64::MAX - 1,
-            ..ByteCounts::default()
-        };
+        let mut counts = ByteCounts { received: u64::MAX - 1, ..ByteCounts::default() };
         counts.add_received(5, 5);
         assert_eq!(counts.received, u64::MAX);
         assert_eq!(counts.url_session().count_of_bytes_received, i64::MAX);
-        assert!(
-            !ByteCounts::default().add_delivered(1),
-            "not more than was received"
-        );
+        assert!(!ByteCounts::default().add_delivered(1), "not more than was received");
     }
 }

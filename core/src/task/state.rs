@@ -76,10 +76,7 @@ pub(crate) struct Lifecycle {
 
 impl Lifecycle {
     pub(crate) const fn new() -> Self {
-        Self {
-            state: TaskState::Suspended,
-            suspends: 1,
-        }
+        Self { state: TaskState::Suspended, suspends: 1 }
     }
 
     pub(crate) const fn state(&self) -> TaskState {
@@ -167,11 +164,7 @@ mod tests {
     fn every_sequence_of_up_to_8_calls_agrees_with_the_model() {
         for sequence in 0..4_u32.pow(8) {
             let mut lifecycle = Lifecycle::new();
-            let mut model = Model {
-                resumes_needed: 1,
-                cancelled: false,
-                completed: false,
-            };
+            let mut model = Model { resumes_needed: 1, cancelled: false, completed: false };
             for place in 0..8 {
                 let call = sequence / 4_u32.pow(place) % 4;
                 let before = lifecycle.state();
@@ -183,11 +176,7 @@ mod tests {
                 };
                 model.call(call);
                 assert_eq!(lifecycle.state(), model.state(), "{sequence} at {place}");
-                assert_eq!(
-                    changed,
-                    before != lifecycle.state(),
-                    "{sequence} at {place}"
-                );
+                assert_eq!(changed, before != lifecycle.state(), "{sequence} at {place}");
             }
         }
     }
@@ -195,10 +184,7 @@ mod tests {
     #[test]
     fn raw_values_are_those_of_urlsession() {
         use TaskState::{Canceling, Completed, Running, Suspended};
-        assert_eq!(
-            [Running, Suspended, Canceling, Completed].map(|s| s as u8),
-            [0, 1, 2, 3]
-        );
+        assert_eq!([Running, Suspended, Canceling, Completed].map(|s| s as u8), [0, 1, 2, 3]);
     }
 
     #[test]
@@ -221,19 +207,8 @@ mod tests {
         let rows = [
             (T::Resume, [Some(S::Running), None, None, None]),
             (T::Suspend, [None, Some(S::Suspended), None, None]),
-            (
-                T::Cancel,
-                [Some(S::Canceling), Some(S::Canceling), None, None],
-            ),
-            (
-                T::Finish,
-                [
-                    Some(S::Completed),
-                    Some(S::Completed),
-                    Some(S::Completed),
-                    None,
-                ],
-            ),
+            (T::Cancel, [Some(S::Canceling), Some(S::Canceling), None, None]),
+            (T::Finish, [Some(S::Completed), Some(S::Completed), Some(S::Completed), None]),
         ];
         for (trigger, results) in rows {
             for (state, result) in columns.into_iter().zip(results) {

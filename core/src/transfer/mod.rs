@@ -24,10 +24,7 @@ pub struct Io {
 
 impl Io {
     /// Neither.
-    pub const NONE: Self = Self {
-        send: None,
-        receive: None,
-    };
+    pub const NONE: Self = Self { send: None, receive: None };
 }
 
 /// The state of one exchange.

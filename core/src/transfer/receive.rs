@@ -26,12 +26,7 @@ pub enum Receive {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ReceiveHalf {
     /// Before the final head. Exits: all others.
-    Head {
-        scan: HeadScan,
-        interims: u8,
-        again: bool,
-        touched: bool,
-    },
+    Head { scan: HeadScan, interims: u8, again: bool, touched: bool },
     /// Within a body of known length, not 0. Exit: `Done`.
     Length { left: u64 },
     /// Within a chunked body. Exit: `Done`.
@@ -65,12 +60,7 @@ pub(crate) struct BodyRead {
 impl ReceiveHalf {
     pub(crate) fn new() -> Self {
         let scan = HeadScan::default();
-        Self::Head {
-            scan,
-            interims: 0,
-            again: false,
-            touched: false,
-        }
+        Self::Head { scan, interims: 0, again: false, touched: false }
     }
 
     pub(crate) fn io(&self, room: usize) -> Option<Receive> {
@@ -93,13 +83,7 @@ impl ReceiveHalf {
         full: bool,
         index: &mut [Slot],
     ) -> Option<Result<Look, Error>> {
-        let Self::Head {
-            scan,
-            interims,
-            again,
-            touched,
-        } = self
-        else {
+        let Self::Head { scan, interims, again, touched } = self else {
             return None;
         };
         *again = false;
@@ -139,11 +123,7 @@ impl ReceiveHalf {
             Self::Head { .. } | Self::Done => None,
             Self::Length { .. } | Self::Close => {
                 let content = self.take_plain(bytes.len());
-                Some(BodyRead {
-                    content,
-                    excess: content < bytes.len(),
-                    failure: None,
-                })
+                Some(BodyRead { content, excess: content < bytes.len(), failure: None })
             }
             Self::Chunked(decoder) => {
                 let (decoded, mut failure) = match decoder.decode_in_place(bytes) {
@@ -156,11 +136,7 @@ impl ReceiveHalf {
                     *self = Self::Done;
                 }
                 let excess = finished && decoded.consumed < bytes.len();
-                Some(BodyRead {
-                    content: decoded.content,
-                    excess,
-                    failure,
-                })
+                Some(BodyRead { content: decoded.content, excess, failure })
             }
         }
     }
@@ -171,13 +147,7 @@ impl ReceiveHalf {
             Self::Head { .. } | Self::Done => None,
             Self::Length { .. } | Self::Close => {
                 let content = self.take_plain(bytes.len());
-                Some(Ok((
-                    Run {
-                        framing: 0,
-                        content,
-                    },
-                    content < bytes.len(),
-                )))
+                Some(Ok((Run { framing: 0, content }, content < bytes.len())))
             }
             Self::Chunked(decoder) => match decoder.next_run(bytes) {
                 Ok(run) => {

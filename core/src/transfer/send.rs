@@ -88,14 +88,9 @@ impl SendHalf {
             | Stage::Last { .. } => Some(Send::Encode),
             Stage::Sized { left } | Stage::Chunk { left } => {
                 let max = usize::try_from(left).unwrap_or(usize::MAX);
-                Some(Send::Body {
-                    from: self.body_sent,
-                    max,
-                })
+                Some(Send::Body { from: self.body_sent, max })
             }
-            Stage::Source => Some(Send::Source {
-                from: self.body_sent,
-            }),
+            Stage::Source => Some(Send::Source { from: self.body_sent }),
             Stage::Continue | Stage::Done => None,
         }
     }
@@ -115,9 +110,7 @@ impl SendHalf {
                 self.stage = match whole {
                     true if self.expects => Stage::Continue,
                     true => self.body_stage(),
-                    false => Stage::Head {
-                        from: from.saturating_add(written),
-                    },
+                    false => Stage::Head { from: from.saturating_add(written) },
                 };
                 written
             }
@@ -126,10 +119,7 @@ impl SendHalf {
                 let (written, whole) = encode::chunk_framing(what, from, output);
                 self.stage = match whole {
                     true => Stage::Chunk { left: size },
-                    false => Stage::Prefix {
-                        size,
-                        from: from.saturating_add(written),
-                    },
+                    false => Stage::Prefix { size, from: from.saturating_add(written) },
                 };
                 written
             }
@@ -137,9 +127,7 @@ impl SendHalf {
                 let (written, whole) = encode::chunk_framing(ChunkFraming::Suffix, from, output);
                 self.stage = match whole {
                     true => Stage::Source,
-                    false => Stage::Suffix {
-                        from: from.saturating_add(written),
-                    },
+                    false => Stage::Suffix { from: from.saturating_add(written) },
                 };
                 written
             }
@@ -147,9 +135,7 @@ impl SendHalf {
                 let (written, whole) = encode::chunk_framing(ChunkFraming::Last, from, output);
                 self.stage = match whole {
                     true => Stage::Done,
-                    false => Stage::Last {
-                        from: from.saturating_add(written),
-                    },
+                    false => Stage::Last { from: from.saturating_add(written) },
                 };
                 written
             }
@@ -199,10 +185,7 @@ impl SendHalf {
         }
         self.stage = match count {
             0 => Stage::Last { from: 0 },
-            size => Stage::Prefix {
-                size: size as u64,
-                from: 0,
-            },
+            size => Stage::Prefix { size: size as u64, from: 0 },
         };
         Ok(())
     }

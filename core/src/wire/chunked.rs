@@ -108,12 +108,7 @@ impl ChunkedDecoder {
     /// A decoder at the start of a body.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            state: State::SizeStart,
-            left: 0,
-            line: 0,
-            overhead: 0,
-        }
+        Self { state: State::SizeStart, left: 0, line: 0, overhead: 0 }
     }
 
     /// Whether the body has ended. Bytes behind it are not part of it.
@@ -167,28 +162,16 @@ impl ChunkedDecoder {
         if matches!(self.state, State::Data) {
             return Ok(self.take_data(input, rest));
         }
-        Ok(Run {
-            framing: input.len().wrapping_sub(rest.len()),
-            content: 0,
-        })
+        Ok(Run { framing: input.len().wrapping_sub(rest.len()), content: 0 })
     }
 
     /// The run whose content begins with `rest`, at the end of `input`.
     #[inline]
     fn take_data(&mut self, input: &[u8], rest: &[u8]) -> Run {
-        let content = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(rest.len());
+        let content = usize::try_from(self.left).unwrap_or(usize::MAX).min(rest.len());
         self.left = self.left.wrapping_sub(content as u64);
-        self.state = if self.left == 0 {
-            State::DataCr
-        } else {
-            State::Data
-        };
-        Run {
-            framing: input.len().wrapping_sub(rest.len()),
-            content,
-        }
+        self.state = if self.left == 0 { State::DataCr } else { State::Data };
+        Run { framing: input.len().wrapping_sub(rest.len()), content }
     }
 
     /// Moves all content of `bytes` to their front.
@@ -353,11 +336,7 @@ impl ChunkedDecoder {
             return Err(Error::Limit(Limit::ChunkOverhead));
         }
         self.line = 0;
-        self.state = if self.left == 0 {
-            State::TrailerStart
-        } else {
-            State::Data
-        };
+        self.state = if self.left == 0 { State::TrailerStart } else { State::Data };
         Ok(())
     }
 }
@@ -372,9 +351,7 @@ fn move_left(bytes: &mut [u8], from: usize, to: usize, length: usize) {
     if gap == 0 {
         return;
     }
-    let rest = bytes
-        .get_mut(to..from.wrapping_add(length))
-        .unwrap_or_default();
+    let rest = bytes.get_mut(to..from.wrapping_add(length)).unwrap_or_default();
     let rest = move_blocks::<128>(rest, gap);
     let rest = move_blocks::<8>(rest, gap);
     move_blocks::<1>(rest, gap);
@@ -383,11 +360,7 @@ fn move_left(bytes: &mut [u8], from: usize, to: usize, length: usize) {
 /// Moves everything behind the first `gap` bytes to the front, by whole blocks. Returns the rest.
 #[inline]
 fn move_blocks<const BLOCK: usize>(mut rest: &mut [u8], gap: usize) -> &mut [u8] {
-    while let Some(block) = rest
-        .get(gap..)
-        .and_then(|from| from.first_chunk::<BLOCK>())
-        .copied()
-    {
+    while let Some(block) = rest.get(gap..).and_then(|from| from.first_chunk::<BLOCK>()).copied() {
         let Some((to, tail)) = core::mem::take(&mut rest).split_first_chunk_mut::<BLOCK>() else {
             break;
         };

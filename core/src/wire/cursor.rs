@@ -14,12 +14,7 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(output: &'a mut [u8], from: usize) -> Self {
-        Self {
-            skip: from,
-            room: output,
-            written: 0,
-            total: 0,
-        }
+        Self { skip: from, room: output, written: 0, total: 0 }
     }
 
     /// Appends one piece of the message.
@@ -101,10 +96,7 @@ impl<'a> Cursor<'a> {
 
     /// Bytes written to `output`, and whether they reach to the end of the message.
     pub(crate) fn finish(self, from: usize) -> (usize, bool) {
-        (
-            self.written,
-            from.saturating_add(self.written) >= self.total,
-        )
+        (self.written, from.saturating_add(self.written) >= self.total)
     }
 }
 
@@ -139,18 +131,7 @@ mod tests {
 
     #[test]
     fn numbers_have_no_leading_zeros_and_do_not_overflow() {
-        for value in [
-            0,
-            1,
-            9,
-            10,
-            15,
-            16,
-            255,
-            4096,
-            u64::from(u32::MAX),
-            u64::MAX,
-        ] {
+        for value in [0, 1, 9, 10, 15, 16, 255, 4096, u64::from(u32::MAX), u64::MAX] {
             let mut output = [0; 64];
             let mut cursor = Cursor::new(&mut output, 0);
             cursor.put_decimal(value);

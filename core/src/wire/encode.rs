@@ -20,11 +20,7 @@ impl<'a> RequestHead<'a> {
     /// The head of `request` to its own URL, with nothing added.
     #[must_use]
     pub const fn new(request: &'a Request<'a>) -> Self {
-        Self {
-            request,
-            target: request.url(),
-            added: &[],
-        }
+        Self { request, target: request.url(), added: &[] }
     }
 }
 
@@ -41,11 +37,7 @@ pub(crate) fn request_head(
     out.put(request.method().as_bytes());
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
     let target = head.target.path_and_query().as_bytes();
-    out.put(if target.first() == Some(&b'/') {
-        b" "
-    } else {
-        b" /"
-    });
+    out.put(if target.first() == Some(&b'/') { b" " } else { b" /" });
     out.put(target);
     if traits.has_host {
         out.put(b" HTTP/1.1\r\n");
@@ -64,10 +56,7 @@ pub(crate) fn request_head(
         }
     }
     // RFC 9110 §8.6: a POST or the like without a body says so.
-    let says_zero = !matches!(
-        request.method(),
-        "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE"
-    );
+    let says_zero = !matches!(request.method(), "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE");
     match traits.body {
         BodyLength::None if !says_zero || traits.has_length => {}
         BodyLength::None => out.put(b"Content-Length: 0\r\n"),
@@ -139,12 +128,7 @@ mod tests {
     fn a_get_has_request_line_host_and_fields_in_order() {
         let fields = [field!("Accept", "*/*"), field!("X-Two", "2")];
         assert_eq!(
-            written(
-                "GET",
-                "http://u:p@a.example:81/x?y#z",
-                &fields,
-                BodyLength::None
-            ),
+            written("GET", "http://u:p@a.example:81/x?y#z", &fields, BodyLength::None),
             "GET /x?y HTTP/1.1\r\nHost: a.example:81\r\nAccept: */*\r\nX-Two: 2\r\n\r\n"
         );
     }
@@ -153,10 +137,7 @@ mod tests {
     fn an_empty_path_is_a_slash_and_a_default_port_is_left_out() {
         let start = |url| written("GET", url, &[], BodyLength::None);
         assert_eq!(start("http://a:80"), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(
-            start("http://[::1]?q"),
-            "GET /?q HTTP/1.1\r\nHost: [::1]\r\n\r\n"
-        );
+        assert_eq!(start("http://[::1]?q"), "GET /?q HTTP/1.1\r\nHost: [::1]\r\n\r\n");
     }
 
     #[test]
@@ -165,23 +146,14 @@ mod tests {
         let post =
             |fields: &[Field<'_>], body| written("POST", "http://a/", fields, body).split_off(26);
         let known = BodyLength::Known(12);
-        assert_eq!(
-            post(&typed, known),
-            "Content-Type: text/plain\r\nContent-Length: 12\r\n\r\n"
-        );
+        assert_eq!(post(&typed, known), "Content-Type: text/plain\r\nContent-Length: 12\r\n\r\n");
         assert_eq!(
             post(&typed, BodyLength::Unknown),
             "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
         );
         assert_eq!(post(&[], BodyLength::None), "Content-Length: 0\r\n\r\n");
-        let own = [
-            field!("Content-Type", "a/b"),
-            field!("content-length", "12"),
-        ];
-        assert_eq!(
-            post(&own, known),
-            "Content-Type: a/b\r\ncontent-length: 12\r\n\r\n"
-        );
+        let own = [field!("Content-Type", "a/b"), field!("content-length", "12")];
+        assert_eq!(post(&own, known), "Content-Type: a/b\r\ncontent-length: 12\r\n\r\n");
         assert!(post(&[], known).contains("Content-Type: application/x-www-form-urlencoded\r\n"));
     }
 
@@ -194,28 +166,13 @@ mod tests {
 
     #[test]
     fn added_fields_cannot_change_framing_or_routing() {
-        let request = Request::new(
-            "GET",
-            Url::parse("http://a/").unwrap(),
-            &[],
-            BodyLength::None,
-        )
-        .unwrap();
-        let added = [
-            field!("Cookie", "a=b"),
-            field!("Host", "x"),
-            field!("Content-Length", "1"),
-        ];
-        let head = RequestHead {
-            added: &added,
-            ..RequestHead::new(&request)
-        };
+        let request =
+            Request::new("GET", Url::parse("http://a/").unwrap(), &[], BodyLength::None).unwrap();
+        let added = [field!("Cookie", "a=b"), field!("Host", "x"), field!("Content-Length", "1")];
+        let head = RequestHead { added: &added, ..RequestHead::new(&request) };
         let mut output = [0; 256];
         let (length, _) = request_head(&head, 0, &mut output);
-        assert_eq!(
-            &output[..length],
-            b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\n\r\n"
-        );
+        assert_eq!(&output[..length], b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\n\r\n");
     }
 
     #[test]

@@ -207,11 +207,7 @@ mod tests {
     fn rule_1_no_body_after_head_1xx_204_304() {
         for status in [100, 101, 103, 199, 204, 304] {
             assert_eq!(framing(status, &[(CL, "5")]), Ok(Framing::None), "{status}");
-            assert_eq!(
-                framing(status, &[(TE, "chunked")]),
-                Ok(Framing::None),
-                "{status}"
-            );
+            assert_eq!(framing(status, &[(TE, "chunked")]), Ok(Framing::None), "{status}");
         }
         assert_eq!(facts(200, 1, &[(CL, "5")]).framing(true), Ok(Framing::None));
     }
@@ -221,10 +217,7 @@ mod tests {
         for fields in [[(TE, "chunked"), (CL, "5")], [(CL, "5"), (TE, "chunked")]] {
             let facts = facts(200, 1, &fields);
             assert_eq!(facts.framing(false), Ok(Framing::Chunked));
-            assert_eq!(
-                facts.closes(Framing::Chunked),
-                Some(CloseReason::DoubtfulFraming)
-            );
+            assert_eq!(facts.closes(Framing::Chunked), Some(CloseReason::DoubtfulFraming));
         }
         assert_eq!(
             framing(200, &[(TE, "chunked"), (CL, "abc")]),
@@ -236,20 +229,11 @@ mod tests {
     #[test]
     fn rule_4_any_coding_but_one_chunked_is_refused() {
         for value in ["Chunked", "\t chunked ", "chunked,", ",chunked"] {
-            assert_eq!(
-                framing(200, &[(TE, value)]),
-                Ok(Framing::Chunked),
-                "{value}"
-            );
+            assert_eq!(framing(200, &[(TE, value)]), Ok(Framing::Chunked), "{value}");
         }
-        for value in [
-            "",
-            "identity",
-            "gzip, chunked",
-            "chunked, chunked",
-            "\"chunked\"",
-            "xchunked",
-        ] {
+        for value in
+            ["", "identity", "gzip, chunked", "chunked, chunked", "\"chunked\"", "xchunked"]
+        {
             let refused = Err(PeerError::TransferEncoding);
             assert_eq!(framing(200, &[(TE, value)]), refused, "{value}");
         }
@@ -260,36 +244,19 @@ mod tests {
     #[test]
     fn rule_5_and_6_lengths_must_be_digits_and_agree() {
         for value in ["5", "05", "5, 5", "5,5,5"] {
-            assert_eq!(
-                framing(200, &[(CL, value)]),
-                Ok(Framing::Length(5)),
-                "{value}"
-            );
+            assert_eq!(framing(200, &[(CL, value)]), Ok(Framing::Length(5)), "{value}");
         }
         for value in ["", "5,", "abc", "+5", "-5", "5 5", "5, 6", "5.0", "0x5"] {
-            assert_eq!(
-                framing(200, &[(CL, value)]),
-                Err(PeerError::ContentLength),
-                "{value}"
-            );
+            assert_eq!(framing(200, &[(CL, value)]), Err(PeerError::ContentLength), "{value}");
         }
-        assert_eq!(
-            framing(200, &[(CL, "5"), (CL, "6")]),
-            Err(PeerError::ContentLength)
-        );
-        assert_eq!(
-            framing(200, &[(CL, "5"), (CL, "5")]),
-            Ok(Framing::Length(5))
-        );
+        assert_eq!(framing(200, &[(CL, "5"), (CL, "6")]), Err(PeerError::ContentLength));
+        assert_eq!(framing(200, &[(CL, "5"), (CL, "5")]), Ok(Framing::Length(5)));
     }
 
     #[test]
     fn rule_8_neither_means_until_close() {
         assert_eq!(framing(200, &[]), Ok(Framing::Close));
-        assert_eq!(
-            facts(200, 1, &[]).closes(Framing::Close),
-            Some(CloseReason::CloseDelimited)
-        );
+        assert_eq!(facts(200, 1, &[]).closes(Framing::Close), Some(CloseReason::CloseDelimited));
     }
 
     #[test]
@@ -297,19 +264,13 @@ mod tests {
         let closes =
             |minor, fields: &[(&str, &str)]| facts(200, minor, fields).closes(Framing::Length(1));
         assert_eq!(closes(1, &[]), None);
-        assert_eq!(
-            closes(1, &[("Connection", "x, CLOSE")]),
-            Some(CloseReason::ServerClose)
-        );
+        assert_eq!(closes(1, &[("Connection", "x, CLOSE")]), Some(CloseReason::ServerClose));
         assert_eq!(closes(0, &[]), Some(CloseReason::Http10));
         assert_eq!(closes(0, &[("Connection", "Keep-Alive")]), None);
         assert_eq!(
             closes(0, &[("Connection", "keep-alive, close")]),
             Some(CloseReason::ServerClose)
         );
-        assert_eq!(
-            closes(0, &[(TE, "chunked")]),
-            Some(CloseReason::DoubtfulFraming)
-        );
+        assert_eq!(closes(0, &[(TE, "chunked")]), Some(CloseReason::DoubtfulFraming));
     }
 }

@@ -49,10 +49,7 @@ const VALUE: u8 = 2;
 /// HEXDIG, in either case (RFC 5234 §B.1); its value stands in the upper four bits.
 const HEX: u8 = 4;
 
-#[allow(
-    clippy::indexing_slicing,
-    reason = "a u8 indexes every entry of a table of 256"
-)]
+#[allow(clippy::indexing_slicing, reason = "a u8 indexes every entry of a table of 256")]
 const fn class(byte: u8) -> u8 {
     CLASS[byte as usize]
 }
@@ -95,11 +92,7 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
 #[inline]
 pub(crate) const fn hex_digit(byte: u8) -> Option<u32> {
     let class = class(byte);
-    if class & HEX != 0 {
-        Some((class >> 4) as u32)
-    } else {
-        None
-    }
+    if class & HEX != 0 { Some((class >> 4) as u32) } else { None }
 }
 
 /// Case-insensitive equality, as field names and most tokens compare (RFC 9110 §5.1).
@@ -184,15 +177,7 @@ mod tests {
     fn decimal_takes_digits_only_and_refuses_overflow() {
         assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
         assert_eq!(decimal(b"0000000000000000000000000000005"), Some(5));
-        for bad in [
-            &b"18446744073709551616"[..],
-            b"",
-            b"+5",
-            b"-5",
-            b"5 ",
-            b"0x5",
-            b"5.0",
-        ] {
+        for bad in [&b"18446744073709551616"[..], b"", b"+5", b"-5", b"5 ", b"0x5", b"5.0"] {
             assert_eq!(decimal(bad), None, "{bad:?}");
         }
     }

@@ -27,21 +27,14 @@ pub struct Slot {
 
 impl Slot {
     /// An entry that lists no field.
-    pub const EMPTY: Self = Self {
-        name_start: 0,
-        name_end: 0,
-        value_start: 0,
-        value_end: 0,
-    };
+    pub const EMPTY: Self = Self { name_start: 0, name_end: 0, value_start: 0, value_end: 0 };
 
     pub(crate) fn name<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        head.get(usize::from(self.name_start)..usize::from(self.name_end))
-            .unwrap_or_default()
+        head.get(usize::from(self.name_start)..usize::from(self.name_end)).unwrap_or_default()
     }
 
     pub(crate) fn value<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        head.get(usize::from(self.value_start)..usize::from(self.value_end))
-            .unwrap_or_default()
+        head.get(usize::from(self.value_start)..usize::from(self.value_end)).unwrap_or_default()
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -61,11 +54,7 @@ pub(crate) struct WholeHead {
 
 impl fmt::Debug for WholeHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "WholeHead({} bytes, {} fields)",
-            self.length, self.fields
-        )
+        write!(f, "WholeHead({} bytes, {} fields)", self.length, self.fields)
     }
 }
 
@@ -119,10 +108,7 @@ impl HeadScan {
 
 /// Lists the fields of a whole head whose folded lines are joined. Returns how many there are.
 pub(crate) fn list(head: &[u8], index: &mut [Slot]) -> usize {
-    read(head, index)
-        .ok()
-        .flatten()
-        .map_or(0, |(head, _)| usize::from(head.fields))
+    read(head, index).ok().flatten().map_or(0, |(head, _)| usize::from(head.fields))
 }
 
 fn bounded(head: WholeHead, length: usize) -> Result<Option<WholeHead>, Error> {
@@ -162,15 +148,10 @@ fn status_line(input: &[u8]) -> Result<Option<(usize, u8, u16)>, Error> {
         return Err(MALFORMED);
     }
     let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
-    let status = digit(a)
-        .wrapping_mul(100)
-        .wrapping_add(digit(b).wrapping_mul(10));
+    let status = digit(a).wrapping_mul(100).wrapping_add(digit(b).wrapping_mul(10));
     let status = status.wrapping_add(digit(c));
     // The reason phrase may be missing, and its space with it, as some servers do.
-    let Some(end) = rest
-        .iter()
-        .position(|byte| !grammar::is_field_value_byte(*byte))
-    else {
+    let Some(end) = rest.iter().position(|byte| !grammar::is_field_value_byte(*byte)) else {
         return Ok(None);
     };
     let (reason, tail) = rest.split_at_checked(end).unwrap_or_default();
@@ -207,12 +188,7 @@ fn read(input: &[u8], index: &mut [Slot]) -> Result<Option<(WholeHead, usize)>, 
             Lines::Batch => HEAD_BATCH,
         };
         let slots = index.get_mut(fields..).unwrap_or_default();
-        let last = take(
-            batch.get(..count).unwrap_or(&batch),
-            input,
-            slots,
-            &mut facts,
-        );
+        let last = take(batch.get(..count).unwrap_or(&batch), input, slots, &mut facts);
         fields = fields.wrapping_add(count);
         match found {
             Lines::All { length, .. } => {
@@ -223,10 +199,7 @@ fn read(input: &[u8], index: &mut [Slot]) -> Result<Option<(WholeHead, usize)>, 
             // Go on behind the line of the last field.
             Lines::Batch | Lines::Partial | Lines::Malformed => {
                 let rest = input.get(last..).unwrap_or_default();
-                let line = rest
-                    .iter()
-                    .position(|byte| *byte == b'\n')
-                    .unwrap_or(rest.len());
+                let line = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
                 at = last.wrapping_add(line).wrapping_add(1);
             }
         }
@@ -238,11 +211,7 @@ fn read(input: &[u8], index: &mut [Slot]) -> Result<Option<(WholeHead, usize)>, 
 
 fn whole(length: usize, fields: usize, facts: HeadFacts) -> WholeHead {
     let fit = |value| u16::try_from(value).unwrap_or(u16::MAX);
-    WholeHead {
-        length: fit(length),
-        fields: fit(fields),
-        facts,
-    }
+    WholeHead { length: fit(length), fields: fit(fields), facts }
 }
 
 /// Notes the fields of one batch. Returns where the value of the last one ends.
@@ -283,10 +252,7 @@ fn end_index(index: &mut [Slot], fields: usize) {
 
 /// The low 16 bits of an offset. Offsets of a head that is delivered are below `HEAD_BYTES`; a
 /// longer one is refused after it was read.
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "the low bits are what is meant"
-)]
+#[allow(clippy::cast_possible_truncation, reason = "the low bits are what is meant")]
 const fn low(offset: usize) -> u16 {
     offset as u16
 }
@@ -320,9 +286,7 @@ fn find_end(input: &[u8], from: usize) -> End {
 /// no byte moves (RFC 9112 §5.2). White space right after the status-line is left to be refused.
 fn join_folded_lines(head: &mut [u8]) {
     let status = head.iter().position(|byte| *byte == b'\n');
-    let fields = status
-        .and_then(|at| head.get_mut(at.wrapping_add(1)..))
-        .unwrap_or_default();
+    let fields = status.and_then(|at| head.get_mut(at.wrapping_add(1)..)).unwrap_or_default();
     let mut at = 0;
     loop {
         let rest = fields.get(at..).unwrap_or_default();

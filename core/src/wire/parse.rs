@@ -26,10 +26,9 @@ pub(crate) fn field_lines<'a>(
     batch: &mut [httparse::Header<'a>; HEAD_BATCH],
 ) -> Lines {
     match httparse::parse_headers(bytes, batch) {
-        Ok(httparse::Status::Complete((length, lines))) => Lines::All {
-            length,
-            count: lines.len(),
-        },
+        Ok(httparse::Status::Complete((length, lines))) => {
+            Lines::All { length, count: lines.len() }
+        }
         Ok(httparse::Status::Partial) => Lines::Partial,
         Err(httparse::Error::TooManyHeaders) => Lines::Batch,
         Err(
@@ -58,10 +57,7 @@ pub(crate) fn field_lines<'a>(
     match black_box(0_u8) {
         0 => Lines::Partial,
         1 => Lines::Malformed,
-        2 => Lines::All {
-            length: black_box(0),
-            count: black_box(0),
-        },
+        2 => Lines::All { length: black_box(0), count: black_box(0) },
         _ => Lines::Batch,
     }
 }

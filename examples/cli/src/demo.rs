@@ -32,11 +32,7 @@ fn show() -> Result<(), Box<dyn std::error::Error>> {
     task.resume();
     tell("resumed", &task);
     let (response, content) = task.clone().wait()?;
-    println!(
-        "response    {} with {} fields",
-        response.status(),
-        response.fields().count()
-    );
+    println!("response    {} with {} fields", response.status(), response.fields().count());
     tell("completed", &task);
     print!("content     {}", String::from_utf8_lossy(&content));
 
@@ -54,11 +50,7 @@ fn tell(what: &str, task: &Task) {
         Some(bytes) => bytes.to_string(),
         None => "unknown".to_owned(),
     };
-    println!(
-        "{what:<11} {:?}, {} of {expected} bytes",
-        task.state(),
-        counts.received
-    );
+    println!("{what:<11} {:?}, {} of {expected} bytes", task.state(), counts.received);
 }
 
 /// Answers one request.

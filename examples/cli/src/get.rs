@@ -46,11 +46,7 @@ pub(crate) fn run(options: &Get) -> ExitCode {
 fn report(options: &Get, failure: &Failure) -> u8 {
     let (status, text) = match failure {
         Failure::Task(error) => (exit::status(error), error.to_string()),
-        Failure::File {
-            status,
-            what,
-            error,
-        } => (*status, format!("{what}: {error}")),
+        Failure::File { status, what, error } => (*status, format!("{what}: {error}")),
     };
     if !options.silent || options.show_error {
         eprintln!("sortie: ({status}) {text}");
@@ -76,25 +72,15 @@ fn fetch(
     let request = request(options, url)?;
     let (response, body) = session.bytes_blocking(request).map_err(Failure::Task)?;
     if let Some(heads) = heads {
-        heads
-            .write_all(response.as_bytes())
-            .map_err(|error| unwritten("the heads", error))?;
+        heads.write_all(response.as_bytes()).map_err(|error| unwritten("the heads", error))?;
     }
     match output {
-        Some(path) if path != Path::new("-") => write_all(
-            options,
-            &response,
-            body,
-            &mut create(path)?,
-            &path.display().to_string(),
-        ),
-        Some(_) | None => write_all(
-            options,
-            &response,
-            body,
-            &mut io::stdout().lock(),
-            "standard output",
-        ),
+        Some(path) if path != Path::new("-") => {
+            write_all(options, &response, body, &mut create(path)?, &path.display().to_string())
+        }
+        Some(_) | None => {
+            write_all(options, &response, body, &mut io::stdout().lock(), "standard output")
+        }
     }
 }
 
@@ -166,9 +152,5 @@ fn create(path: &Path) -> Result<File, Failure> {
 }
 
 fn unwritten(name: &str, error: io::Error) -> Failure {
-    Failure::File {
-        status: exit::WRITE,
-        what: format!("cannot write {name}"),
-        error,
-    }
+    Failure::File { status: exit::WRITE, what: format!("cannot write {name}"), error }
 }

@@ -46,20 +46,10 @@ fn everywhere(input: &[u8]) -> Outcome {
     let whole = as_runs(input);
     assert_eq!(in_place(&[input]), whole);
     let bytes: Vec<&[u8]> = input.chunks(1).collect();
-    assert_eq!(
-        in_place(&bytes),
-        whole,
-        "bytewise {:?}",
-        String::from_utf8_lossy(input)
-    );
+    assert_eq!(in_place(&bytes), whole, "bytewise {:?}", String::from_utf8_lossy(input));
     for cut in 0..input.len() {
         let (front, back) = input.split_at(cut);
-        assert_eq!(
-            in_place(&[front, back]),
-            whole,
-            "{cut}: {:?}",
-            String::from_utf8_lossy(input)
-        );
+        assert_eq!(in_place(&[front, back]), whole, "{cut}: {:?}", String::from_utf8_lossy(input));
     }
     whole
 }
@@ -72,25 +62,14 @@ fn chunks_extensions_and_trailers_are_decoded_at_any_cut() {
         ("6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n", "hello world"),
         ("00005;a=\"b;\\\"c\";d\r\nhello\r\n000;x\r\n\r\n", "hello"),
         ("5  \r\nhello\r\n0\t\r\n\r\n", "hello"),
-        (
-            "A\r\n0123456789\r\na;\r\n0123456789\r\n0\r\nT: v\r\nU:\r\n\r\n",
-            "01234567890123456789",
-        ),
+        ("A\r\n0123456789\r\na;\r\n0123456789\r\n0\r\nT: v\r\nU:\r\n\r\n", "01234567890123456789"),
         ("4\r\n\r\n\r\n\r\n2\r\n0\r\r\n0\r\n\r\n", "\r\n\r\n0\r"),
         ("1 ;x\r\na\r\n1\t;\r\nb\r\n0\r\n\r\n", "ab"),
     ];
     for (input, content) in cases {
         let excess = format!("{input}EXCESS");
-        assert_eq!(
-            everywhere(input.as_bytes()),
-            (content.into(), true, 0, None),
-            "{input:?}"
-        );
-        assert_eq!(
-            as_runs(excess.as_bytes()),
-            (content.into(), true, 6, None),
-            "{input:?}"
-        );
+        assert_eq!(everywhere(input.as_bytes()), (content.into(), true, 0, None), "{input:?}");
+        assert_eq!(as_runs(excess.as_bytes()), (content.into(), true, 6, None), "{input:?}");
     }
 }
 
@@ -141,19 +120,9 @@ fn malformed_framing_is_refused_after_the_content_before_it() {
 fn the_largest_size_is_taken_and_no_larger_one() {
     let mut decoder = ChunkedDecoder::new();
     let run = decoder.next_run(b"ffffffffffffffff\r\nab");
-    assert_eq!(
-        run,
-        Ok(Run {
-            framing: 18,
-            content: 2
-        })
-    );
+    assert_eq!(run, Ok(Run { framing: 18, content: 2 }));
     let after = as_runs(b"1\r\na\r\n123456789\r\nb");
-    assert_eq!(
-        after,
-        (b"ab".to_vec(), false, 0, None),
-        "beyond what the short way reads"
-    );
+    assert_eq!(after, (b"ab".to_vec(), false, 0, None), "beyond what the short way reads");
 }
 
 #[test]
@@ -161,10 +130,7 @@ fn limits_are_typed_and_met_exactly() {
     let body = |line: usize| format!("1;{}\r\na\r\n", "x".repeat(line - 2)).into_bytes();
     let line = usize::from(CHUNK_LINE_BYTES);
     assert_eq!(as_runs(&body(line)).3, None);
-    assert_eq!(
-        as_runs(&body(line + 1)).3,
-        Some(Error::Limit(Limit::ChunkLine))
-    );
+    assert_eq!(as_runs(&body(line + 1)).3, Some(Error::Limit(Limit::ChunkLine)));
 
     let per_chunk = line - usize::from(FREE_LINE_BYTES);
     let most = CHUNK_OVERHEAD_BYTES as usize / per_chunk;

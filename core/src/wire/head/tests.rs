@@ -15,9 +15,7 @@ fn look(text: &[u8], cuts: &[usize]) -> Result<Option<(usize, u16, Fields)>, Err
             let length = usize::from(head.length);
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let slots = index.iter().take_while(|slot| !slot.is_empty());
-            let fields = slots
-                .map(|s| (text(s.name(&input)), text(s.value(&input))))
-                .collect();
+            let fields = slots.map(|s| (text(s.name(&input)), text(s.value(&input)))).collect();
             return Ok(Some((length, head.facts.status, fields)));
         }
     }
@@ -28,27 +26,15 @@ fn look(text: &[u8], cuts: &[usize]) -> Result<Option<(usize, u16, Fields)>, Err
 fn everywhere(text: &[u8]) -> Result<Option<(usize, u16, Fields)>, Error> {
     let whole = look(text, &[]);
     let every: Vec<usize> = (0..text.len()).collect();
-    assert_eq!(
-        look(text, &every),
-        whole,
-        "bytewise: {:?}",
-        String::from_utf8_lossy(text)
-    );
+    assert_eq!(look(text, &every), whole, "bytewise: {:?}", String::from_utf8_lossy(text));
     for cut in every {
-        assert_eq!(
-            look(text, &[cut]),
-            whole,
-            "cut at {cut}: {:?}",
-            String::from_utf8_lossy(text)
-        );
+        assert_eq!(look(text, &[cut]), whole, "cut at {cut}: {:?}", String::from_utf8_lossy(text));
     }
     whole
 }
 
 fn fields(list: &[(&str, &str)]) -> Fields {
-    list.iter()
-        .map(|(n, v)| (String::from(*n), String::from(*v)))
-        .collect()
+    list.iter().map(|(n, v)| (String::from(*n), String::from(*v))).collect()
 }
 
 #[test]
@@ -56,25 +42,14 @@ fn a_head_is_found_with_its_fields_at_any_cut() {
     let text = b"HTTP/1.1 200 OK\r\nA: 1\r\nB:2\r\nEmpty:\r\nC: \t x y \t\r\n\r\nbody";
     let want = fields(&[("A", "1"), ("B", "2"), ("Empty", ""), ("C", "x y")]);
     assert_eq!(everywhere(text), Ok(Some((text.len() - 4, 200, want))));
-    assert_eq!(
-        everywhere(b"HTTP/1.0 404\r\n\r\n"),
-        Ok(Some((16, 404, fields(&[]))))
-    );
-    assert_eq!(
-        everywhere(b"HTTP/1.9 999 \n\n"),
-        Ok(Some((15, 999, fields(&[]))))
-    );
+    assert_eq!(everywhere(b"HTTP/1.0 404\r\n\r\n"), Ok(Some((16, 404, fields(&[])))));
+    assert_eq!(everywhere(b"HTTP/1.9 999 \n\n"), Ok(Some((15, 999, fields(&[])))));
 }
 
 #[test]
 fn an_incomplete_head_is_not_an_error() {
-    for text in [
-        "",
-        "H",
-        "HTTP/1.1 20",
-        "HTTP/1.1 200 OK\r\nA: 1\r\n\r",
-        "HTTP/1.1 200 OK\r\nA b",
-    ] {
+    for text in ["", "H", "HTTP/1.1 20", "HTTP/1.1 200 OK\r\nA: 1\r\n\r", "HTTP/1.1 200 OK\r\nA b"]
+    {
         assert_eq!(everywhere(text.as_bytes()), Ok(None), "{text:?}");
     }
 }
@@ -88,15 +63,9 @@ fn folded_lines_are_joined_by_spaces() {
 
 #[test]
 fn what_is_not_http_1_is_refused_with_its_first_wrong_byte() {
-    for text in [
-        "220 mail",
-        "\r\nHTTP/1.1 200",
-        "HTTP/2.0 ",
-        "HTTP/11",
-        "http/1.1",
-        " HTTP",
-        "HTTQ",
-    ] {
+    for text in
+        ["220 mail", "\r\nHTTP/1.1 200", "HTTP/2.0 ", "HTTP/11", "http/1.1", " HTTP", "HTTQ"]
+    {
         let refused = Err(Error::Peer(PeerError::NotHttp));
         assert_eq!(everywhere(text.as_bytes()), refused, "{text:?}");
     }
@@ -140,14 +109,8 @@ fn fields_beyond_a_batch_and_beyond_the_index_still_frame() {
     text += "Content-Length: 77\r\n\r\n";
     let (length, _, found) = look(text.as_bytes(), &[]).unwrap().unwrap();
     assert_eq!((length, found.len()), (text.len(), HEAD_BATCH * 3 + 6));
-    assert_eq!(
-        found[HEAD_BATCH],
-        (format!("X-{HEAD_BATCH}"), format!("{HEAD_BATCH}"))
-    );
-    let head = HeadScan::default()
-        .look(&mut text.into_bytes(), false, &mut [])
-        .unwrap()
-        .unwrap();
+    assert_eq!(found[HEAD_BATCH], (format!("X-{HEAD_BATCH}"), format!("{HEAD_BATCH}")));
+    let head = HeadScan::default().look(&mut text.into_bytes(), false, &mut []).unwrap().unwrap();
     assert_eq!(head.facts.framing(false), Ok(Framing::Length(77)));
 }
 
@@ -159,23 +122,11 @@ fn limits_are_typed_and_met_exactly() {
         text.into_bytes()
     };
     assert!(look(&head(HEAD_FIELDS - 1, 1), &[]).is_ok());
-    assert_eq!(
-        look(&head(HEAD_FIELDS, 1), &[]),
-        Err(Error::Limit(Limit::HeadFields))
-    );
+    assert_eq!(look(&head(HEAD_FIELDS, 1), &[]), Err(Error::Limit(Limit::HeadFields)));
     let longest = HEAD_BYTES - head(0, 0).len();
-    assert!(matches!(
-        look(&head(0, longest), &[]),
-        Ok(Some((HEAD_BYTES, ..)))
-    ));
-    assert_eq!(
-        look(&head(0, longest + 1), &[100]),
-        Err(Error::Limit(Limit::HeadBytes))
-    );
-    assert_eq!(
-        look(&head(0, longest + 1), &[]),
-        Err(Error::Limit(Limit::HeadBytes))
-    );
+    assert!(matches!(look(&head(0, longest), &[]), Ok(Some((HEAD_BYTES, ..)))));
+    assert_eq!(look(&head(0, longest + 1), &[100]), Err(Error::Limit(Limit::HeadBytes)));
+    assert_eq!(look(&head(0, longest + 1), &[]), Err(Error::Limit(Limit::HeadBytes)));
     let full = HeadScan::default().look(&mut b"HTTP/1.1 200 OK\r\nA:".to_vec(), true, &mut []);
     assert_eq!(full, Err(Error::Limit(Limit::HeadBuffer)));
 }
