@@ -151,17 +151,20 @@ impl<W: World> Connections<W> {
         }
     }
 
-    pub(crate) fn keep(&self, now: Instant, connection: Box<Connection<W>>) {
+    /// Keeps a connection for the next task. `false` if it had to be closed.
+    pub(crate) fn keep(&self, now: Instant, connection: Box<Connection<W>>) -> bool {
         let slot = connection.slot;
         let unread = connection.inbox.len();
         let mut shared = self.lock();
-        if shared.pool.keep(slot, now, unread) {
+        let keeps = shared.pool.keep(slot, now, unread);
+        if keeps {
             if shared.idle.len() <= slot {
                 shared.idle.resize_with(slot + 1, || None);
             }
             shared.idle[slot] = Some(connection);
         }
         Self::wake(shared);
+        keeps
     }
 
     pub(crate) fn free(&self, slot: usize) {

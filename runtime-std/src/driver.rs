@@ -3,7 +3,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{Event, Instant, Misuse, Output, Receive, Wish};
+use sortie_core::{CloseReason, Event, Instant, Misuse, Output, Receive, Wish};
 
 use crate::connect::{Attempt, Begun};
 use crate::connection::Connection;
@@ -69,7 +69,10 @@ impl<W: World> Driver<W> {
                     Event::Response { .. } => return Poll::Ready(Turn::Response),
                     _ => {}
                 },
-                Output::Close(_) => self.close(shared),
+                Output::Close(reason) => {
+                    shared.session.world.released(Some(reason));
+                    self.close(shared);
+                }
                 Output::Reuse => self.reuse(shared, now),
                 Output::Upgraded => {
                     // Nobody can ask for the connection yet: who asked by a field of the request
@@ -183,7 +186,9 @@ impl<W: World> Driver<W> {
 
     fn reuse(&mut self, shared: &Shared<W>, now: Instant) {
         if let Some(connection) = self.connection.take() {
-            shared.session.connections.keep(now, connection);
+            let keeps = shared.session.connections.keep(now, connection);
+            let reason = (!keeps).then_some(CloseReason::ExcessBytes);
+            shared.session.world.released(reason);
         }
     }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_io::Async;
-use sortie_core::{Instant, Scheme, Transport, Url};
+use sortie_core::{CloseReason, Instant, Scheme, Transport, Url};
 
 /// A connection attempt.
 pub type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, Transport>> + Send>>;
@@ -70,6 +70,11 @@ pub trait World: Send + Sync + 'static {
 
     /// Opens a connection.
     fn connect(&self, endpoint: Endpoint) -> Connecting<Self::Stream>;
+
+    /// A task is done with its connection: it is kept, or closed for this reason.
+    fn released(&self, reason: Option<CloseReason>) {
+        let _ = reason;
+    }
 }
 
 /// The real world: TCP through async-io's reactor, names through the system's resolver.
