@@ -31,7 +31,7 @@ pub const CHUNK_LINE_BYTES: u16 = 4096;
 /// a chunk, in all. It stops a peer that wraps each byte of content in kilobytes of extension.
 pub const CHUNK_OVERHEAD_BYTES: u32 = 64 * 1024;
 
-/// Bytes of a trailer section.
+/// Bytes of a trailer section, the empty line included.
 pub const TRAILER_BYTES: u16 = 16 * 1024;
 
 /// Bytes of a URL. RFC 9110 §4.1 recommends to support at least 8,000.

@@ -184,7 +184,7 @@ impl Task {
     pub fn handle_body(&mut self, now: Instant, bytes: &mut [u8]) -> Result<usize, Misuse> {
         self.takes_input()?;
         let read = self.transfer.receive.read_body(bytes).ok_or(Misuse::NotAskedFor)?;
-        self.counts.add_received(bytes.len(), read.content);
+        self.counts.add_received(read.consumed, read.content);
         self.deadlines.touch(now);
         if let Some(error) = read.failure {
             self.fail(error);
@@ -265,7 +265,7 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `Finish` was asked for.
     pub fn handle_committed(&mut self) -> Result<(), Misuse> {
-        if self.phase != Phase::Finish {
+        if self.phase != Phase::Finish || self.due.blocks_input() {
             return Err(Misuse::NotAskedFor);
         }
         self.set_phase(Phase::Committed);
@@ -289,7 +289,7 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `Upgraded` was said.
     pub fn handle_upgraded_end(&mut self, result: Result<(), Error>) -> Result<(), Misuse> {
-        if self.phase != Phase::Upgraded {
+        if self.phase != Phase::Upgraded || self.due.blocks_input() {
             return Err(Misuse::NotAskedFor);
         }
         match result {
@@ -377,7 +377,6 @@ impl Task {
 
     fn upgrade(&mut self) {
         self.deadlines.rest();
-        self.is_connected = false;
         self.due.upgraded = true;
         self.set_phase(Phase::Upgraded);
     }

@@ -154,7 +154,11 @@ impl Task {
     /// # Errors
     /// [`Misuse::TooManySuspends`] beyond [`limits::SUSPENDS`] nested calls.
     pub fn suspend(&mut self) -> Result<(), Misuse> {
-        self.lifecycle.suspend().map(|_| ())
+        self.lifecycle.suspend()?;
+        if matches!(self.phase, Phase::Connect(_)) {
+            self.deadlines.rest();
+        }
+        Ok(())
     }
 
     /// Ends the task with [`Error::Canceled`], whether it runs or not. A task that has completed
@@ -246,7 +250,11 @@ impl Task {
         match output {
             Output::Event(Event::InformationalResponse { .. }) => self.due.interim = 0,
             Output::Event(Event::Response { .. }) => self.due.response = 0,
-            Output::Upgraded => self.due.upgraded = false,
+            Output::Upgraded => {
+                // From here on the connection is not ours to close.
+                self.due.upgraded = false;
+                self.is_connected = false;
+            }
             Output::Close(_) | Output::Reuse => self.due.release = None,
             Output::Complete(_) => {
                 // Before the completion is told, so that who hears of it finds the state set.
@@ -265,7 +273,8 @@ impl Task {
     /// What [`poll_output`](Self::poll_output) would say.
     fn peek(&self) -> Output {
         let suspended = self.is_suspended();
-        if !suspended {
+        // A failure ends even a suspended task, and what came before it is told before it.
+        if !suspended || matches!(self.phase, Phase::Failed(_)) {
             if self.due.interim != 0 {
                 return Output::Event(Event::InformationalResponse { status: self.due.interim });
             }
@@ -310,6 +319,8 @@ impl Task {
         if matches!(self.phase, Phase::Failed(_) | Phase::Completed) {
             return;
         }
+        // What was not handed over yet is closed.
+        self.due.upgraded = false;
         self.release(Release::Close(CloseReason::Failed));
         self.set_phase(Phase::Failed(error));
     }

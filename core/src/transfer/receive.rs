@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Limit, Transport};
 use crate::limits::INTERIM_RESPONSES;
-use crate::wire::chunked::{ChunkedDecoder, Run};
+use crate::wire::chunked::{ChunkedDecoder, Decoded, Run};
 use crate::wire::framing::Framing;
 use crate::wire::head::{HeadScan, Slot, WholeHead};
 
@@ -51,6 +51,8 @@ pub(crate) enum Look {
 pub(crate) struct BodyRead {
     /// Bytes of content, at the front of the buffer.
     pub(crate) content: usize,
+    /// Bytes that belonged to the body, framing included.
+    pub(crate) consumed: usize,
     /// Bytes behind the end of the body.
     pub(crate) excess: bool,
     /// The error met behind that content.
@@ -123,12 +125,13 @@ impl ReceiveHalf {
             Self::Head { .. } | Self::Done => None,
             Self::Length { .. } | Self::Close => {
                 let content = self.take_plain(bytes.len());
-                Some(BodyRead { content, excess: content < bytes.len(), failure: None })
+                let excess = content < bytes.len();
+                Some(BodyRead { content, consumed: content, excess, failure: None })
             }
             Self::Chunked(decoder) => {
                 let (decoded, mut failure) = match decoder.decode_in_place(bytes) {
                     Ok(decoded) => (decoded, decoder.failure()),
-                    Err(error) => (crate::wire::chunked::Decoded::default(), Some(error)),
+                    Err(error) => (Decoded::default(), Some(error)),
                 };
                 let finished = decoder.is_finished();
                 if finished {
@@ -136,7 +139,8 @@ impl ReceiveHalf {
                     *self = Self::Done;
                 }
                 let excess = finished && decoded.consumed < bytes.len();
-                Some(BodyRead { content: decoded.content, excess, failure })
+                let Decoded { content, consumed } = decoded;
+                Some(BodyRead { content, consumed, excess, failure })
             }
         }
     }

@@ -4,8 +4,11 @@ use crate::error::{Error, Limit, PeerError};
 use crate::limits::{CHUNK_LINE_BYTES, CHUNK_OVERHEAD_BYTES, TRAILER_BYTES};
 use crate::wire::grammar;
 
-/// Bytes of a size line that cost nothing: 16 digits, the line end and a little more.
+/// Bytes of a size line, without its end, that cost nothing: 16 digits and a little more.
 const FREE_LINE_BYTES: u16 = 24;
+
+/// Bytes of a line end.
+const LINE_END: u16 = 2;
 
 /// Decodes a chunked body, in whatever pieces it comes.
 ///
@@ -27,7 +30,7 @@ pub struct ChunkedDecoder {
     state: State,
     /// In `Data`, bytes left of the chunk; before it, its size as far as it was read.
     left: u64,
-    /// Bytes of the size line so far, or of the trailer section.
+    /// Bytes of the size line so far, without its end, or of the trailer section.
     line: u16,
     overhead: u32,
 }
@@ -308,18 +311,19 @@ impl ChunkedDecoder {
     fn count(&mut self) -> Result<(), Error> {
         let (most, limit) = match self.state {
             State::Size | State::SizeSpace | State::Extension => {
-                (CHUNK_LINE_BYTES, Limit::ChunkLine)
+                (CHUNK_LINE_BYTES.saturating_sub(LINE_END), Limit::ChunkLine)
             }
-            State::TrailerName | State::TrailerValue => (TRAILER_BYTES, Limit::Trailers),
+            State::TrailerStart
+            | State::TrailerName
+            | State::TrailerValue
+            | State::TrailerLf
+            | State::EndLf
+            | State::Finished => (TRAILER_BYTES, Limit::Trailers),
             State::SizeStart
             | State::SizeLf
             | State::Data
             | State::DataCr
             | State::DataLf
-            | State::TrailerStart
-            | State::TrailerLf
-            | State::EndLf
-            | State::Finished
             | State::Failed(_) => return Ok(()),
         };
         self.line = self.line.saturating_add(1);

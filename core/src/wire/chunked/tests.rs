@@ -127,18 +127,18 @@ fn the_largest_size_is_taken_and_no_larger_one() {
 
 #[test]
 fn limits_are_typed_and_met_exactly() {
-    let body = |line: usize| format!("1;{}\r\na\r\n", "x".repeat(line - 2)).into_bytes();
+    let body = |line: usize| format!("1;{}\r\na\r\n", "x".repeat(line - 4)).into_bytes();
     let line = usize::from(CHUNK_LINE_BYTES);
     assert_eq!(as_runs(&body(line)).3, None);
     assert_eq!(as_runs(&body(line + 1)).3, Some(Error::Limit(Limit::ChunkLine)));
 
-    let per_chunk = line - usize::from(FREE_LINE_BYTES);
+    let per_chunk = line - usize::from(LINE_END + FREE_LINE_BYTES);
     let most = CHUNK_OVERHEAD_BYTES as usize / per_chunk;
     assert_eq!(as_runs(&body(line).repeat(most)).3, None);
     let over = as_runs(&body(line).repeat(most + 1)).3;
     assert_eq!(over, Some(Error::Limit(Limit::ChunkOverhead)));
 
-    let trailer = |length: usize| format!("0\r\nA:{}\r\n\r\n", "x".repeat(length - 2));
+    let trailer = |length: usize| format!("0\r\nA:{}\r\n\r\n", "x".repeat(length - 6));
     let most = usize::from(TRAILER_BYTES);
     assert!(as_runs(trailer(most).as_bytes()).1);
     let over = as_runs(trailer(most + 1).as_bytes()).3;
