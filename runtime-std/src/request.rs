@@ -28,7 +28,7 @@ struct Inner {
     url: String,
     parts: UrlParts,
     fields: Vec<(String, Vec<u8>)>,
-    body: Option<Arc<[u8]>>,
+    body: Option<Vec<u8>>,
     /// Whether the caller set these, so that ours are left out.
     has_user_agent: bool,
     has_accept: bool,
@@ -97,7 +97,7 @@ impl Request {
     ///
     /// # Errors
     /// The method takes no body, or a `Content-Length` that was set contradicts it.
-    pub fn body(self, body: impl Into<Arc<[u8]>>) -> Result<Self, Error> {
+    pub fn body(self, body: impl Into<Vec<u8>>) -> Result<Self, Error> {
         let body = body.into();
         self.checked(|inner| {
             inner.body = Some(body);
