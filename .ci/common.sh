@@ -1,0 +1,61 @@
+# shellcheck shell=bash disable=SC2034 # the variables are for the two scripts
+# What `run` and `deep` share: where things are, how a missing tool is got. Sourced, from bash.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit
+
+# Wire corpus and embedded toolchain are not part of this repository: they lie beside it.
+shared=${SORTIE_SHARED:-$(dirname "$root")/shared}
+corpus=$shared/corpus
+
+# Packages outside of the workspace, each with its own lock file.
+excluded=(fuzz examples/firmware tests/bench tests/link-probe)
+# Seconds of fuzzing put their finds here, so that a run leaves the tree as it was.
+finds=$root/target/fuzz-corpus
+
+# What cargo installs is found, whichever CARGO_HOME it went to.
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+updated=
+# need COMMAND PACKAGE - installs Debian's PACKAGE where COMMAND is missing.
+need() {
+    if command -v "$1" >/dev/null; then return; fi
+    say "installing $2, for $1"
+    command -v apt-get >/dev/null || die "$1 is missing: install it"
+    if [ -z "$updated" ]; then
+        apt-get -q update >/dev/null
+        updated=1
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$2" >/dev/null
+    command -v "$1" >/dev/null || die "$2 brought no $1"
+}
+
+# need_cargo SUBCOMMAND VERSION - compiles cargo-SUBCOMMAND where it is missing.
+need_cargo() {
+    if cargo "$1" --version >/dev/null 2>&1; then return; fi
+    say "compiling cargo-$1 $2"
+    cargo install "cargo-$1" --version "=$2" --locked --quiet
+}
+
+need_fuzz() {
+    need c++ g++
+    rustc +nightly --version >/dev/null 2>&1 ||
+        die "fuzzing needs a nightly compiler: rustup toolchain install nightly --profile minimal"
+    need_cargo fuzz 0.13.2
+}
+
+# fuzz_targets - their names, one a line.
+fuzz_targets() { (cd fuzz && cargo +nightly fuzz list --fuzz-dir .); }
+
+# fuzz_for SECONDS TARGET [ARGUMENT...] - ARGUMENTs go to libFuzzer.
+fuzz_for() {
+    local seconds=$1 target=$2 seeds=()
+    shift 2
+    mkdir -p "$finds/$target"
+    if [ -d "fuzz/seeds/$target" ]; then seeds=("$root/fuzz/seeds/$target"); fi
+    (cd fuzz && cargo +nightly fuzz run --fuzz-dir . "$target" "$finds/$target" "${seeds[@]}" -- \
+        -max_total_time="$seconds" "$@")
+}
