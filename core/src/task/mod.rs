@@ -335,6 +335,9 @@ impl Task {
     }
 }
 
+/// A task fits where it is promised to fit, on every target that this is compiled for.
+const _: () = assert!(size_of::<Task>() <= 256);
+
 /// Content to be sent, as far as it is known.
 fn expected_to_send(request: &RequestTraits) -> Option<u64> {
     match request.body {
