@@ -75,7 +75,7 @@ impl fmt::Display for UrlError {
         f.write_str(match self {
             Self::TooLong => "the URL is longer than 8192 bytes",
             Self::NoScheme => "the URL has no scheme: write http:// or https:// before it",
-            Self::UnsupportedScheme => "the scheme is not one of http, https, ws, wss",
+            Self::UnsupportedScheme => "this scheme is not supported: use http:// or https://",
             Self::NoHost => "the URL has no host",
             Self::Host => "the host of the URL is malformed",
             Self::Port => "the port of the URL is not a number from 1 to 65535",

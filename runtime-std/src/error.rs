@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use sortie_core::{RequestError, UrlError};
+use sortie_core::{RequestError, Url, UrlError};
 
 /// Why a task failed or could not be made.
 ///
@@ -84,15 +84,22 @@ impl fmt::Display for Error {
     }
 }
 
-/// The URL without the user information, which may hold a password.
+/// The URL without user information, which may hold a password, and without control characters,
+/// which a terminal would obey.
 fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    format!("{scheme}://{host}{tail}")
+    // A URL that could not be parsed may have its password anywhere before the last '@'.
+    let end = match Url::parse(url) {
+        Ok(_) => rest.find(['/', '?', '#']).unwrap_or(rest.len()),
+        Err(_) => rest.len(),
+    };
+    let (front, tail) = rest.split_at(end);
+    let host = front.rsplit('@').next().unwrap_or(front);
+    let shown = scheme + host + tail;
+    shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl fmt::Debug for Error {
@@ -110,5 +117,24 @@ impl std::error::Error for Error {
 impl From<Infallible> for Error {
     fn from(never: Infallible) -> Self {
         match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_secrets;
+
+    #[test]
+    fn a_password_is_not_shown_wherever_it_stands() {
+        let cases = [
+            ("http://u:secret@h/p@q", "http://h/p@q"),
+            ("u:secret@h:1/", "h:1/"),
+            ("http://u:sec/ret@h:1/", "http://h:1/"),
+            ("http://h/\u{1b}[2J", "http://h/\u{fffd}[2J"),
+            ("http://h:8/x?y", "http://h:8/x?y"),
+        ];
+        for (url, shown) in cases {
+            assert_eq!(without_secrets(url), shown);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use sortie_core::{BodyLength, Field, Url, UrlParts, field};
+use sortie_core::{BodyLength, Field, Scheme, Url, UrlError, UrlParts, field};
 
 use crate::error::Error;
 
@@ -46,6 +46,10 @@ impl Request {
     /// The method is not a token, or the URL is not one that a task can be made for.
     pub fn new(method: &str, url: &str) -> Result<Self, Error> {
         let parts = UrlParts::parse(url).map_err(|why| Error::url(url, why))?;
+        if matches!(Url::from_parts(url, parts).scheme(), Scheme::Ws | Scheme::Wss) {
+            // There are no WebSocket tasks here yet; a GET instead would be something else.
+            return Err(Error::url(url, UrlError::UnsupportedScheme));
+        }
         let request = Self {
             inner: Arc::new(Inner {
                 method: Cow::Borrowed("GET"),

@@ -1,1 +1,18 @@
-//! Skeleton.
+//! What the behaviour tests share.
+//!
+//! - [`script`]: one task and the origins that it meets, written down once;
+//! - [`origin`]: such an origin, played;
+//! - [`strict`]: a second decoder of response heads, to compare the core's with;
+//! - [`trace`]: what can be seen of a run, to be compared;
+//! - [`bare`]: the runner on the core alone;
+//! - [`desktop`]: the runner on `sortie`'s driver, over in-memory streams;
+//! - [`embassy`]: the runner on `sortie-embassy`, over two network stacks.
+
+pub mod bare;
+mod contract;
+pub mod desktop;
+pub mod embassy;
+pub mod origin;
+pub mod script;
+pub mod strict;
+pub mod trace;

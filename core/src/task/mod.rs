@@ -115,6 +115,23 @@ enum Phase {
     Completed,
 }
 
+impl Phase {
+    /// For traces: nothing of a request or a response.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Connect(_) => "connect",
+            Self::Prepare => "prepare",
+            Self::Exchange => "exchange",
+            Self::Upgraded => "upgraded",
+            Self::Finish => "finish",
+            Self::Committed => "committed",
+            Self::Failed(_) => "failed",
+            Self::Completed => "completed",
+        }
+    }
+}
+
 impl Task {
     /// A suspended task for `request`.
     #[must_use]
@@ -143,7 +160,7 @@ impl Task {
             self.deadlines.start(now);
             self.deadlines.resume(now);
             if self.phase == Phase::Created {
-                self.phase = Phase::Connect(Wish::Any);
+                self.set_phase(Phase::Connect(Wish::Any));
             }
         }
     }
@@ -259,7 +276,7 @@ impl Task {
             Output::Complete(_) => {
                 // Before the completion is told, so that who hears of it finds the state set.
                 self.lifecycle.finish();
-                self.phase = Phase::Completed;
+                self.set_phase(Phase::Completed);
             }
             Output::Connect(_)
             | Output::Prepare
@@ -310,7 +327,7 @@ impl Task {
     }
 
     fn set_phase(&mut self, phase: Phase) {
-        crate::log::trace!("phase changes");
+        crate::log::trace!("phase {} => {}", self.phase.name(), phase.name());
         self.phase = phase;
     }
 

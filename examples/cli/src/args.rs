@@ -17,8 +17,8 @@ options of get:
   -i, --include            write the head of the response before its content
   -I, --head               ask for the head only, and write it
   -D, --dump-header FILE   write the heads to FILE ('-': standard output)
-  -d, --data DATA          send DATA as a POST ('@FILE': the content of FILE); several are
-                           joined by '&'
+  -d, --data DATA          send DATA as a POST ('@FILE': the content of FILE as it is, '@-':
+                           of standard input); several are joined by '&'
   -X, --request METHOD     use METHOD
   -H, --header LINE        send the field 'Name: value'
   -s, --silent             say nothing of errors

@@ -21,20 +21,21 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn show() -> Result<(), Box<dyn std::error::Error>> {
+    let mut out = io::stdout().lock();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let url = format!("http://{}/", listener.local_addr()?);
-    println!("an origin listens at {url}");
+    writeln!(out, "an origin listens at {url}")?;
     let origin = thread::spawn(move || serve(&listener));
 
     let session = Session::new();
     let task = session.task(&url)?;
-    tell("created", &task);
+    tell(&mut out, "created", &task)?;
     task.resume();
-    tell("resumed", &task);
+    tell(&mut out, "resumed", &task)?;
     let (response, content) = task.clone().wait()?;
-    println!("response    {} with {} fields", response.status(), response.fields().count());
-    tell("completed", &task);
-    print!("content     {}", String::from_utf8_lossy(&content));
+    writeln!(out, "response    {} with {} fields", response.status(), response.fields().count())?;
+    tell(&mut out, "completed", &task)?;
+    write!(out, "content     {}", String::from_utf8_lossy(&content))?;
 
     origin.join().map_err(|_| "the origin failed")??;
     if content != CONTENT {
@@ -44,13 +45,13 @@ fn show() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// One plain line about a task.
-fn tell(what: &str, task: &Task) {
+fn tell(out: &mut impl Write, what: &str, task: &Task) -> io::Result<()> {
     let counts = task.counts();
     let expected = match counts.expected_to_receive {
         Some(bytes) => bytes.to_string(),
         None => "unknown".to_owned(),
     };
-    println!("{what:<11} {:?}, {} of {expected} bytes", task.state(), counts.received);
+    writeln!(out, "{what:<11} {:?}, {} of {expected} bytes", task.state(), counts.received)
 }
 
 /// Answers one request.

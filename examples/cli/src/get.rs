@@ -1,7 +1,7 @@
 //! `sortie get`: fetches URLs one after another, over one session.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -92,6 +92,12 @@ fn request(options: &Get, url: &str) -> Result<Request, Failure> {
     };
     let method = options.method.as_deref().unwrap_or(default);
     let mut request = Request::new(method, url).map_err(Failure::Task)?;
+    let sets_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+    if !options.data.is_empty() && !options.fields.iter().any(sets_type) {
+        // As curl does, whatever the method.
+        let form = "application/x-www-form-urlencoded";
+        request = request.field("Content-Type", form).map_err(Failure::Task)?;
+    }
     for (name, value) in &options.fields {
         request = request.field(name, value).map_err(Failure::Task)?;
     }
@@ -110,13 +116,13 @@ fn data(options: &Get) -> Result<Vec<u8>, Failure> {
         }
         let bytes = data.as_encoded_bytes();
         match data.to_str().and_then(|text| text.strip_prefix('@')) {
+            Some("-") => {
+                let read = io::stdin().lock().read_to_end(&mut all);
+                read.map_err(|error| unread("standard input", error))?;
+            }
             Some(path) => {
-                let read = std::fs::read(path).map_err(|error| Failure::File {
-                    status: exit::READ,
-                    what: format!("cannot read {path}"),
-                    error,
-                })?;
-                all.extend_from_slice(&read);
+                let read = File::open(path).and_then(|mut file| file.read_to_end(&mut all));
+                read.map_err(|error| unread(path, error))?;
             }
             None => all.extend_from_slice(bytes),
         }
@@ -140,7 +146,13 @@ fn write_all(
         let count = body.read_blocking(&mut buffer);
         match count.map_err(Failure::Task) {
             Ok(0) => return to.flush().map_err(unwritten),
-            Ok(count) => to.write_all(&buffer[..count]).map_err(unwritten)?,
+            Ok(count) => {
+                to.write_all(&buffer[..count]).map_err(unwritten)?;
+                if count < BUFFER {
+                    // Nothing more is there at the moment: show what came.
+                    to.flush().map_err(unwritten)?;
+                }
+            }
             // What came is kept.
             Err(failure) => return to.flush().map_err(unwritten).and(Err(failure)),
         }
@@ -149,6 +161,10 @@ fn write_all(
 
 fn create(path: &Path) -> Result<File, Failure> {
     File::create(path).map_err(|error| unwritten(&path.display().to_string(), error))
+}
+
+fn unread(name: &str, error: io::Error) -> Failure {
+    Failure::File { status: exit::READ, what: format!("cannot read {name}"), error }
 }
 
 fn unwritten(name: &str, error: io::Error) -> Failure {

@@ -5,6 +5,7 @@ mod demo;
 mod exit;
 mod get;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use args::Command;
@@ -13,18 +14,23 @@ fn main() -> ExitCode {
     match args::parse() {
         Ok(Command::Get(options)) => get::run(&options),
         Ok(Command::Demo) => demo::run(),
-        Ok(Command::Help) => {
-            print!("{}", args::HELP);
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Version) => {
-            println!("sortie {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
+        Ok(Command::Help) => say(args::HELP),
+        Ok(Command::Version) => say(concat!("sortie ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {
             eprintln!("sortie: {error}");
             eprintln!("sortie: try 'sortie --help'");
             ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sortie: cannot write standard output: {error}");
+            ExitCode::from(exit::WRITE)
         }
     }
 }

@@ -1,0 +1,192 @@
+"""The servers that the command fetches from, each on a port of its own on 127.0.0.1."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ADDRESS = "127.0.0.1"
+SECONDS = 10  # for a server to start or to stop
+
+NGINX = """\
+daemon off;
+master_process off;
+worker_processes 1;
+error_log "{work}/error.log";
+pid "{work}/pid";
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    sendfile on;
+    keepalive_requests 1000;
+    default_type application/octet-stream;
+    client_body_temp_path "{work}/body";
+    proxy_temp_path "{work}/proxy";
+    fastcgi_temp_path "{work}/fastcgi";
+    uwsgi_temp_path "{work}/uwsgi";
+    scgi_temp_path "{work}/scgi";
+    server {{
+        listen 127.0.0.1:{port};
+        root "{folder}";
+    }}
+}}
+"""
+
+
+def _stop(process):
+    process.terminate()
+    try:
+        process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _is_up(process, port):
+    """Waits until the process listens. False if it ended."""
+    for _ in range(SECONDS * 100):
+        if process.poll() is not None:
+            return False
+        try:
+            socket.create_connection((ADDRESS, port), SECONDS).close()
+            return True
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+    return False
+
+
+def _unused_port():
+    with socket.socket() as unused:
+        unused.bind((ADDRESS, 0))
+        return unused.getsockname()[1]
+
+
+def _start_nginx(folder, work):
+    port = _unused_port()
+    (work / "conf").write_text(NGINX.format(work=work, folder=folder, port=port))
+    command = ["nginx", "-p", work, "-c", work / "conf", "-e", work / "error.log"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if _is_up(process, port):
+        return process, port
+    _stop(process)
+    return None, port
+
+
+@contextmanager
+def nginx(folder, work):
+    """nginx over `folder`, with its own files in `work`. Gives the port."""
+    work.mkdir()
+    for _ in range(3):  # another process may have taken the port in between
+        process, port = _start_nginx(folder, work)
+        if process:
+            break
+    else:
+        sys.exit("nginx does not start: " + (work / "error.log").read_text())
+    try:
+        yield port
+    finally:
+        _stop(process)
+
+
+def build_hyper():
+    """Compiles the origin on hyper, and returns where it is."""
+    command = [os.environ.get("CARGO", "cargo"), "build", "--release", "--locked", "--quiet"]
+    command += ["--message-format", "json-render-diagnostics"]
+    folder = HERE.parent / "hyper-origin"
+    built = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+    if built.returncode != 0:
+        sys.exit("tests/hyper-origin cannot be built")
+    messages = map(json.loads, built.stdout.splitlines())
+    return next(m["executable"] for m in messages if m.get("executable"))
+
+
+@contextmanager
+def hyper(program):
+    """The origin on hyper. Gives the port."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([program], **pipes, text=True) as process:
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            _stop(process)
+
+
+@contextmanager
+def python(folder, protocol):
+    """Python's http.server over `folder`, speaking `protocol`. Gives the port."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", ADDRESS]
+    command += ["--directory", folder, "--protocol", protocol]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, **pipes, text=True) as process:
+        try:
+            said = process.stdout.readline()  # Serving HTTP on 127.0.0.1 port 80 (…
+            if " port " not in said:
+                sys.exit("http.server does not start: Python 3.11 or later is needed")
+            yield int(said.split(" port ")[1].split()[0])
+        finally:
+            _stop(process)
+
+
+class Fickle(BaseHTTPRequestHandler):
+    """Closes connections that it said would persist, in the way that its server was told."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 20
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        self.answered = 0
+        with self.server.lock:
+            self.server.connections += 1
+
+    def answer(self):
+        """Answers, or closes instead."""
+        with self.server.lock:
+            self.server.requests += 1
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        how = self.server.how
+        if self.answered and how == "with the next request":
+            self.close_connection = True
+            return
+        time.sleep(0.2 if how == "slow" else 0)
+        self.answered += 1
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.path)))
+        self.end_headers()
+        self.wfile.write(self.path.encode())
+        time.sleep(0.05 if how == "while idle" else 0)
+        self.close_connection = how in ("at once", "while idle")
+
+    do_GET = do_POST = answer  # noqa: N815 (the names are http.server's)
+
+    def log_message(self, *_):
+        pass
+
+
+class FickleServer(ThreadingHTTPServer):
+    """Answers with the path that it was asked for, and closes connections as `how` says."""
+
+    daemon_threads = True
+
+    def __init__(self, how):
+        super().__init__((ADDRESS, 0), Fickle)
+        self.port = self.server_address[1]
+        self.how = how
+        self.lock = threading.Lock()
+        self.connections = self.requests = 0
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
