@@ -81,7 +81,7 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `Prepare` is asked for.
     pub fn handle_prepared(&mut self, now: Instant) -> Result<(), Misuse> {
-        if self.phase != Phase::Prepare {
+        if !matches!(self.phase, Phase::Prepare) {
             return Err(Misuse::NotAskedFor);
         }
         self.deadlines.touch(now);
@@ -97,7 +97,7 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Encode`](crate::Send::Encode).
     pub fn encode(&mut self, head: &RequestHead<'_>, output: &mut [u8]) -> Result<usize, Misuse> {
-        if self.phase != Phase::Exchange {
+        if !matches!(self.phase, Phase::Exchange) {
             return Err(Misuse::NotAskedFor);
         }
         self.transfer.send.encode(head, output)
@@ -109,7 +109,7 @@ impl Task {
     /// [`Misuse::NotAskedFor`] if nothing may be sent, [`Misuse::TooMuch`] if `count` is more than
     /// was allowed. A write that was begun before the task was suspended is reported all the same.
     pub fn handle_sent(&mut self, now: Instant, count: usize) -> Result<(), Misuse> {
-        if self.phase != Phase::Exchange {
+        if !matches!(self.phase, Phase::Exchange) {
             return Err(Misuse::NotAskedFor);
         }
         let content = self.transfer.send.handle_sent(count)?;
@@ -123,7 +123,7 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Source`](crate::Send::Source).
     pub fn handle_source(&mut self, now: Instant, count: usize) -> Result<(), Misuse> {
-        if self.phase != Phase::Exchange {
+        if !matches!(self.phase, Phase::Exchange) {
             return Err(Misuse::NotAskedFor);
         }
         self.transfer.send.handle_source(count)?;
@@ -202,19 +202,20 @@ impl Task {
     /// As [`handle_body`](Self::handle_body).
     pub fn handle_run(&mut self, now: Instant, bytes: &[u8]) -> Result<Run, Misuse> {
         self.takes_input()?;
-        match self.transfer.receive.read_run(bytes).ok_or(Misuse::NotAskedFor)? {
-            Err(error) => {
-                self.fail(error);
-                Ok(Run::default())
-            }
-            Ok((run, excess)) => {
+        match self.transfer.receive.read_run(bytes) {
+            Ok(run) => {
                 self.counts.add_received(run.consumed(), run.content);
                 self.deadlines.touch(now);
                 if self.transfer.receive.is_done() {
-                    self.end_message(excess);
+                    self.end_message(run.consumed() < bytes.len());
                 }
                 Ok(run)
             }
+            Err(Some(error)) => {
+                self.fail(error);
+                Ok(Run::default())
+            }
+            Err(None) => Err(Misuse::NotAskedFor),
         }
     }
 
@@ -265,7 +266,7 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `Finish` was asked for.
     pub fn handle_committed(&mut self) -> Result<(), Misuse> {
-        if self.phase != Phase::Finish || self.due.blocks_input() {
+        if !matches!(self.phase, Phase::Finish) || self.due.blocks_input() {
             return Err(Misuse::NotAskedFor);
         }
         self.set_phase(Phase::Committed);
@@ -289,7 +290,7 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `Upgraded` was said.
     pub fn handle_upgraded_end(&mut self, result: Result<(), Error>) -> Result<(), Misuse> {
-        if self.phase != Phase::Upgraded || self.due.blocks_input() {
+        if !matches!(self.phase, Phase::Upgraded) || self.due.blocks_input() {
             return Err(Misuse::NotAskedFor);
         }
         match result {
@@ -328,7 +329,7 @@ impl Task {
 
     /// In an exchange, and nothing has to be said before more input is taken.
     fn takes_input(&self) -> Result<(), Misuse> {
-        match self.phase == Phase::Exchange && !self.due.blocks_input() {
+        match matches!(self.phase, Phase::Exchange) && !self.due.blocks_input() {
             true => Ok(()),
             false => Err(Misuse::NotAskedFor),
         }

@@ -159,7 +159,7 @@ impl Task {
         if self.lifecycle.resume() {
             self.deadlines.start(now);
             self.deadlines.resume(now);
-            if self.phase == Phase::Created {
+            if matches!(self.phase, Phase::Created) {
                 self.set_phase(Phase::Connect(Wish::Any));
             }
         }
@@ -246,7 +246,7 @@ impl Task {
     /// something changes. Neither half while the task is suspended.
     #[must_use]
     pub fn io(&self, room: usize) -> Io {
-        let moves = self.phase == Phase::Exchange && !self.due.blocks_input();
+        let moves = matches!(self.phase, Phase::Exchange) && !self.due.blocks_input();
         if !moves || self.is_suspended() {
             return Io::NONE;
         }

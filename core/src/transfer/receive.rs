@@ -145,24 +145,22 @@ impl ReceiveHalf {
         }
     }
 
-    /// Takes the next run of the body. `None` where no body is due.
-    pub(crate) fn read_run(&mut self, bytes: &[u8]) -> Option<Result<(Run, bool), Error>> {
+    /// Takes the next run of the body. `Err(None)` where no body is due.
+    #[inline]
+    pub(crate) fn read_run(&mut self, bytes: &[u8]) -> Result<Run, Option<Error>> {
         match self {
-            Self::Head { .. } | Self::Done => None,
+            Self::Head { .. } | Self::Done => Err(None),
             Self::Length { .. } | Self::Close => {
-                let content = self.take_plain(bytes.len());
-                Some(Ok((Run { framing: 0, content }, content < bytes.len())))
+                Ok(Run { framing: 0, content: self.take_plain(bytes.len()) })
             }
-            Self::Chunked(decoder) => match decoder.next_run(bytes) {
-                Ok(run) => {
-                    let finished = decoder.is_finished();
-                    if finished {
-                        *self = Self::Done;
-                    }
-                    Some(Ok((run, finished && run.consumed() < bytes.len())))
+            Self::Chunked(decoder) => {
+                let run = decoder.next_run(bytes).map_err(Some)?;
+                // The end of the body is framing: no content comes with it.
+                if run.content == 0 && decoder.is_finished() {
+                    *self = Self::Done;
                 }
-                Err(error) => Some(Err(error)),
-            },
+                Ok(run)
+            }
         }
     }
 

@@ -180,7 +180,7 @@ impl SendHalf {
 
     /// Takes note of `count` bytes at hand, to be one chunk; 0 is the end of the body.
     pub(crate) fn handle_source(&mut self, count: usize) -> Result<(), Misuse> {
-        if self.stage != Stage::Source || self.encoded > 0 {
+        if !matches!(self.stage, Stage::Source) || self.encoded > 0 {
             return Err(Misuse::NotAskedFor);
         }
         self.stage = match count {
@@ -192,13 +192,13 @@ impl SendHalf {
 
     /// Whether the body is held back for 100 (Continue) at this moment.
     pub(crate) fn waits_for_continue(&self) -> bool {
-        self.stage == Stage::Continue && self.encoded == 0
+        matches!(self.stage, Stage::Continue) && self.encoded == 0
     }
 
     /// Holds the body back no longer (RFC 9110 §10.1.1).
     pub(crate) fn go_on(&mut self) {
         self.expects = false;
-        if self.stage == Stage::Continue {
+        if matches!(self.stage, Stage::Continue) {
             self.stage = self.body_stage();
         }
     }
@@ -209,7 +209,7 @@ impl SendHalf {
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.stage == Stage::Done && self.encoded == 0
+        matches!(self.stage, Stage::Done) && self.encoded == 0
     }
 
     fn body_stage(&self) -> Stage {

@@ -225,27 +225,21 @@ impl ChunkedDecoder {
     /// what nearly every chunk has. `None` leaves anything else to [`step`](Self::step).
     #[inline]
     fn next_size<'a>(&mut self, input: &'a [u8]) -> Option<&'a [u8]> {
-        let [b'\r', b'\n', digits @ ..] = input else {
-            return None;
-        };
+        // Two line ends and up to 7 digits, so that the size fits whatever they are.
+        let [b'\r', b'\n', digits @ ..] = input.first_chunk::<11>()? else { return None };
         let mut size: u32 = 0;
-        let mut rest = digits;
-        // Up to 7 digits, so that the size fits whatever they are.
-        for _ in 0..8 {
-            let [byte, tail @ ..] = rest else { return None };
-            match grammar::hex_digit(*byte) {
-                Some(digit) => size = size << 4 | digit,
-                None => break,
-            }
-            rest = tail;
+        let mut count: usize = 0;
+        for byte in digits {
+            let Some(digit) = grammar::hex_digit(*byte) else { break };
+            size = size << 4 | digit;
+            count = count.wrapping_add(1);
         }
-        match rest {
-            [b'\r', b'\n', tail @ ..] if size != 0 && digits.len().wrapping_sub(rest.len()) < 8 => {
-                self.left = u64::from(size);
-                Some(tail)
-            }
-            _ => None,
+        match digits.get(count..)? {
+            [b'\r', b'\n', ..] if size != 0 => {}
+            _ => return None,
         }
+        self.left = u64::from(size);
+        input.get(count.wrapping_add(4)..)
     }
 
     /// Takes one byte of framing.

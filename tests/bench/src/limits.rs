@@ -1,0 +1,59 @@
+//! What Sortie may cost, and what was on record when those limits were set.
+//!
+//! Everything in one place: a change of a limit is one line of a diff.
+
+/// The most that one iteration of a row of ours may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// The row that it holds for.
+    pub(crate) row: &'static str,
+    /// User instructions.
+    pub(crate) instructions: f64,
+    /// Allocations and reallocations, where they are limited.
+    pub(crate) allocations: Option<f64>,
+    /// System calls, where they are limited.
+    pub(crate) syscalls: Option<f64>,
+}
+
+/// Our limits. The table fails where one is exceeded, and where its row is not there.
+///
+/// Allocations and instructions are the same in every run over memory. Over a socket they and the
+/// system calls vary by a few per cent, because the kernel decides how often a wait is needed.
+pub(crate) const LIMITS: &[Limit] = &[
+    Limit::in_memory("head-sortie", 6_500.0),
+    Limit::in_memory("head-sortie-checked", 8_000.0),
+    Limit::in_memory("chunks-1k-sortie-runs", 150_000.0),
+    Limit::in_memory("chunks-1k-sortie-front", 400_000.0),
+    Limit::in_memory("chunks-16k-sortie-runs", 15_000.0),
+    Limit {
+        row: "get-sortie",
+        instructions: 11_000.0,
+        allocations: Some(5.0),
+        syscalls: Some(8.8),
+    },
+];
+
+/// Instructions, allocations and system calls that an earlier run on another build had counted
+/// for the peers, for orientation; they judge nothing.
+pub(crate) const ON_RECORD: &[(&str, &str)] = &[
+    ("head-httparse", "3,721"),
+    ("head-hyper-built", "26,593 / 15"),
+    ("head-ureq-proto-built", "37,429 / 32"),
+    ("chunks-1k-by-hand-runs", "200,206"),
+    ("chunks-1k-by-hand-front", "320,366"),
+    ("chunks-1k-ureq-proto", "2.57 M"),
+    ("chunks-1k-hyper", "4.40 M"),
+    ("chunks-16k-by-hand-runs", "14,503"),
+    ("chunks-16k-ureq-proto", "1.77 M"),
+    ("chunks-16k-hyper", "1.29 M"),
+    ("get-by-hand", "4,006 / 1 / 10.4"),
+    ("get-hyper", "17,082 / 8 / 4"),
+    ("get-ureq", "29,818 / 33 / 8"),
+];
+
+impl Limit {
+    /// A limit for a row without I/O: the core never allocates.
+    const fn in_memory(row: &'static str, instructions: f64) -> Self {
+        Self { row, instructions, allocations: Some(0.0), syscalls: None }
+    }
+}

@@ -1,0 +1,70 @@
+//! Counts what a client library costs: user instructions, allocations and system calls.
+//!
+//! Each row of the table is one small program, `sortie-bench run ROW ITERATIONS`. The table runs
+//! it as often as it needs, under callgrind, under strace and plainly, and prints Sortie beside
+//! its peers. Only counts are judged, never times, so that a busy machine changes nothing.
+
+mod chunked;
+mod get;
+mod head;
+mod limits;
+mod measure;
+mod memory;
+mod meter;
+mod origin;
+mod rt;
+mod table;
+
+use meter::{Failure, Meter, Outcome, Row};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: sortie-bench table [PREFIX]             measure every row whose name starts so, judge limits
+       sortie-bench rows                       list the rows
+       sortie-bench run ROW ITERATIONS [ADDR]  one row, once; ADDR of an origin for the get rows
+       sortie-bench origin                     serve on loopback until standard input ends";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match *args.as_slice() {
+        ["table"] => table::print(""),
+        ["table", prefix] => table::print(prefix),
+        ["rows"] => list(),
+        ["run", name, iterations] => run(name, iterations, None),
+        ["run", name, iterations, origin] => run(name, iterations, Some(origin)),
+        ["origin"] => origin::serve(),
+        _ => Err(Failure::from(USAGE)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every row there is, in the order of the table.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [head::ROWS, chunked::ROWS, get::ROWS].into_iter().flatten()
+}
+
+fn list() -> Outcome {
+    for row in rows() {
+        println!("{:<26} {}", row.name, row.what);
+    }
+    Ok(())
+}
+
+/// Runs one row and prints what its counted iterations allocated: a count and a number of bytes.
+fn run(name: &str, iterations: &str, origin: Option<&str>) -> Outcome {
+    let row = rows().find(|row| row.name == name).ok_or_else(|| format!("no row {name}"))?;
+    let origin = origin.map(str::parse::<SocketAddr>).transpose()?;
+    let mut meter = Meter::new(row, iterations.parse()?, origin);
+    (row.run)(&mut meter)?;
+    let counted = meter.counted().ok_or("the row counted nothing")?;
+    println!("{} {}", counted.allocations, counted.bytes);
+    Ok(())
+}

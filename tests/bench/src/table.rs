@@ -1,0 +1,89 @@
+//! The table: every row's cost, what was on record, our limits, and whether we hold them.
+
+use crate::limits::{LIMITS, Limit, ON_RECORD};
+use crate::measure::{Cost, Origin, cost};
+use crate::meter::{Outcome, Row};
+use crate::rows;
+
+const HEAD: &str = "\
+| row | instructions | allocations | bytes | syscalls | on record | ours, at most |
+|---|---:|---:|---:|---:|---:|---:|";
+
+/// Prints the rows whose names start with `prefix`; fails where a limit is exceeded or has no row.
+pub(crate) fn print(prefix: &str) -> Outcome {
+    let origin = Origin::start()?;
+    let mut broken = Vec::new();
+    println!("Per iteration, on all threads of the client; on record and limits: instructions /");
+    println!("allocations / system calls.\n\n{HEAD}");
+    for row in rows().filter(|row| row.name.starts_with(prefix)) {
+        let cost = cost(row, origin.address())?;
+        let limit = LIMITS.iter().find(|limit| limit.row == row.name);
+        println!("{}", line(row, &cost, limit));
+        broken.extend(limit.and_then(|limit| exceeded(limit, &cost)));
+    }
+    for limit in LIMITS.iter().filter(|limit| limit.row.starts_with(prefix)) {
+        if !rows().any(|row| row.name == limit.row) {
+            broken.push(format!("{}: there is a limit, but no such row", limit.row));
+        }
+    }
+    let judged = LIMITS.iter().filter(|limit| limit.row.starts_with(prefix)).count();
+    println!("\n{} of {judged} limits held", judged - broken.len());
+    if broken.is_empty() { Ok(()) } else { Err(format!("\n{}", broken.join("\n")).into()) }
+}
+
+/// One line of the table.
+fn line(row: &Row, cost: &Cost, limit: Option<&Limit>) -> String {
+    let on_record = ON_RECORD.iter().find(|record| record.0 == row.name);
+    format!(
+        "| {} | {} | {:.1} | {} | {} | {} | {} |",
+        row.name,
+        grouped(cost.instructions),
+        cost.allocations,
+        grouped(cost.bytes),
+        cost.syscalls.map_or("no strace".into(), |syscalls| format!("{syscalls:.1}")),
+        on_record.map_or("", |record| record.1),
+        limit.map_or(String::new(), stated),
+    )
+}
+
+/// A limit as the table shows it.
+fn stated(limit: &Limit) -> String {
+    let mut parts = vec![format!("**{}**", grouped(limit.instructions))];
+    let more = [limit.allocations, limit.syscalls];
+    parts.extend(more.into_iter().flatten().map(|most| most.to_string()));
+    parts.join(" / ")
+}
+
+/// What `cost` exceeds of `limit`; what was not measured exceeds nothing.
+fn exceeded(limit: &Limit, cost: &Cost) -> Option<String> {
+    let pairs = [
+        ("instructions", Some(cost.instructions), Some(limit.instructions)),
+        ("allocations", Some(cost.allocations), limit.allocations),
+        ("system calls", cost.syscalls, limit.syscalls),
+    ];
+    let over: Vec<String> = pairs
+        .into_iter()
+        .filter_map(|(what, is, most)| Some((what, is?, most?)))
+        .filter(|(_, is, most)| tenths(*is) > tenths(*most))
+        .map(|(what, is, most)| format!("{is:.1} {what}, at most {most}"))
+        .collect();
+    (!over.is_empty()).then(|| format!("{}: {}", limit.row, over.join("; ")))
+}
+
+/// Rounded as the table shows it, so that one allocation in a thousand iterations fails nothing.
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round()
+}
+
+/// A whole number with a comma before every third digit.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
