@@ -52,6 +52,7 @@ CASES = {
         Case(["/hello"], succeeds=False, connections=0, refused=True),
         Case([], succeeds=False, connections=0),
     ],
+    "decode": [Case([], connections=0)],
 }
 
 

@@ -4,13 +4,7 @@ use crate::board::{host, stack};
 
 /// Prints what arrived for one path: its length and hash, for the host to compare.
 pub fn body(path: &[u8], length: u32, hash: Fnv) {
-    Line::new()
-        .text(path)
-        .text(b" ")
-        .decimal(length)
-        .text(b" ")
-        .hex(hash.value())
-        .print();
+    Line::new().text(path).text(b" ").decimal(length).text(b" ").hex(hash.value()).print();
 }
 
 /// Prints how deep the stack went, and ends the run.
@@ -59,10 +53,7 @@ pub struct Line {
 impl Line {
     /// An empty line.
     pub const fn new() -> Self {
-        Self {
-            bytes: [0; 80],
-            len: 0,
-        }
+        Self { bytes: [0; 80], len: 0 }
     }
 
     /// Appends text.
@@ -92,11 +83,7 @@ impl Line {
                 break;
             }
             let value = (number % BASE) as u8;
-            *digit = if value < 10 {
-                b'0' + value
-            } else {
-                b'a' + value - 10
-            };
+            *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
             number /= BASE;
             used += 1;
         }

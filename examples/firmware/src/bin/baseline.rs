@@ -23,9 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     board::start();
-    let Some(stack) = net::start(spawner) else {
-        host::exit(false)
-    };
+    let Some(stack) = net::start(spawner) else { host::exit(false) };
     stack::paint();
     report::finish(run(stack).await.is_some())
 }
@@ -46,16 +44,10 @@ async fn get(stack: Stack<'static>, port: u16, path: &[u8]) -> Option<(u32, Fnv)
     let (mut receive, mut send) = ([0; 4096], [0; 1024]);
     let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
     socket.set_timeout(Some(PATIENCE));
-    socket
-        .connect((Ipv4Address::from_octets(net::HOST), port))
-        .await
-        .ok()?;
+    socket.connect((Ipv4Address::from_octets(net::HOST), port)).await.ok()?;
     socket.write_all(b"GET ").await.ok()?;
     socket.write_all(path).await.ok()?;
-    socket
-        .write_all(b" HTTP/1.1\r\nHost: 10.0.2.2\r\nConnection: close\r\n\r\n")
-        .await
-        .ok()?;
+    socket.write_all(b" HTTP/1.1\r\nHost: 10.0.2.2\r\nConnection: close\r\n\r\n").await.ok()?;
 
     let mut buffer = [0; 1024];
     let mut filled = 0;

@@ -15,10 +15,7 @@ impl Arguments {
     pub fn read() -> Self {
         let mut arguments = Self { line: [0; 128] };
         // What the call takes: where to write, and how much room is there.
-        let mut block = [
-            (&raw mut arguments.line).expose_provenance(),
-            arguments.line.len(),
-        ];
+        let mut block = [(&raw mut arguments.line).expose_provenance(), arguments.line.len()];
         // SAFETY: SYS_GET_CMDLINE takes a block of these two words, writes at most that many bytes
         // to that address, and the length to the second word. Both are ours, and outlive it.
         let failed = unsafe {
@@ -34,10 +31,7 @@ impl Arguments {
     /// The arguments, without the program name.
     pub fn words(&self) -> impl Iterator<Item = &[u8]> {
         let separated = |byte: &u8| matches!(byte, b' ' | 0);
-        self.line
-            .split(separated)
-            .filter(|word| !word.is_empty())
-            .skip(1)
+        self.line.split(separated).filter(|word| !word.is_empty()).skip(1)
     }
 }
 
@@ -45,9 +39,7 @@ impl Arguments {
 pub fn port(word: &[u8]) -> Option<u16> {
     let digit = |byte: &u8| char::from(*byte).to_digit(10);
     let next = |port: u16, digit: u32| port.checked_mul(10)?.checked_add(digit as u16);
-    word.iter()
-        .try_fold(0, |port, byte| next(port, digit(byte)?))
-        .filter(|port| *port != 0)
+    word.iter().try_fold(0, |port, byte| next(port, digit(byte)?)).filter(|port| *port != 0)
 }
 
 /// Writes to the host's standard output.
@@ -62,11 +54,7 @@ pub fn print(text: &[u8]) {
 
 /// Ends the run, with exit status 0 for success and 1 else.
 pub fn exit(success: bool) -> ! {
-    debug::exit(if success {
-        debug::EXIT_SUCCESS
-    } else {
-        debug::EXIT_FAILURE
-    });
+    debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
     loop {
         cortex_m::asm::wfi(); // No host took the call: nothing is left to do.
     }

@@ -40,10 +40,7 @@ pub struct Buffers {
 impl Buffers {
     /// Empty ones, for a `static`.
     pub const fn new() -> Self {
-        Self {
-            received: [0; FRAME],
-            sent: [0; FRAME],
-        }
+        Self { received: [0; FRAME], sent: [0; FRAME] }
     }
 }
 

@@ -93,9 +93,7 @@ pub(super) fn write(register: Register, value: u32) {
 
 /// Waits until these bits are clear; `None` if they stay.
 pub(super) fn wait_clear(register: Register, bits: u32) -> Option<()> {
-    (0..PATIENCE)
-        .any(|_| read(register) & bits == 0)
-        .then_some(())
+    (0..PATIENCE).any(|_| read(register) & bits == 0).then_some(())
 }
 
 /// Writes one of the registers of the MAC, which are reached through two others.

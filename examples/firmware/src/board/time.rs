@@ -27,8 +27,7 @@ struct State {
 impl State {
     /// Wakes whoever is due, and notes who is next.
     fn advance(&self) {
-        self.due
-            .set(self.queue.borrow_mut().next_expiration(self.now.get()));
+        self.due.set(self.queue.borrow_mut().next_expiration(self.now.get()));
     }
 }
 
