@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use futures_io::AsyncRead;
 
 use crate::error::Error;
-use crate::task::{Ride, Task};
+use crate::ride::Ride;
+use crate::task::Task;
 use crate::world::System;
 
 /// The content of a response, read as it comes: what is not read is not taken from the connection.
@@ -28,7 +29,7 @@ impl Body {
     /// The task that the content belongs to.
     #[must_use]
     pub fn task(&self) -> Task {
-        Task { shared: self.ride.shared.clone() }
+        Task { seated: self.ride.seated.clone() }
     }
 
     /// Reads some content into `buffer`. 0 is the end, of a complete message only.

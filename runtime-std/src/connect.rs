@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use sortie_core::{Instant, Transport, Wish};
 
 use crate::connection::{Connection, Taken};
-use crate::task::Shared;
+use crate::shared::Shared;
 use crate::world::{Connecting, Endpoint, World};
 
 /// A connection attempt, in a slot of the pool.

@@ -3,13 +3,13 @@
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{CloseReason, Event, Instant, Misuse, Output, Receive, Wish};
+use sortie_core::{CloseReason, Event, Instant, Output, Receive, Wish};
 
 use crate::connect::{Attempt, Begun};
 use crate::connection::Connection;
 use crate::exchange::{poll_body, poll_head, poll_send};
 use crate::response::Response;
-use crate::task::Shared;
+use crate::shared::{Shared, tell};
 use crate::world::{Timer, World};
 
 /// The adapter's side of a task: what the core asks for is done here.
@@ -217,10 +217,4 @@ fn poll_deadline<W: World>(
     ready!(timer.poll_until(cx, now, deadline));
     shared.core().handle_timeout(shared.now());
     Poll::Ready(())
-}
-
-/// Reports something to the core. A command from another thread may have come in between, so that
-/// it is no longer asked for: then the core has refused it and nothing is to be done.
-pub(crate) fn tell(outcome: Result<(), Misuse>) {
-    let _ = outcome;
 }

@@ -5,9 +5,8 @@ use std::task::{Context, Poll, ready};
 use sortie_core::{Broken, Instant, RequestHead, Send};
 
 use crate::connection::Connection;
-use crate::driver::tell;
 use crate::response::Response;
-use crate::task::Shared;
+use crate::shared::{Shared, tell};
 use crate::world::{Stream, World};
 
 /// Sends what may be sent. Ready when something happened.

@@ -9,20 +9,19 @@ pub use crate::driver::Turn;
 pub use crate::world::{Connecting, Endpoint, Stream, Timer, World};
 
 use crate::driver::Driver;
-use crate::session::SessionInner;
-use crate::task::Shared;
+use crate::shared::{SessionShared, Shared};
 use crate::{Error, Request, Response};
 
 /// A session in a world of the test's own.
 #[allow(missing_debug_implementations, reason = "for tests only")]
 pub struct Session<W: World> {
-    inner: Arc<SessionInner<W>>,
+    inner: Arc<SessionShared<W>>,
 }
 
 impl<W: World> Session<W> {
     /// A session whose tasks have these options.
     pub fn new(world: W, options: TaskOptions) -> Self {
-        Self { inner: SessionInner::new(world, options) }
+        Self { inner: SessionShared::new(world, options) }
     }
 
     /// A suspended task.
@@ -37,7 +36,7 @@ impl<W: World> Session<W> {
 /// A task with its driver in the open.
 #[allow(missing_debug_implementations, reason = "for tests only")]
 pub struct Task<W: World> {
-    shared: Arc<Shared<W>>,
+    shared: Shared<W>,
     driver: Driver<W>,
 }
 

@@ -43,7 +43,9 @@ mod error;
 mod exchange;
 mod request;
 mod response;
+mod ride;
 mod session;
+mod shared;
 mod task;
 #[allow(unreachable_pub, reason = "reachable with feature internals")]
 mod world;

@@ -3,18 +3,18 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sortie_core::TaskOptions;
 
 use crate::body::Body;
-use crate::connection::Connections;
 use crate::error::Error;
 use crate::request::Request;
 use crate::response::Response;
-use crate::task::{Ride, Shared, Task, Until};
-use crate::world::{System, World};
+use crate::ride::{Ride, Seated, Until};
+use crate::shared::SessionShared;
+use crate::task::Task;
+use crate::world::System;
 
 /// A session: the connections and settings that its tasks share. Cheap to clone.
 ///
@@ -26,27 +26,7 @@ use crate::world::{System, World};
 /// ```
 #[derive(Clone)]
 pub struct Session {
-    inner: Arc<SessionInner<System>>,
-}
-
-pub(crate) struct SessionInner<W: World> {
-    pub(crate) world: W,
-    pub(crate) connections: Connections<W>,
-    options: TaskOptions,
-    last_id: AtomicU64,
-}
-
-impl<W: World> SessionInner<W> {
-    pub(crate) fn new(world: W, options: TaskOptions) -> Arc<Self> {
-        let connections = Connections::new();
-        Arc::new(Self { world, connections, options, last_id: AtomicU64::new(0) })
-    }
-
-    /// A suspended task.
-    pub(crate) fn task(self: &Arc<Self>, request: Request) -> Result<Arc<Shared<W>>, Error> {
-        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        Shared::new(id, self.clone(), request, self.options)
-    }
+    inner: Arc<SessionShared<System>>,
 }
 
 /// What a session is made with; see [`Session::builder`].
@@ -73,7 +53,7 @@ impl SessionBuilder {
     /// The session.
     #[must_use]
     pub fn build(self) -> Session {
-        Session { inner: SessionInner::new(System::new(), self.options) }
+        Session { inner: SessionShared::new(System::new(), self.options) }
     }
 }
 
@@ -109,7 +89,7 @@ impl Session {
         R: TryInto<Request, Error: Into<Error>>,
     {
         let request = request.try_into().map_err(Into::into)?;
-        Ok(Task { shared: self.inner.task(request)? })
+        Ok(Task { seated: Seated::new(self.inner.task(request)?) })
     }
 
     /// Fetches a request, or a URL: the response and its whole content.
@@ -171,12 +151,12 @@ impl Session {
         R: TryInto<Request, Error: Into<Error>>,
     {
         let request = request.try_into().map_err(Into::into)?;
-        Ok(Ride::new(self.inner.task(request)?))
+        Ok(Ride::new(Seated::new(self.inner.task(request)?)))
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({:?})", self.inner.options)
+        write!(f, "Session({:?})", self.inner.options())
     }
 }
