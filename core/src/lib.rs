@@ -20,8 +20,8 @@
 //! moves bytes, keeps time and carries answers. `sortie` and `sortie-embassy` are two of them; this
 //! crate is for those who write another, or who fuzz and verify.
 //!
-//! **It is** `no_std`, without an allocator and `forbid(unsafe_code)`; a plain value that can sit in
-//! a `static`; deterministic; bounded in everything ([`limits`]); free of panics, which the link
+//! **It is** `no_std`, without an allocator and `forbid(unsafe_code)`; a plain value that can sit
+//! in a `static`; deterministic; bounded in everything ([`limits`]); free of panics, which the link
 //! probe of the repository shows by a link that must succeed.
 //!
 //! **It is not** an HTTP server, HTTP/2 or a client one can use without an adapter. It opens no
@@ -110,8 +110,9 @@
 //! # Features
 //!
 //! None is on by default; all are additive. `alloc`: a pool that grows
-//! ([`session::GrowablePool`](session)); tasks never allocate. `defmt`: [`defmt::Format`] for the public types, and
-//! traces. `log`: the same traces through `log`. Neither ever shows a URL, a field value or content.
+//! ([`session::GrowablePool`](session)); tasks never allocate. `defmt`: [`defmt::Format`] for the
+//! public types, and traces. `log`: the same traces through `log`. Neither ever shows a URL, a
+//! field value or content.
 //!
 //! [`defmt::Format`]: https://docs.rs/defmt
 

@@ -1,11 +1,85 @@
 #![no_std]
-//! Skeleton docs.
+//! URLSessionTask for microcontrollers: HTTP/1.1 tasks over [`embassy_net`], without an allocator.
+//!
+//! The machine behind every task is [`sortie_core`]; this crate carries its bytes over TCP sockets
+//! of embassy-net, keeps its time with embassy-time, and gives it memory that the program sets
+//! aside. Nothing is spawned and nothing runs beside the program's own tasks: a data task is a
+//! future, driven by whoever awaits it, and cancelled by dropping it. A [`TaskControl`] suspends,
+//! resumes, cancels and watches it from beside.
+//!
+//! ```
+//! use embassy_net::Stack;
+//! use sortie_embassy::{BodyLength, Config, Failure, Request, Resources, Session, Url};
+//! use static_cell::StaticCell;
+//!
+//! async fn report(stack: Stack<'static>) -> Result<(), Failure> {
+//!     // Two connections with buffers of 1 KiB: 6 KiB of RAM.
+//!     static RESOURCES: StaticCell<Resources<2, 1024>> = StaticCell::new();
+//!     let resources = RESOURCES.init_with(Resources::new);
+//!     let session = Session::new(stack, resources, Config::default());
+//!
+//!     let body = b"temperature=21";
+//!     let url = Url::parse("http://192.0.2.1/readings").unwrap();
+//!     let length = BodyLength::Known(body.len() as u64);
+//!     let request = Request::new("POST", url, &[], length).unwrap();
+//!     let mut content = [0; 256];
+//!     let response = session.data(&request, body, &mut content).await?;
+//!     if response.status() == 201 {
+//!         assert!(!response.content().is_empty());
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Memory
+//!
+//! | what | where | bytes on a 32-bit device |
+//! |---|---|---|
+//! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
+//! | [`Session<C>`](Session) | a static or a local | 88 + 56 a connection |
+//! | future of a task | the future that awaits it | 650 |
+//! | future of a task with a lent [`ControlBlock`] | the same | 390 |
+//! | [`ControlBlock`] | a static or a local | 264 |
+//!
+//! The response is read straight into the caller's buffer and decoded in place. Its head lives in
+//! the buffer of the connection, and is gone with the exchange, unless [memory is
+//! lent](DataTask::head) for it. The stack needs one socket for each connection, and one for DNS.
+//!
+//! # Connections
+//!
+//! A session has `CONNECTIONS` sockets for as long as it lives. Each is opened when a task needs
+//! it, kept open after an exchange that ended in order, and used again for the same origin. If the
+//! server has closed it meanwhile, the task opens another, or retries once if that was noticed only
+//! after the request was sent. Tasks for which there is none wait, in turn; the wait does not count
+//! as idle time.
+//!
+//! # Cancellation
+//!
+//! Every future here can be dropped at any time, in a `select` or by a timeout. What that loses is
+//! said at each function: always the task, never the session. A connection that was in use is
+//! reset, so that nothing of the lost exchange can be taken for another's.
+//!
+//! # Not supported
+//!
+//! - TLS. A URL with `https` or `wss` fails as [`TlsUnavailable`](Transport::TlsUnavailable), and
+//!   nothing is sent: never in plaintext what was to be secure.
+//! - IPv6, and host names that have no IPv4 address.
+//! - Redirects are delivered, not followed; so are challenges.
+//! - Content larger than the buffer that is lent for it: a data task needs it whole.
+//! - Use from more than one executor: like the network stack, a session stays on its own.
+//!
+//! # Features
+//!
+//! - `medium-ethernet` (default): embassy-net needs a medium to compile. Without default features
+//!   the program chooses one itself.
+//! - `defmt`: [`Failure`] and the types in it can be logged.
 
 mod connect;
 mod connection;
 mod control;
 mod driver;
 mod input;
+mod queue;
 mod resources;
 mod session;
 mod stream;
@@ -15,5 +89,9 @@ mod time;
 pub use control::{ControlBlock, Seat, TaskControl};
 pub use resources::Resources;
 pub use session::{Config, Session};
-pub use sortie_core as core;
-pub use task::{DataTask, Failure, Response};
+pub use sortie_core;
+pub use sortie_core::{
+    BodyLength, ByteCounts, Error, Field, Progress, Request, ResponseHead, Slot, TaskState,
+    Transport, Url, field,
+};
+pub use task::{Alone, DataTask, Failure, Response, Under};

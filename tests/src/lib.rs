@@ -6,13 +6,15 @@
 //! - [`trace`]: what can be seen of a run, to be compared;
 //! - [`bare`]: the runner on the core alone;
 //! - [`desktop`]: the runner on `sortie`'s driver, over in-memory streams;
-//! - [`embassy`]: the runner on `sortie-embassy`, over two network stacks.
+//! - [`embassy`]: the runner on `sortie-embassy`, over two network stacks;
+//! - [`replay`]: one script on all three, compared.
 
 pub mod bare;
 mod contract;
 pub mod desktop;
 pub mod embassy;
 pub mod origin;
+pub mod replay;
 pub mod script;
 pub mod strict;
 pub mod trace;

@@ -45,23 +45,24 @@ impl Deadlines {
         self.active = None;
     }
 
-    /// The earliest instant at which a timer runs out.
-    pub(crate) fn next(&self, suspended: bool, continues: bool) -> Option<Instant> {
-        let mut next = self.started.map(|started| started.after(self.resource_timeout));
-        if let (Some(active), false) = (self.active, suspended) {
-            let idle = match continues {
-                true => self.request_timeout.min(CONTINUE_TIMEOUT),
-                false => self.request_timeout,
-            };
-            let due = active.after(idle);
-            next = Some(next.map_or(due, |next| next.min(due)));
+    /// The earliest instant at which a timer runs out. A body is held back since `held`, if it is.
+    pub(crate) fn next(&self, suspended: bool, held: Option<Instant>) -> Option<Instant> {
+        let resource = self.started.map(|started| started.after(self.resource_timeout));
+        if suspended {
+            return resource;
         }
-        next
+        let request = self.active.map(|active| active.after(self.request_timeout));
+        let goes_on = held.map(|held| held.after(CONTINUE_TIMEOUT));
+        let earlier = |a: Option<Instant>, b: Option<Instant>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, None) | (None, one) => one,
+        };
+        earlier(resource, earlier(request, goes_on))
     }
 
-    /// Whether the body was held back long enough.
-    pub(crate) fn continue_is_due(&self, now: Instant, suspended: bool) -> bool {
-        !suspended && self.active.is_some_and(|active| active.after(CONTINUE_TIMEOUT) <= now)
+    /// Whether a body was held back long enough.
+    pub(crate) fn goes_on(now: Instant, suspended: bool, held: Option<Instant>) -> bool {
+        !suspended && held.is_some_and(|held| held.after(CONTINUE_TIMEOUT) <= now)
     }
 
     /// The timer that has run out, if any.

@@ -1,6 +1,7 @@
 //! Everything that comes into a task: the `handle_*` family.
 
 use super::counts::ByteCounts;
+use super::deadline::Deadlines;
 use super::output::{Release, Wish};
 use super::{Phase, Task, TaskKind, expected_to_send};
 use crate::error::{Error, Limit, Misuse, PeerError, Transport};
@@ -112,7 +113,7 @@ impl Task {
         if !matches!(self.phase, Phase::Exchange) {
             return Err(Misuse::NotAskedFor);
         }
-        let content = self.transfer.send.handle_sent(count)?;
+        let content = self.transfer.send.handle_sent(now, count)?;
         self.counts.add_sent(count, content);
         self.deadlines.touch(now);
         Ok(())
@@ -311,9 +312,7 @@ impl Task {
         let suspended = self.is_suspended();
         if let Some(timer) = self.deadlines.expired(now, suspended) {
             self.fail(Error::TimedOut(timer));
-        } else if self.transfer.send.waits_for_continue()
-            && self.deadlines.continue_is_due(now, suspended)
-        {
+        } else if Deadlines::goes_on(now, suspended, self.transfer.send.waits_since()) {
             self.transfer.send.go_on();
         }
     }
@@ -340,8 +339,8 @@ impl Task {
         let facts = head.facts;
         self.due.response = facts.status;
         if facts.status == 101 {
-            // RFC 9110 §15.2.2: only in answer to Upgrade.
-            return match self.request.upgrade {
+            // RFC 9110 §7.8, §15.2.2: only in answer to Upgrade, and not within a request.
+            return match self.request.upgrade && self.transfer.send.is_done() {
                 true => self.upgrade(),
                 false => self.refuse_response(PeerError::UnexpectedUpgrade),
             };

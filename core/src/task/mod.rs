@@ -159,6 +159,7 @@ impl Task {
         if self.lifecycle.resume() {
             self.deadlines.start(now);
             self.deadlines.resume(now);
+            self.transfer.send.wait_from(now);
             if matches!(self.phase, Phase::Created) {
                 self.set_phase(Phase::Connect(Wish::Any));
             }
@@ -237,7 +238,7 @@ impl Task {
             | Phase::Failed(_)
             | Phase::Completed => None,
             Phase::Connect(_) | Phase::Prepare | Phase::Exchange | Phase::Upgraded => {
-                self.deadlines.next(self.is_suspended(), self.transfer.send.waits_for_continue())
+                self.deadlines.next(self.is_suspended(), self.transfer.send.waits_since())
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Misuse;
 use crate::request::{BodyLength, RequestTraits};
+use crate::time::Instant;
 use crate::wire::encode::{self, ChunkFraming, RequestHead};
 
 /// What the adapter may write now.
@@ -36,8 +37,9 @@ pub enum Send {
 enum Stage {
     /// `from` bytes of the head are encoded. Exits: `Continue`, `Sized`, `Source`, `Done`.
     Head { from: usize },
-    /// The head is encoded; the body waits for 100 (Continue). Exits: `Sized`, `Source`, `Done`.
-    Continue,
+    /// The head is encoded; the body waits for 100 (Continue), `since` the head is sent. Exits:
+    /// `Sized`, `Source`, `Done`.
+    Continue { since: Option<Instant> },
     /// A body of known length. Exit: `Done`.
     Sized { left: u64 },
     /// Between chunks. Exits: `Prefix`, `Last`.
@@ -91,7 +93,7 @@ impl SendHalf {
                 Some(Send::Body { from: self.body_sent, max })
             }
             Stage::Source => Some(Send::Source { from: self.body_sent }),
-            Stage::Continue | Stage::Done => None,
+            Stage::Continue { .. } | Stage::Done => None,
         }
     }
 
@@ -108,7 +110,7 @@ impl SendHalf {
             Stage::Head { from } => {
                 let (written, whole) = encode::request_head(head, from, output);
                 self.stage = match whole {
-                    true if self.expects => Stage::Continue,
+                    true if self.expects => Stage::Continue { since: None },
                     true => self.body_stage(),
                     false => Stage::Head { from: from.saturating_add(written) },
                 };
@@ -139,7 +141,7 @@ impl SendHalf {
                 };
                 written
             }
-            Stage::Continue
+            Stage::Continue { .. }
             | Stage::Sized { .. }
             | Stage::Source
             | Stage::Chunk { .. }
@@ -150,9 +152,12 @@ impl SendHalf {
     }
 
     /// Takes note of `count` bytes written. Returns how many of them are content.
-    pub(crate) fn handle_sent(&mut self, count: usize) -> Result<u64, Misuse> {
+    pub(crate) fn handle_sent(&mut self, now: Instant, count: usize) -> Result<u64, Misuse> {
         if self.encoded > 0 {
             self.encoded = self.encoded.checked_sub(count).ok_or(Misuse::TooMuch)?;
+            if self.encoded == 0 {
+                self.wait_from(now);
+            }
             return Ok(0);
         }
         let sent = count as u64;
@@ -167,7 +172,7 @@ impl SendHalf {
                 left => Stage::Chunk { left },
             },
             Stage::Head { .. }
-            | Stage::Continue
+            | Stage::Continue { .. }
             | Stage::Source
             | Stage::Prefix { .. }
             | Stage::Suffix { .. }
@@ -190,15 +195,32 @@ impl SendHalf {
         Ok(())
     }
 
-    /// Whether the body is held back for 100 (Continue) at this moment.
-    pub(crate) fn waits_for_continue(&self) -> bool {
-        matches!(self.stage, Stage::Continue) && self.encoded == 0
+    /// Since when the body is held back for 100 (Continue), if it is at this moment.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Continue { since } => since,
+            Stage::Head { .. }
+            | Stage::Sized { .. }
+            | Stage::Source
+            | Stage::Prefix { .. }
+            | Stage::Chunk { .. }
+            | Stage::Suffix { .. }
+            | Stage::Last { .. }
+            | Stage::Done => None,
+        }
+    }
+
+    /// A body that is held back is so from now on: its head is sent, or its task is resumed.
+    pub(crate) fn wait_from(&mut self, now: Instant) {
+        if let (Stage::Continue { since }, 0) = (&mut self.stage, self.encoded) {
+            *since = Some(now);
+        }
     }
 
     /// Holds the body back no longer (RFC 9110 §10.1.1).
     pub(crate) fn go_on(&mut self) {
         self.expects = false;
-        if matches!(self.stage, Stage::Continue) {
+        if matches!(self.stage, Stage::Continue { .. }) {
             self.stage = self.body_stage();
         }
     }

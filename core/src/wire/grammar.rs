@@ -46,7 +46,7 @@ const CLASS: [u8; 256] = {
 const TOKEN: u8 = 1;
 /// field-vchar, SP or HTAB (RFC 9110 §5.5).
 const VALUE: u8 = 2;
-/// HEXDIG, in either case (RFC 5234 §B.1); its value stands in the upper four bits.
+/// HEXDIG, in either case (RFC 5234 appendix B.1); its value stands in the upper four bits.
 const HEX: u8 = 4;
 
 #[allow(clippy::indexing_slicing, reason = "a u8 indexes every entry of a table of 256")]

@@ -206,8 +206,9 @@ fn of_two_who_await_one_gets_the_content_and_both_are_told_the_end() {
     let results: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     let contents = results.iter().filter(|result| matches!(result, Ok((_, c)) if c == b"ok"));
     assert_eq!(contents.count(), 1);
-    let taken = |result: &&Result<_, sortie::Error>| matches!(result, Err(error) if error.kind() == ErrorKind::ContentTaken);
-    assert_eq!(results.iter().filter(taken).count(), 3);
+    let errors = results.iter().filter_map(|result| result.as_ref().err());
+    let taken = errors.filter(|error| error.kind() == ErrorKind::ContentTaken);
+    assert_eq!(taken.count(), 3);
     origin.done();
 }
 

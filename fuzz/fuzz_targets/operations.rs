@@ -1,0 +1,434 @@
+//! In any order of calls: nothing panics, a misuse changes nothing, what is asked for is taken, a
+//! connection is released once, and completion is said once and last.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sortie_core::{
+    BodyLength, Broken, ByteCounts, Error, Field, Instant, Io, Limit, Misuse, Output, PeerError,
+    Receive, Request, RequestHead, Send, Slot, Task, TaskKind, TaskOptions, TaskState, Timer,
+    Transport, Url, Wish, field,
+};
+use sortie_fuzz::Choices;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut choices = Choices::new(bytes);
+    let (method, fields, body) = choices.of(&REQUESTS);
+    let url = Url::parse("http://a/").expect("a URL");
+    let request = Request::new(method, url, fields, body).expect("a request");
+    let options = TaskOptions {
+        kind: choices.of(&KINDS),
+        request_timeout: choices.of(&TIMEOUTS),
+        resource_timeout: choices.of(&TIMEOUTS),
+        body_is_replayable: choices.flag(),
+    };
+    let mut player = Player {
+        task: Task::new(&request, options),
+        head: RequestHead::new(&request),
+        now: 0,
+        held: Vec::new(),
+        is_connected: false,
+        is_upgraded: false,
+        is_complete: false,
+    };
+    while !choices.is_empty() {
+        player.step(&mut choices);
+        player.check();
+    }
+    player.finish();
+});
+
+const NONE: &[Field<'static>] = &[];
+const EXPECT: &[Field<'static>] = &[field!("Expect", "100-continue")];
+const UPGRADE: &[Field<'static>] = &[field!("Upgrade", "x")];
+const CLOSE: &[Field<'static>] = &[field!("Connection", "close")];
+
+const REQUESTS: [(&str, &[Field<'static>], BodyLength); 8] = [
+    ("GET", NONE, BodyLength::None),
+    ("POST", NONE, BodyLength::Known(5)),
+    ("PUT", EXPECT, BodyLength::Unknown),
+    ("GET", UPGRADE, BodyLength::None),
+    ("HEAD", CLOSE, BodyLength::None),
+    ("POST", EXPECT, BodyLength::Known(u64::MAX)),
+    ("POST", NONE, BodyLength::Unknown),
+    ("PUT", NONE, BodyLength::Known(0)),
+];
+
+const KINDS: [TaskKind; 5] =
+    [TaskKind::Data, TaskKind::Upload, TaskKind::Download, TaskKind::Stream, TaskKind::WebSocket];
+
+const TIMEOUTS: [u64; 4] = [60_000_000, u64::MAX, 1_500_000, 0];
+
+const PIECES: [&[u8]; 16] = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
+    b"abc",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"2\r\nab\r\n",
+    b"0\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    b"HTTP/1.1 101 Switching\r\n\r\nnext",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nA: b\r\n c",
+    b"\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    b"220 mail\r\n",
+    b"",
+];
+
+const ERRORS: [Error; 4] = [
+    Error::Canceled,
+    Error::Sink,
+    Error::TimedOut(Timer::Request),
+    Error::Peer(PeerError::UpgradeRefused),
+];
+
+/// An input, with its arguments.
+#[derive(Debug, Clone)]
+enum Call {
+    Connecting,
+    Connected(bool),
+    ConnectFailed,
+    Prepared,
+    Encode(usize),
+    Sent(usize),
+    Source(usize),
+    Head { full: bool, slots: usize },
+    Body,
+    Run,
+    End,
+    Broken(Broken),
+    Delivered(u64),
+    Committed,
+    SinkFailed(Option<Limit>),
+    UpgradedEnd(Result<(), Error>),
+}
+
+/// A task, and what an adapter knows of it.
+struct Player<'a> {
+    task: Task,
+    head: RequestHead<'a>,
+    now: u64,
+    /// Input that was received and not taken.
+    held: Vec<u8>,
+    /// A connection was handed in and is not released.
+    is_connected: bool,
+    /// `Upgraded` was said and its end was not reported.
+    is_upgraded: bool,
+    /// `Complete` was said.
+    is_complete: bool,
+}
+
+impl Player<'_> {
+    fn step(&mut self, choices: &mut Choices<'_>) {
+        match choices.byte() {
+            0 => self.now = choices.number(),
+            1 => self.task.resume(Instant::from_micros(self.now)),
+            2 => self.suspend(),
+            3 => self.task.cancel(),
+            4 => self.timeout(),
+            5 => self.poll(),
+            number @ 6..=63 => {
+                self.receive(choices);
+                let call = any_call(number, choices);
+                self.input(&call);
+            }
+            64..=127 => self.now = self.now.saturating_add(choices.number() << 16),
+            128.. => self.go_along(choices),
+        }
+    }
+
+    /// Some bytes arrive.
+    fn receive(&mut self, choices: &mut Choices<'_>) {
+        match choices.byte() {
+            known @ 0..=127 => {
+                let piece = PIECES[usize::from(known) % PIECES.len()];
+                self.held.extend_from_slice(piece);
+            }
+            length @ 128..=191 => {
+                let bytes = choices.bytes(usize::from(length & 15));
+                self.held.extend_from_slice(bytes);
+            }
+            192..=223 => self.held.clear(),
+            224.. => {}
+        }
+    }
+
+    /// Does what the task asks for, as an adapter would.
+    fn go_along(&mut self, choices: &mut Choices<'_>) {
+        let states = [
+            Output::Connect(Wish::Any),
+            Output::Connect(Wish::New),
+            Output::Prepare,
+            Output::Exchange,
+            Output::Finish,
+            Output::Wait,
+        ];
+        let state = states.into_iter().find(|output| self.task.still(*output));
+        let call = match state {
+            None => return self.poll(),
+            Some(Output::Connect(_)) => Call::Connected(choices.flag()),
+            Some(Output::Prepare) => Call::Prepared,
+            Some(Output::Finish) => Call::Committed,
+            Some(Output::Exchange) => match self.exchange(choices) {
+                Some(call) => call,
+                None => return,
+            },
+            Some(_) if self.is_upgraded => Call::UpgradedEnd(Ok(())),
+            Some(_) => return self.task.resume(Instant::from_micros(self.now)),
+        };
+        self.input(&call);
+    }
+
+    fn exchange(&mut self, choices: &mut Choices<'_>) -> Option<Call> {
+        let io = self.task.io(64);
+        let sends = choices.flag() || io.receive.is_none();
+        Some(match (io.send, io.receive) {
+            (Some(Send::Encode), _) if sends => Call::Encode(64),
+            (Some(Send::Encoded { left }), _) if sends => Call::Sent(left),
+            (Some(Send::Body { max, .. }), _) if sends => Call::Sent(choices.size().min(max)),
+            (Some(Send::Source { .. }), _) if sends => Call::Source(choices.size()),
+            (_, Some(receive)) => {
+                if receive != Receive::HeadAgain {
+                    self.receive(choices);
+                }
+                match receive {
+                    Receive::Head | Receive::HeadAgain => Call::Head { full: false, slots: 4 },
+                    Receive::Body { .. } if choices.flag() => Call::Body,
+                    Receive::Body { .. } => Call::Run,
+                }
+            }
+            (_, None) => {
+                self.task.resume(Instant::from_micros(self.now));
+                return None;
+            }
+        })
+    }
+
+    fn input(&mut self, call: &Call) {
+        let before = self.task;
+        let is_asked_for = self.asks_for(call);
+        // A step that was begun is reported although the task was suspended since then; what is
+        // sent and a sink that fails also while something has to be said.
+        let is_late = before.state() == TaskState::Suspended
+            || matches!(
+                call,
+                Call::Encode(_) | Call::Sent(_) | Call::Source(_) | Call::SinkFailed(_)
+            );
+        let held = self.held.clone();
+        match self.make(call) {
+            Ok(()) => {
+                assert!(is_asked_for || is_late, "{call:?} is taken by {before:?}");
+                let restarts = matches!(call, Call::Connected(_));
+                assert!(restarts || is_monotone(before.counts(), self.task.counts()));
+            }
+            Err(misuse) => {
+                assert!(!is_asked_for, "{call:?} is {misuse:?} to {before:?}");
+                assert_same(&before, &self.task);
+                assert_eq!(held, self.held, "{call:?}");
+            }
+        }
+    }
+
+    /// Whether outputs and `io` ask for this input.
+    fn asks_for(&self, call: &Call) -> bool {
+        let task = &self.task;
+        let says = |output| task.still(output);
+        let Io { send, receive } = task.io(usize::MAX);
+        match call {
+            Call::Connecting | Call::Connected(_) | Call::ConnectFailed => {
+                says(Output::Connect(Wish::Any)) || says(Output::Connect(Wish::New))
+            }
+            Call::Prepared => says(Output::Prepare),
+            Call::Encode(_) => send == Some(Send::Encode),
+            Call::Sent(count) => match send {
+                Some(Send::Encoded { left: most } | Send::Body { max: most, .. }) => *count <= most,
+                Some(Send::Encode | Send::Source { .. }) | None => false,
+            },
+            Call::Source(_) => matches!(send, Some(Send::Source { .. })),
+            Call::Head { .. } => matches!(receive, Some(Receive::Head | Receive::HeadAgain)),
+            Call::Body | Call::Run => matches!(receive, Some(Receive::Body { .. })),
+            Call::End | Call::Broken(_) => says(Output::Exchange),
+            Call::Delivered(count) => {
+                let counts = task.counts();
+                *count <= counts.received - counts.delivered
+            }
+            Call::Committed => says(Output::Finish),
+            Call::SinkFailed(_) => says(Output::Exchange) || says(Output::Finish),
+            Call::UpgradedEnd(_) => self.is_upgraded && says(Output::Wait),
+        }
+    }
+
+    fn make(&mut self, call: &Call) -> Result<(), Misuse> {
+        let now = Instant::from_micros(self.now);
+        let task = &mut self.task;
+        match *call {
+            Call::Connecting => task.handle_connecting(now),
+            Call::Connected(is_reused) => {
+                task.handle_connected(now, is_reused)?;
+                assert!(!self.is_connected, "a second connection");
+                self.is_connected = true;
+                Ok(())
+            }
+            Call::ConnectFailed => task.handle_connect_failed(Transport::Refused),
+            Call::Prepared => task.handle_prepared(now),
+            Call::Encode(room) => {
+                let written = task.encode(&self.head, &mut [0; 64][..room.min(64)])?;
+                assert!(written <= room && (written > 0 || room == 0));
+                Ok(())
+            }
+            Call::Sent(count) => task.handle_sent(now, count),
+            Call::Source(count) => task.handle_source(now, count),
+            Call::Head { full, slots } => {
+                let index = &mut [Slot::EMPTY; 8][..slots.min(8)];
+                let advance = task.handle_head(now, &mut self.held, full, index)?;
+                assert!(advance.drop == 0 || advance.head == 0);
+                self.held.drain(..advance.drop + advance.head);
+                Ok(())
+            }
+            Call::Body => {
+                let content = task.handle_body(now, &mut self.held)?;
+                assert!(content <= self.held.len());
+                self.held.clear();
+                Ok(())
+            }
+            Call::Run => {
+                let run = task.handle_run(now, &self.held)?;
+                self.held.drain(..run.consumed());
+                Ok(())
+            }
+            Call::End => task.handle_end(),
+            Call::Broken(which) => task.handle_broken(which),
+            Call::Delivered(count) => task.handle_delivered(now, count),
+            Call::Committed => task.handle_committed(),
+            Call::SinkFailed(why) => task.handle_sink_failed(why),
+            Call::UpgradedEnd(result) => {
+                task.handle_upgraded_end(result)?;
+                self.is_upgraded = false;
+                Ok(())
+            }
+        }
+    }
+
+    fn suspend(&mut self) {
+        let before = self.task;
+        if self.task.suspend().is_err() {
+            assert_same(&before, &self.task);
+        }
+    }
+
+    /// A timer that is due does something, so that nobody waits for it again; else nothing
+    /// happens.
+    fn timeout(&mut self) {
+        let before = self.task;
+        let now = Instant::from_micros(self.now);
+        self.task.handle_timeout(now);
+        if before.deadline().is_none_or(|deadline| now < deadline) {
+            assert_same(&before, &self.task);
+        }
+        assert!(self.task.deadline().is_none_or(|deadline| now < deadline));
+    }
+
+    fn poll(&mut self) {
+        let output = self.task.poll_output();
+        if self.is_complete {
+            assert_eq!(output, Output::Wait, "after the end");
+        }
+        match output {
+            Output::Connect(_)
+            | Output::Prepare
+            | Output::Exchange
+            | Output::Finish
+            | Output::Wait => assert!(self.task.still(output), "a state is said again"),
+            Output::Event(_) => {}
+            Output::Close(_) => self.release(),
+            Output::Reuse => {
+                self.release();
+                let counts = self.task.counts();
+                assert_eq!(counts.expected_to_send, Some(counts.sent), "a half request");
+            }
+            Output::Upgraded => {
+                self.release();
+                self.is_upgraded = true;
+            }
+            Output::Complete(_) => {
+                assert!(!self.is_connected, "the connection is still there");
+                self.is_complete = true;
+                self.is_upgraded = false;
+            }
+        }
+    }
+
+    fn release(&mut self) {
+        assert!(self.is_connected, "there is no connection");
+        self.is_connected = false;
+        self.held.clear();
+    }
+
+    /// What holds between any two calls.
+    fn check(&self) {
+        let task = &self.task;
+        let counts = task.counts();
+        assert_eq!(task.state() == TaskState::Completed, self.is_complete);
+        assert!(counts.delivered <= counts.received && counts.received <= counts.wire_received);
+        assert!(counts.sent <= counts.wire_sent);
+        if task.state() == TaskState::Suspended || !task.still(Output::Exchange) {
+            assert_eq!(task.io(1), Io::NONE);
+        } else {
+            assert_ne!(task.io(1), Io::NONE, "an exchange without anything to do");
+        }
+        if self.is_complete {
+            assert_eq!(task.deadline(), None);
+            assert!(task.still(Output::Wait));
+        }
+    }
+
+    /// A task that is cancelled completes after a few words.
+    fn finish(&mut self) {
+        self.task.cancel();
+        for _ in 0..8 {
+            self.poll();
+        }
+        assert!(self.is_complete);
+        self.check();
+    }
+}
+
+fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
+    match number % 16 {
+        0 => Call::Connecting,
+        1 => Call::Connected(choices.flag()),
+        2 => Call::ConnectFailed,
+        3 => Call::Prepared,
+        4 => Call::Encode(usize::from(choices.byte() & 63)),
+        5 => Call::Sent(choices.size()),
+        6 => Call::Source(choices.size()),
+        7 => Call::Head { full: choices.flag(), slots: usize::from(choices.byte() & 7) },
+        8 => Call::Body,
+        9 => Call::Run,
+        10 => Call::End,
+        11 => Call::Broken(choices.of(&[Broken::Sending, Broken::Receiving])),
+        12 => Call::Delivered(choices.number()),
+        13 => Call::Committed,
+        14 => Call::SinkFailed(choices.of(&[None, Some(Limit::ContentBuffer)])),
+        _ => Call::UpgradedEnd(match choices.flag() {
+            true => Err(choices.of(&ERRORS)),
+            false => Ok(()),
+        }),
+    }
+}
+
+/// Nothing at all has changed, not even what no getter shows.
+fn assert_same(before: &Task, after: &Task) {
+    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+}
+
+fn is_monotone(before: &ByteCounts, after: &ByteCounts) -> bool {
+    before.sent <= after.sent
+        && before.received <= after.received
+        && before.delivered <= after.delivered
+        && before.wire_sent <= after.wire_sent
+        && before.wire_received <= after.wire_received
+}

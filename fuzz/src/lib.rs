@@ -1,0 +1,5 @@
+//! What the fuzz targets share.
+
+mod choices;
+
+pub use choices::Choices;

@@ -1,0 +1,63 @@
+//! From a URL to a connection.
+
+use embassy_net::dns::DnsQueryType;
+use embassy_net::{IpAddress, Stack};
+use sortie_core::{Transport, Url, Wish};
+
+use crate::connection::Lease;
+use crate::control::ControlBlock;
+use crate::session::Session;
+use crate::time::now;
+
+/// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that
+/// can be used again. Reports to the task; `None` where it was told that there is none.
+///
+/// Dropping the future gives the attempt up and the slot back.
+pub(crate) async fn connect<'s, 'd, const N: usize>(
+    session: &'s Session<'d, N>,
+    control: &ControlBlock,
+    wish: Wish,
+    url: Url<'_>,
+) -> Option<Lease<'s, 'd, N>> {
+    let connected = match url.scheme().is_secure() {
+        // Never in plaintext what is to be secure.
+        true => Err(Transport::TlsUnavailable),
+        false => {
+            let mut lease = session.lease(wish, &url).await;
+            match lease.is_reused() {
+                true => Ok(lease),
+                false => {
+                    control.tell(|task| task.handle_connecting(now()));
+                    let opened = open(session.stack, &mut lease, &url).await;
+                    opened.map(|()| lease)
+                }
+            }
+        }
+    };
+    match connected {
+        Ok(lease) => {
+            control.tell(|task| task.handle_connected(now(), lease.is_reused()));
+            Some(lease)
+        }
+        Err(why) => {
+            control.tell(|task| task.handle_connect_failed(why));
+            None
+        }
+    }
+}
+
+async fn open<const N: usize>(
+    stack: Stack<'_>,
+    lease: &mut Lease<'_, '_, N>,
+    url: &Url<'_>,
+) -> Result<(), Transport> {
+    let address = resolve(stack, url.host()).await?;
+    lease.open((address, url.port()).into()).await
+}
+
+/// The address of `host`, which may be one itself.
+async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Transport> {
+    let found = stack.dns_query(host, DnsQueryType::A).await;
+    let first = found.ok().and_then(|found| found.first().copied());
+    first.ok_or(Transport::NameNotResolved)
+}

@@ -1,0 +1,191 @@
+//! The one loop that drives a task: it moves bytes, keeps time and carries answers. Every decision
+//! is the core's.
+
+use core::future::poll_fn;
+use core::task::Poll;
+
+use embassy_futures::select::{Either, select, select3};
+use sortie_core::{BodyLength, Broken, Error, Output, Request, RequestHead, Send, Task, Wish};
+
+use crate::connect::connect;
+use crate::connection::Lease;
+use crate::control::{ControlBlock, Governed, report};
+use crate::input::{Input, copy};
+use crate::session::Session;
+use crate::stream::{Incoming, Lost, Outgoing};
+use crate::time::now;
+
+/// The adapter's side of a task: what the core asks for is done here.
+pub(crate) struct Driver<'r, 'd, 'a, const N: usize> {
+    session: &'r Session<'d, N>,
+    request: &'r Request<'r>,
+    body: &'r [u8],
+    pub(crate) input: Input<'a>,
+    lease: Option<Lease<'r, 'd, N>>,
+}
+
+impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
+    pub(crate) const fn new(
+        session: &'r Session<'d, N>,
+        request: &'r Request<'r>,
+        body: &'r [u8],
+        input: Input<'a>,
+    ) -> Self {
+        Self { session, request, body, input, lease: None }
+    }
+
+    /// Puts a new task under `control`. One whose body is not as long as its request says is
+    /// cancelled at once.
+    pub(crate) fn begin<'c>(&self, control: &'c ControlBlock) -> Governed<'c> {
+        let governed = control.begin(Task::new(self.request, self.session.options()));
+        let is_said = match self.request.body() {
+            BodyLength::None => self.body.is_empty(),
+            BodyLength::Known(length) => length == self.body.len() as u64,
+            BodyLength::Unknown => true,
+        };
+        if !is_said {
+            control.with(Task::cancel);
+        }
+        governed
+    }
+
+    /// Drives the task to its end. What it brought is then in `input`.
+    ///
+    /// Dropping the future leaves the task where it is; dropping the driver resets its connection.
+    pub(crate) async fn run(&mut self, control: &ControlBlock) -> Result<(), Error> {
+        loop {
+            match control.poll_output() {
+                Output::Connect(wish) => self.connect(control, wish).await,
+                Output::Prepare => control.tell(|task| task.handle_prepared(now())),
+                Output::Exchange => self.exchange(control).await,
+                Output::Finish => control.tell(Task::handle_committed),
+                Output::Wait => control.obey(Output::Wait).await,
+                Output::Event(event) => self.input.note(event),
+                Output::Close(reason) => {
+                    if let Some(lease) = self.lease.take() {
+                        lease.close(reason);
+                    }
+                }
+                Output::Reuse => {
+                    if let Some(lease) = self.lease.take() {
+                        lease.keep(&self.request.url(), self.input.unread());
+                    }
+                }
+                Output::Upgraded => {
+                    // Nobody can ask for the connection yet: who asked by a field of the request
+                    // gets the 101 and the end of it.
+                    self.lease = None;
+                    control.tell(|task| task.handle_upgraded_end(Ok(())));
+                }
+                Output::Complete(result) => return result,
+            }
+        }
+    }
+
+    /// Takes an idle connection or opens one, until the task wants something else.
+    async fn connect(&mut self, control: &ControlBlock, wish: Wish) {
+        self.input.restart();
+        let connecting = connect(self.session, control, wish, self.request.url());
+        let changed = control.obey(Output::Connect(wish));
+        if let Either::First(lease) = select(connecting, changed).await {
+            self.lease = lease;
+        }
+    }
+
+    /// Moves bytes in both directions, until the task wants something else.
+    async fn exchange(&mut self, control: &ControlBlock) {
+        let Some(lease) = &mut self.lease else {
+            return control.tell(|task| task.handle_broken(Broken::Receiving));
+        };
+        let (socket, inbox) = lease.parts();
+        let (reader, writer) = socket.split();
+        let outgoing = Outbox { control, head: RequestHead::new(self.request), body: self.body };
+        // Every change comes by one of the three, so that all are polled again after it. The last
+        // one sees what the others did.
+        select3(
+            send(&outgoing, writer),
+            receive(control, &mut self.input, inbox, reader),
+            control.obey(Output::Exchange),
+        )
+        .await;
+    }
+}
+
+/// What is sent.
+struct Outbox<'r> {
+    control: &'r ControlBlock,
+    head: RequestHead<'r>,
+    body: &'r [u8],
+}
+
+/// The send half. Waits while there is nothing to send, and never ends by itself.
+async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
+    let control = outbox.control;
+    loop {
+        poll_fn(|cx| match control.io(0).send {
+            Some(_) => writer.poll_writable(cx),
+            None => Poll::Pending,
+        })
+        .await;
+        match writer.write_with(|room| outbox.fill(room)).await {
+            Ok(0) => {}
+            Ok(count) => control.tell(|task| task.handle_sent(now(), count)),
+            Err(Lost) => control.tell(|task| task.handle_broken(Broken::Sending)),
+        }
+    }
+}
+
+impl Outbox<'_> {
+    /// Puts what is to be sent into `room`. Returns how many bytes that is.
+    fn fill(&self, room: &mut [u8]) -> usize {
+        let filled = self.control.with(|task| match task.io(0).send {
+            Some(Send::Encode) => task.encode(&self.head, room).unwrap_or(0),
+            Some(Send::Body { from, max }) => {
+                let bytes = self.body_from(from);
+                copy(bytes.get(..max).unwrap_or(bytes), room)
+            }
+            Some(Send::Source { from }) => {
+                report(task.handle_source(now(), self.body_from(from).len()));
+                0
+            }
+            // All that is encoded is written in the same step.
+            Some(Send::Encoded { .. }) | None => 0,
+        });
+        filled.unwrap_or(0)
+    }
+
+    fn body_from(&self, from: u64) -> &[u8] {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        self.body.get(from..).unwrap_or_default()
+    }
+}
+
+/// The receive half. Waits while nothing may be received, and never ends by itself.
+async fn receive(
+    control: &ControlBlock,
+    input: &mut Input<'_>,
+    inbox: &mut [u8],
+    mut reader: impl Incoming,
+) -> ! {
+    loop {
+        let wanted = poll_fn(|cx| match control.io(input.room(inbox)).receive {
+            Some(wanted) if input.has(wanted) => Poll::Ready(wanted),
+            Some(wanted) => reader.poll_readable(cx).map(|()| wanted),
+            None => Poll::Pending,
+        });
+        let wanted = wanted.await;
+        let space = input.space(wanted, inbox);
+        let read = match space {
+            [] => Ok(None),
+            space => reader.read(space).await.map(Some),
+        };
+        match read {
+            Ok(Some(0)) => control.tell(Task::handle_end),
+            Ok(count) => {
+                let take = |task: &mut Task| input.take(task, wanted, inbox, count.unwrap_or(0));
+                control.with(take).unwrap_or(());
+            }
+            Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Where received bytes go: heads to an inbox, content to the caller's buffer.
+
+use sortie_core::{Error, Event, Limit, Receive, ResponseHead, Slot, Task};
+
+use crate::control::report;
+use crate::task::{Failure, Response};
+use crate::time::now;
+
+/// Room for content from which on a read goes straight to it. With less, framing would be read in
+/// crumbs: then reads go to the slot's inbox, and what content they bring is copied.
+const DIRECT: usize = 64;
+
+/// The buffers that a task's caller lent, and how far they are filled.
+pub(crate) struct Input<'r> {
+    /// For the head, instead of the inbox of the slot.
+    lent: Option<&'r mut [u8]>,
+    index: &'r mut [Slot],
+    content: &'r mut [u8],
+    at: Fill,
+}
+
+/// How far the buffers are filled, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fill {
+    /// Held in the inbox.
+    held: usize,
+    /// Of these, taken: the head, and then what followed it.
+    taken: usize,
+    /// Of these, the final head.
+    head: usize,
+    /// Content in the caller's buffer.
+    stored: usize,
+    /// Of the final response, or 0.
+    status: u16,
+}
+
+impl<'r> Input<'r> {
+    pub(crate) fn new(head: Option<(&'r mut [u8], &'r mut [Slot])>, content: &'r mut [u8]) -> Self {
+        let (lent, index) = match head {
+            Some((bytes, index)) => (Some(bytes), index),
+            None => (None, [].as_mut_slice()),
+        };
+        Self { lent, index, content, at: Fill::default() }
+    }
+
+    /// Starts again, for a new connection.
+    pub(crate) fn restart(&mut self) {
+        self.at = Fill::default();
+    }
+
+    /// Notes what the task says that happened.
+    pub(crate) fn note(&mut self, event: Event) {
+        if let Event::Response { status } = event {
+            self.at.status = status;
+        }
+    }
+
+    /// Bytes that are held and belong to no response.
+    pub(crate) const fn unread(&self) -> usize {
+        self.at.held.saturating_sub(self.at.taken)
+    }
+
+    /// The most that one read of a body may bring, with the inbox of the slot being `own`.
+    pub(crate) fn room(&self, own: &[u8]) -> usize {
+        match self.content_room() {
+            room if room >= DIRECT => room,
+            _ => own.len(),
+        }
+    }
+
+    /// Where to read `wanted` to. Empty where enough is held, so that nothing is to be read.
+    pub(crate) fn space<'s>(&'s mut self, wanted: Receive, own: &'s mut [u8]) -> &'s mut [u8] {
+        let is_direct = self.content_room() >= DIRECT;
+        match wanted {
+            Receive::HeadAgain => &mut [],
+            Receive::Head => {
+                let inbox = self.lent.as_deref_mut().unwrap_or(own);
+                inbox.get_mut(self.at.held..).unwrap_or_default()
+            }
+            Receive::Body { .. } if self.unread() > 0 => &mut [],
+            Receive::Body { max } => {
+                let (buffer, from) = match is_direct {
+                    true => (&mut *self.content, self.at.stored),
+                    false => (own, 0),
+                };
+                let room = buffer.get_mut(from..).unwrap_or_default();
+                let most = max.min(room.len());
+                room.get_mut(..most).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Whether `wanted` can be had without reading.
+    pub(crate) fn has(&self, wanted: Receive) -> bool {
+        match wanted {
+            Receive::HeadAgain => true,
+            Receive::Head => false,
+            Receive::Body { .. } => self.unread() > 0,
+        }
+    }
+
+    /// Hands what is held, and `count` bytes that were read, to the task.
+    pub(crate) fn take(&mut self, task: &mut Task, wanted: Receive, own: &mut [u8], count: usize) {
+        match wanted {
+            Receive::Head | Receive::HeadAgain => self.take_head(task, own, count),
+            Receive::Body { .. } if self.unread() > 0 => {
+                let inbox = self.lent.as_deref_mut().unwrap_or(own);
+                let held = inbox.get_mut(self.at.taken..self.at.held);
+                let held = held.unwrap_or_default();
+                let length = task.handle_body(now(), held).unwrap_or(0);
+                let content = held.get(..length).unwrap_or_default();
+                let stored = store(self.content, self.at.stored, content);
+                self.at.taken = self.at.held;
+                self.delivered(task, length, stored);
+            }
+            Receive::Body { .. } if self.content_room() >= DIRECT => {
+                let room = self.content.get_mut(self.at.stored..);
+                let bytes = room.and_then(|room| room.get_mut(..count));
+                let length = task.handle_body(now(), bytes.unwrap_or_default());
+                let length = length.unwrap_or(0);
+                self.delivered(task, length, length);
+            }
+            Receive::Body { .. } => {
+                let bytes = own.get_mut(..count).unwrap_or_default();
+                let length = task.handle_body(now(), bytes).unwrap_or(0);
+                let content = bytes.get(..length).unwrap_or_default();
+                let stored = store(self.content, self.at.stored, content);
+                self.delivered(task, length, stored);
+            }
+        }
+    }
+
+    fn take_head(&mut self, task: &mut Task, own: &mut [u8], count: usize) {
+        let inbox = self.lent.as_deref_mut().unwrap_or(own);
+        self.at.held += count;
+        let full = self.at.held >= inbox.len();
+        let held = inbox.get_mut(..self.at.held).unwrap_or_default();
+        let Ok(advance) = task.handle_head(now(), held, full, self.index) else {
+            return;
+        };
+        if advance.drop > 0 {
+            held.copy_within(advance.drop.min(held.len()).., 0);
+            self.at.held = self.at.held.saturating_sub(advance.drop);
+        }
+        self.at.head = advance.head;
+        self.at.taken = advance.head;
+    }
+
+    /// Of `length` bytes of content, `stored` found room.
+    fn delivered(&mut self, task: &mut Task, length: usize, stored: usize) {
+        self.at.stored += stored;
+        report(task.handle_delivered(now(), stored as u64));
+        if stored < length {
+            report(task.handle_sink_failed(Some(Limit::ContentBuffer)));
+        }
+    }
+
+    fn content_room(&self) -> usize {
+        self.content.len().saturating_sub(self.at.stored)
+    }
+
+    /// What the task brought.
+    pub(crate) fn finish(self, result: Result<(), Error>) -> Result<Response<'r>, Failure> {
+        let Self { lent, index, content, at } = self;
+        if let Err(error) = result {
+            return Err(Failure {
+                error,
+                status: Some(at.status).filter(|status| *status != 0),
+                received: at.stored,
+            });
+        }
+        let lent: &[u8] = lent.unwrap_or_default();
+        let head = lent.get(..at.head).unwrap_or_default();
+        let content: &[u8] = content;
+        let content = content.get(..at.stored).unwrap_or_default();
+        let head = ResponseHead::new(head, index);
+        Ok(Response::new(at.status, head, content))
+    }
+}
+
+/// Copies as much of `content` as there is room behind the first `from` bytes of `buffer`.
+fn store(buffer: &mut [u8], from: usize, content: &[u8]) -> usize {
+    copy(content, buffer.get_mut(from..).unwrap_or_default())
+}
+
+/// Copies as much as there is room for. Returns how many bytes that is.
+pub(crate) fn copy(bytes: &[u8], room: &mut [u8]) -> usize {
+    for (to, from) in room.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    bytes.len().min(room.len())
+}

@@ -1,0 +1,119 @@
+//! The session: what its tasks share.
+
+use core::cell::RefCell;
+use core::fmt;
+
+use embassy_net::Stack;
+use embassy_time::Duration;
+use sortie_core::session::Pool;
+use sortie_core::{Request, TaskOptions, limits};
+
+use crate::connection::Connection;
+use crate::queue::Queue;
+use crate::resources::Resources;
+use crate::task::{DataTask, Failure, Response};
+use crate::time::micros;
+
+/// What holds for all tasks of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Config {
+    /// The longest time without a byte sent or received, from the connection attempt on. 60 s
+    /// unless set otherwise.
+    pub request_timeout: Duration,
+    /// The longest time for a whole task, from its start on. 7 days unless set otherwise.
+    pub resource_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            request_timeout: Duration::from_micros(limits::REQUEST_TIMEOUT),
+            resource_timeout: Duration::from_micros(limits::RESOURCE_TIMEOUT),
+        }
+    }
+}
+
+/// Runs tasks over the connections that it owns.
+///
+/// There is nothing to spawn: a task is driven by whoever awaits it, and dropping that future
+/// cancels it. Any number of tasks can share a session by reference; those for which there is no
+/// connection wait until another is done. A connection is kept open after an exchange and used
+/// again for the same origin.
+pub struct Session<'d, const CONNECTIONS: usize> {
+    pub(crate) stack: Stack<'d>,
+    pub(crate) slots: [RefCell<Connection<'d>>; CONNECTIONS],
+    pub(crate) pool: RefCell<Pool<CONNECTIONS>>,
+    pub(crate) queue: Queue,
+    pub(crate) config: Config,
+}
+
+impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
+    /// A session over `stack`, with `resources` as its memory.
+    ///
+    /// # Panics
+    /// If the stack has fewer than `CONNECTIONS` sockets left. Its `StackResources` must count
+    /// them, and one more for DNS (and one for DHCP).
+    #[must_use]
+    pub fn new<const BUFFER: usize>(
+        stack: Stack<'d>,
+        resources: &'d mut Resources<CONNECTIONS, BUFFER>,
+        config: Config,
+    ) -> Self {
+        let slots = resources.buffers.each_mut();
+        Self {
+            stack,
+            slots: slots.map(|buffers| RefCell::new(Connection::new(stack, buffers))),
+            pool: RefCell::new(Pool::new()),
+            queue: Queue::new(),
+            config,
+        }
+    }
+
+    /// Sends `request` with `body` and receives the content of the response in `content`.
+    ///
+    /// The short form of [`data_task`](Self::data_task), without commands and response fields.
+    ///
+    /// # Errors
+    /// See [`Failure`]. A response of any status is a success, and so is a redirect.
+    ///
+    /// # Dropping
+    /// Cancels the task: its connection is reset and never used again. What was received until
+    /// then is at the front of `content`, without a way to tell how much.
+    pub fn data<'r, 'a>(
+        &'r self,
+        request: &'r Request<'r>,
+        body: &'r [u8],
+        content: &'a mut [u8],
+    ) -> impl Future<Output = Result<Response<'a>, Failure>> {
+        self.data_task(request).body(body).receive(content)
+    }
+
+    /// A task that receives the content of its response in a buffer. Nothing happens before
+    /// [`DataTask::receive`] is awaited.
+    pub const fn data_task<'r, 'a>(
+        &'r self,
+        request: &'r Request<'r>,
+    ) -> DataTask<'r, 'd, 'a, CONNECTIONS> {
+        DataTask::new(self, request)
+    }
+
+    /// How the core's tasks behave here.
+    pub(crate) fn options(&self) -> TaskOptions {
+        TaskOptions {
+            request_timeout: micros(self.config.request_timeout),
+            resource_timeout: micros(self.config.resource_timeout),
+            ..TaskOptions::default()
+        }
+    }
+}
+
+impl<const CONNECTIONS: usize> fmt::Debug for Session<'_, CONNECTIONS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("pool", &self.pool)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

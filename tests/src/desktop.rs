@@ -1,0 +1,303 @@
+//! The runner on the desktop driver: a script played over in-memory streams, in virtual time.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use sortie::Request;
+use sortie::internals::{Connecting, Endpoint, Session, Stream, Task, Timer, Turn, World};
+use sortie_core::{CloseReason, Error, Instant, Scheme, TaskKind, Transport};
+
+use crate::origin::{Peer, Split};
+use crate::script::{Body, Origin, Script, What, When};
+use crate::trace::{Connection, Counts, Released, Told, Trace};
+
+/// Room for content, as the runner on the core alone has it.
+const ROOM: usize = 16 * 1024;
+
+/// Why the desktop runtime cannot play a script; `None` if it can.
+#[must_use]
+pub fn lacks(script: &Script) -> Option<&'static str> {
+    let upgrades = script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
+    match (&script.body, script.options.kind) {
+        (_, TaskKind::Stream | TaskKind::WebSocket) => Some("a task kind that it does not have"),
+        (_, TaskKind::Data | TaskKind::Upload | TaskKind::Download) if upgrades => {
+            Some("a connection handed over to the user")
+        }
+        (Body::Pieces(_), _) => Some("a body of unknown length"),
+        (Body::None | Body::Bytes(_), _) => None,
+    }
+}
+
+/// `script` with the fields that the desktop runtime adds to every request.
+#[must_use]
+pub fn dressed(script: &Script) -> Script {
+    let mut script = script.clone();
+    let mut fields = vec![
+        ("User-Agent".to_owned(), concat!("sortie/", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("Accept".to_owned(), "*/*".to_owned()),
+    ];
+    let own = |name: &String| script.fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+    fields.retain(|(name, _)| !own(name));
+    fields.append(&mut script.fields);
+    script.fields = fields;
+    script
+}
+
+/// Plays `script` to its end.
+///
+/// # Panics
+/// If the desktop runtime [`lacks`] something for it, or if nothing can happen any more.
+#[must_use]
+pub fn play(script: &Script, split: Split) -> Trace {
+    assert_eq!(lacks(script), None);
+    let world = Virtual::new(script, split);
+    let session = Session::new(world.clone(), script.options);
+    if script.connections.first().is_some_and(|origin| origin.is_reused) {
+        world.warm_up(&session);
+    }
+    let mut runner = Runner {
+        task: session.task(request(script)).expect("a valid request"),
+        script,
+        world,
+        next_command: 0,
+        events: Vec::new(),
+        content: Vec::new(),
+    };
+    let result = runner.run();
+    runner.trace(result)
+}
+
+fn request(script: &Script) -> Request {
+    let mut request = Request::new(&script.method, &script.url).expect("a valid request");
+    for (name, value) in &script.fields {
+        request = request.field(name, value).expect("a valid field");
+    }
+    match &script.body {
+        Body::None => request,
+        Body::Bytes(_) | Body::Pieces(_) => {
+            request.body(script.body.bytes()).expect("a request that takes a body")
+        }
+    }
+}
+
+struct Runner<'s> {
+    script: &'s Script,
+    world: Virtual,
+    task: Task<Virtual>,
+    next_command: usize,
+    events: Vec<Told>,
+    content: Vec<u8>,
+}
+
+impl Runner<'_> {
+    fn run(&mut self) -> Result<(), Error> {
+        if self.script.commands.is_empty() {
+            self.task.resume();
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buffer = vec![0; ROOM];
+        loop {
+            self.obey();
+            match self.task.poll(&mut cx, &mut buffer) {
+                Poll::Ready(Turn::Content(count)) => self.content.extend(&buffer[..count]),
+                Poll::Ready(Turn::Informational(status)) => {
+                    self.events.push(Told::Informational(status));
+                }
+                Poll::Ready(Turn::Response) => {
+                    let response = self.task.response().expect("the response that was told");
+                    self.events.push(Told::response(&response.head()));
+                }
+                Poll::Ready(Turn::Complete(result)) => return result,
+                Poll::Pending => self.wait(),
+            }
+        }
+    }
+
+    /// Gives every command that is due.
+    fn obey(&mut self) {
+        while let Some(command) = self.script.commands.get(self.next_command) {
+            let is_due = match command.when {
+                When::At(at) => at <= self.world.state().now,
+                When::Received(count) => self.task.counts().received >= count,
+            };
+            if !is_due {
+                return;
+            }
+            self.next_command += 1;
+            match command.what {
+                What::Resume => self.task.resume(),
+                What::Suspend => self.task.suspend().expect("few suspends"),
+                What::Cancel => self.task.cancel(),
+            }
+        }
+    }
+
+    /// Lets time pass until the next thing can happen.
+    fn wait(&mut self) {
+        let command = self.script.commands.get(self.next_command);
+        let command = command.and_then(|command| match command.when {
+            When::At(at) => Some(at),
+            When::Received(_) => None,
+        });
+        let mut state = self.world.state();
+        let timer = state.timer.take();
+        let peer = state.peers.iter().flatten().filter_map(Peer::wakes).min();
+        let next = [timer, command, peer].into_iter().flatten().min();
+        let next = next.expect("something that can still happen");
+        state.now = state.now.max(next);
+        let now = state.now;
+        state.peers.iter_mut().flatten().for_each(|peer| peer.advance(now));
+    }
+
+    fn trace(self, result: Result<(), Error>) -> Trace {
+        let counts = Counts::from(&self.task.counts());
+        let mut state = self.world.state();
+        let taken: Vec<_> = state
+            .peers
+            .iter()
+            .map(|peer| peer.as_ref().map(|peer| peer.request().to_vec()).unwrap_or_default())
+            .collect();
+        for (connection, request) in state.connections.iter_mut().zip(taken) {
+            connection.request = request;
+        }
+        Trace {
+            events: self.events,
+            content: self.content,
+            after_upgrade: Vec::new(),
+            result,
+            counts,
+            connections: state.connections.clone(),
+            ended: state.now,
+        }
+    }
+}
+
+/// A world of scripted origins and virtual time.
+#[derive(Clone)]
+struct Virtual {
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    now: u64,
+    split: Split,
+    origins: Vec<Origin>,
+    /// The far end of each connection, in the order in which they were opened.
+    peers: Vec<Option<Peer>>,
+    connections: Vec<Connection>,
+    /// The connection that a task has.
+    current: usize,
+    /// The earliest instant for which a timer waits.
+    timer: Option<u64>,
+}
+
+impl Virtual {
+    fn new(script: &Script, split: Split) -> Self {
+        let state = State {
+            now: 0,
+            split,
+            origins: script.connections.clone(),
+            peers: Vec::new(),
+            connections: Vec::new(),
+            current: 0,
+            timer: None,
+        };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves the first connection idle in the pool, with its scripted origin at the far end.
+    fn warm_up(&self, session: &Session<Self>) {
+        let first = self.state().origins.first().cloned().expect("a first origin");
+        let script = Script::get().answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        self.state().origins[0] = script.connections[0].clone();
+        let mut task = session.task(request(&script)).expect("a valid request");
+        task.resume();
+        let mut cx = Context::from_waker(Waker::noop());
+        while task.poll(&mut cx, &mut [0]) != Poll::Ready(Turn::Complete(Ok(()))) {}
+        let mut state = self.state();
+        let peer = Peer::new(&first, state.split, 0);
+        state.peers[0] = Some(peer);
+        state.connections[0].released = Released::NotOpened;
+        state.timer = None;
+    }
+}
+
+impl World for Virtual {
+    type Stream = Wire;
+    type Timer = Alarm;
+
+    fn now(&self) -> Instant {
+        Instant::from_micros(self.state().now)
+    }
+
+    fn timer(&self) -> Alarm {
+        Alarm { world: self.clone() }
+    }
+
+    fn connect(&self, endpoint: Endpoint) -> Connecting<Wire> {
+        assert_eq!(endpoint.scheme, Scheme::Http);
+        let mut state = self.state();
+        let place = state.peers.len();
+        let origin = state.origins.get(place).cloned().expect("an origin for the connection");
+        let released = Released::NotOpened;
+        state.connections.push(Connection { request: Vec::new(), released });
+        state.current = place;
+        if origin.refuses() {
+            state.peers.push(None);
+            return Box::pin(std::future::ready(Err(Transport::Refused)));
+        }
+        let peer = Peer::new(&origin, state.split, state.now);
+        state.peers.push(Some(peer));
+        Box::pin(std::future::ready(Ok(Wire { world: self.clone(), place })))
+    }
+
+    fn released(&self, reason: Option<CloseReason>) {
+        let mut state = self.state();
+        let current = state.current;
+        let connection = &mut state.connections[current];
+        assert_eq!(connection.released, Released::NotOpened, "released twice");
+        connection.released = reason.map_or(Released::Reuse, Released::Close);
+    }
+}
+
+/// The near end of a connection.
+struct Wire {
+    world: Virtual,
+    place: usize,
+}
+
+impl Stream for Wire {
+    fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.world.state();
+        let now = state.now;
+        state.peers[self.place].as_mut().expect("an open connection").read(now, buffer)
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.world.state();
+        let now = state.now;
+        state.peers[self.place].as_mut().expect("an open connection").write(now, bytes)
+    }
+}
+
+/// A timer in virtual time.
+struct Alarm {
+    world: Virtual,
+}
+
+impl Timer for Alarm {
+    fn poll_until(&mut self, _: &mut Context<'_>, _: Instant, at: Instant) -> Poll<()> {
+        let mut state = self.world.state();
+        let at = at.as_micros();
+        if at <= state.now {
+            return Poll::Ready(());
+        }
+        state.timer = Some(state.timer.map_or(at, |timer| timer.min(at)));
+        Poll::Pending
+    }
+}

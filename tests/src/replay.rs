@@ -1,0 +1,35 @@
+//! One script on all three drivers: what they show must be equal.
+
+use crate::bare::{self, Drive};
+use crate::desktop;
+use crate::embassy::{self, Cable};
+use crate::origin::Split;
+use crate::script::Script;
+use crate::trace::Trace;
+
+/// Plays `script` on the desktop driver and on embassy, as far as they can play it, and compares
+/// with what the bare core shows.
+///
+/// # Panics
+/// If a driver shows something else.
+pub fn agrees(script: &Script) {
+    on_desktop(script);
+    if embassy::lacks(script).is_none() {
+        let same = bare::play(script, Drive::default()).normalized().timeless();
+        let trace = embassy::play(script, Cable::COARSE).normalized().timeless();
+        assert_eq!(trace, same, "embassy differs from the core");
+    }
+}
+
+fn on_desktop(script: &Script) {
+    if desktop::lacks(script).is_some() {
+        return;
+    }
+    // The desktop runtime adds fields to the request; the core is given the same ones.
+    let script = desktop::dressed(script);
+    let same: Trace = bare::play(&script, Drive::default()).normalized();
+    for split in [Split::Whole, Split::Bytewise] {
+        let trace = desktop::play(&script, split).normalized();
+        assert_eq!(trace, same, "the desktop driver differs from the core, {split:?}");
+    }
+}

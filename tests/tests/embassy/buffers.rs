@@ -1,0 +1,98 @@
+//! The buffers that a caller lends, and what happens when they are too small.
+
+use sortie_core::{Error, Limit, Slot};
+use sortie_embassy::{Config, Failure, Resources, Session};
+use sortie_tests::embassy::{Run, run};
+
+use crate::{GOOD, HELLO, answers, chunked, content, get, of_length};
+
+const URL: &str = "http://192.0.2.1/";
+
+/// Runs a GET with room for so much content. Returns what came.
+fn received<const BUFFER: usize>(
+    response: Vec<u8>,
+    room: usize,
+) -> Run<(Result<u16, Failure>, Vec<u8>)> {
+    run(GOOD, &[answers(response)], async |stack, _| {
+        let mut resources = Resources::<1, BUFFER>::new();
+        let session = Session::new(stack, &mut resources, Config::default());
+        let mut content = vec![0; room];
+        match session.data(&get(URL), &[], &mut content).await {
+            Ok(response) => (Ok(response.status()), response.content().to_vec()),
+            Err(failure) => {
+                content.truncate(failure.received);
+                (Err(failure), content)
+            }
+        }
+    })
+}
+
+#[test]
+fn content_that_fits_exactly_is_a_success() {
+    for length in [0, 1, 63, 64, 65, 1000, 5000] {
+        let body = content(length);
+        for response in [of_length(&body), chunked(&body, 100), chunked(&body, 5000)] {
+            let (result, came) = received::<1024>(response, length).output;
+            assert_eq!((result, came == body), (Ok(200), true), "{length}");
+        }
+    }
+}
+
+#[test]
+fn content_that_does_not_fit_is_a_typed_error_and_fills_the_buffer() {
+    for length in [1, 63, 64, 65, 1000, 5000] {
+        let body = content(length);
+        for response in [of_length(&body), chunked(&body, 100), chunked(&body, 5000)] {
+            let (result, came) = received::<1024>(response, length - 1).output;
+            let failure = result.expect_err("one byte more than there is room for");
+            assert_eq!(failure.error, Error::Limit(Limit::ContentBuffer), "{length}");
+            assert_eq!(failure.status, Some(200));
+            assert!(came == body[..length - 1], "{length}: {} came", came.len());
+        }
+    }
+}
+
+#[test]
+fn the_smallest_buffers_do_for_any_content() {
+    let body = content(3000);
+    let short = b"HTTP/1.1 200 OK\r\nContent-Length:3000\r\n\r\n".to_vec();
+    let (result, came) = received::<64>([short, body.clone()].concat(), 3000).output;
+    assert_eq!((result, came == body), (Ok(200), true));
+    for size in [1, 60, 1000] {
+        let (result, came) = received::<64>(chunked(&body, size), 3000).output;
+        assert_eq!((result, came == body), (Ok(200), true), "chunks of {size}");
+    }
+}
+
+#[test]
+fn a_head_that_does_not_fit_is_a_typed_error_unless_memory_is_lent_for_it() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 2\r\n\r\nhi", "y".repeat(100));
+    let (result, _) = received::<64>(long.clone().into(), 10).output;
+    let failure = result.expect_err("a long head");
+    assert_eq!((failure.error, failure.status), (Error::Limit(Limit::HeadBuffer), None));
+
+    let lent = run(GOOD, &[answers(long)], async |stack, _| {
+        let mut resources = Resources::<1, 64>::new();
+        let session = Session::new(stack, &mut resources, Config::default());
+        let (mut head, mut index, mut content) = ([0; 256], [Slot::EMPTY; 4], [0; 10]);
+        let request = get(URL);
+        let task = session.data_task(&request).head(&mut head, &mut index);
+        let response = task.receive(&mut content).await.expect("there is room");
+        assert_eq!(response.content(), b"hi");
+        response.head().value("x").map(<[u8]>::len)
+    });
+    assert_eq!(lent.output, Some(100));
+}
+
+#[test]
+fn without_memory_for_the_head_the_status_is_known_and_no_field() {
+    let run = run(GOOD, &[answers(HELLO)], async |stack, _| {
+        let mut resources = Resources::<1, 1024>::new();
+        let session = Session::new(stack, &mut resources, Config::default());
+        let mut content = [0; 10];
+        let request = get(URL);
+        let response = session.data(&request, &[], &mut content).await.expect("a response");
+        (response.status(), response.head().fields().count())
+    });
+    assert_eq!(run.output, (200, 0));
+}

@@ -1,0 +1,73 @@
+//! `sortie-embassy` over two network stacks in one process, in virtual time.
+
+mod buffers;
+mod connections;
+mod control;
+mod exchange;
+mod sizes;
+mod time;
+
+use sortie_core::{BodyLength, Request, Url};
+use sortie_tests::bare::{self, Drive};
+use sortie_tests::embassy::{Cable, lacks, play};
+use sortie_tests::script::{Origin, Part, Script, Step};
+use sortie_tests::trace::Trace;
+
+const GOOD: Cable = Cable::GOOD;
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// Plays a script on the embassy adapter and on the bare core: all that a user sees is equal.
+fn agreed(script: &Script, cable: Cable) -> Trace {
+    assert_eq!(lacks(script), None);
+    let trace = play(script, cable);
+    let bare = bare::play(script, Drive::default());
+    let comparable = |trace: &Trace| trace.clone().timeless().normalized();
+    assert_eq!(comparable(&trace), comparable(&bare));
+    trace
+}
+
+/// A GET of this URL.
+fn get(url: &str) -> Request<'_> {
+    let url = Url::parse(url).expect("a URL");
+    Request::new("GET", url, &[], BodyLength::None).expect("a plain request")
+}
+
+/// An origin that takes a request and then does this.
+fn origin(steps: impl IntoIterator<Item = Step>) -> Origin {
+    let steps = [Step::Expect(Part::Request)].into_iter().chain(steps);
+    Origin { is_reused: false, steps: steps.collect() }
+}
+
+/// An origin that answers one request with this and keeps the connection open.
+fn answers(response: impl Into<Vec<u8>>) -> Origin {
+    origin([Step::Send(response.into())])
+}
+
+/// The same, on a connection that carried an exchange before.
+fn answers_again(response: impl Into<Vec<u8>>) -> Origin {
+    Origin { is_reused: true, ..answers(response) }
+}
+
+/// So many bytes, other ones in each place.
+fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8).collect()
+}
+
+/// A response with this content and its length.
+fn of_length(content: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
+    [head.as_bytes(), content].concat()
+}
+
+/// A response with this content in chunks of `size` bytes.
+fn chunked(content: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for chunk in content.chunks(size) {
+        bytes.extend(format!("{:x}\r\n", chunk.len()).as_bytes());
+        bytes.extend(chunk);
+        bytes.extend(b"\r\n");
+    }
+    bytes.extend(b"0\r\n\r\n");
+    bytes
+}

@@ -1,0 +1,188 @@
+//! `resume`, `suspend` and `cancel` at every step of an exchange.
+
+use sortie_core::{CloseReason, Error, Instant, Output, TaskKind, TaskState, Timer};
+use sortie_tests::bare::{Drive, Interrupt, play, play_all, play_counting};
+use sortie_tests::origin::Split;
+use sortie_tests::script::{Body, Part, Script, Step, What, When};
+use sortie_tests::trace::Released;
+
+use crate::{HELLO, REUSE, assert_ok, chunked, closed};
+
+const SECOND: u64 = 1_000_000;
+const TOTAL: Error = Error::TimedOut(Timer::Resource);
+
+/// Exchanges of every kind.
+fn exchanges() -> Vec<Script> {
+    let interim = "HTTP/1.1 103 X\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+    let chunks = chunked("5\r\nhello\r\n6;x\r\n world\r\n0\r\nX: y\r\n\r\n");
+    let refusal = "HTTP/1.1 413 X\r\nContent-Length: 5\r\n\r\nlarge";
+    let switch = "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nnext";
+    let pieces = Body::pieces(["abc", "defgh"]);
+    let upgrade = Script::get().field("Connection", "upgrade").field("Upgrade", "x");
+    vec![
+        Script::get().answered(format!("{interim}{chunks}")),
+        Script::get().answered_and_closed("HTTP/1.1 200 OK\r\n\r\nhello"),
+        Script::get().answered("HTTP/1.1 204 X\r\n\r\n"),
+        Script::new("PUT", pieces.clone()).field("Expect", "100-continue").origin([
+            Step::Expect(Part::Head),
+            Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".into()),
+            Step::Expect(Part::Request),
+            Step::Send(HELLO.into()),
+        ]),
+        Script::new("POST", pieces).origin([
+            Step::Expect(Part::Head),
+            Step::Expect(Part::Bytes(7)),
+            Step::Send(refusal.into()),
+        ]),
+        Script::get().reused_origin([Step::Expect(Part::Request), Step::Close]).answered(HELLO),
+        upgrade.clone().kind(TaskKind::WebSocket).answered_and_closed(switch),
+        Script::get().kind(TaskKind::Stream).origin([Step::Send(b"raw".into()), Step::Close]),
+    ]
+}
+
+/// Every way of playing `script` with `what` done at some step, and the number of that step.
+fn interrupted(what: What, resumed_after: u64) -> impl Fn(&Script) -> Vec<Drive> {
+    move |script| {
+        let mut drives = Vec::new();
+        for split in [Split::Whole, Split::Bytewise] {
+            let drive = Drive::split(split);
+            let (_, steps) = play_counting(script, drive);
+            drives.extend((1..steps).map(|step| Drive {
+                interrupt: Some(Interrupt { step, what, resumed_after }),
+                ..drive
+            }));
+        }
+        drives
+    }
+}
+
+#[test]
+fn a_task_can_be_cancelled_at_any_step() {
+    for script in exchanges() {
+        let whole = play(&script, Drive::default());
+        for drive in interrupted(What::Cancel, 0)(&script) {
+            let trace = play(&script, drive);
+            assert_eq!(trace.result, Err(Error::Canceled), "{drive:?}");
+            assert!(whole.content.starts_with(&trace.content), "what came is kept");
+            assert!(whole.events.starts_with(&trace.events));
+            for released in trace.released() {
+                assert_ne!(released, Released::NotOpened, "{drive:?}: a connection is left over");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_task_can_be_suspended_at_any_step_for_longer_than_the_request_timeout() {
+    for script in exchanges() {
+        let whole = play(&script, Drive::default()).normalized().timeless();
+        for drive in interrupted(What::Suspend, 1000 * SECOND)(&script) {
+            let trace = play(&script, drive).normalized().timeless();
+            assert_eq!(trace, whole, "{drive:?}");
+        }
+    }
+}
+
+/// Only what is wholly received by then is safe from the resource timer.
+#[test]
+fn a_task_that_is_suspended_at_any_step_ends_by_its_resource_timeout() {
+    for mut script in exchanges() {
+        script.options.resource_timeout = 100 * SECOND;
+        let whole = play(&script, Drive::default());
+        for drive in interrupted(What::Suspend, 1000 * SECOND)(&script) {
+            let trace = play(&script, drive);
+            match trace.result {
+                Ok(()) => assert_eq!(trace.timeless(), whole.clone().timeless(), "{drive:?}"),
+                Err(error) => {
+                    assert_eq!((error, trace.ended), (TOTAL, 100 * SECOND), "{drive:?}");
+                    for released in trace.released() {
+                        assert_ne!(released, Released::NotOpened, "{drive:?}: left over");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_suspended_task_can_be_cancelled_and_completes_at_once() {
+    let script = Script::get()
+        .command(When::At(0), What::Resume)
+        .command(When::At(SECOND), What::Suspend)
+        .command(When::At(2 * SECOND), What::Cancel)
+        .origin([Step::Expect(Part::Request)]);
+    let trace = play_all(&script);
+    assert_eq!((trace.result, trace.ended), (Err(Error::Canceled), 2 * SECOND));
+    assert_eq!(trace.released(), [closed(CloseReason::Failed)]);
+    assert_eq!(Error::Canceled.code(), -999);
+}
+
+#[test]
+fn a_task_that_was_never_resumed_does_nothing_and_can_be_cancelled() {
+    let trace = play_all(&Script::get().command(When::At(7), What::Cancel));
+    assert_eq!((trace.result, trace.ended), (Err(Error::Canceled), 7));
+    assert_eq!((trace.connections, trace.events), (vec![], vec![]));
+}
+
+#[test]
+fn suspends_nest() {
+    let script = Script::get()
+        .command(When::At(0), What::Resume)
+        .command(When::Received(2), What::Suspend)
+        .command(When::Received(2), What::Suspend)
+        .command(When::At(10 * SECOND), What::Resume)
+        .command(When::At(20 * SECOND), What::Resume)
+        .answered(HELLO);
+    let trace = play(&script, Drive::split(Split::Bytewise));
+    assert_ok(&trace, "hello", REUSE);
+    assert_eq!(trace.ended, 20 * SECOND);
+}
+
+#[test]
+fn a_suspend_before_the_first_resume_takes_another_resume() {
+    let script = Script::get()
+        .command(When::At(0), What::Suspend)
+        .command(When::At(SECOND), What::Resume)
+        .command(When::At(2 * SECOND), What::Resume)
+        .answered(HELLO);
+    let trace = play_all(&script);
+    assert_ok(&trace, "hello", REUSE);
+    assert_eq!(trace.ended, 2 * SECOND);
+}
+
+#[test]
+fn surplus_resumes_are_not_banked() {
+    let script = Script::get()
+        .command(When::At(0), What::Resume)
+        .command(When::At(0), What::Resume)
+        .command(When::At(0), What::Resume)
+        .command(When::At(SECOND), What::Suspend)
+        .command(When::At(5 * SECOND), What::Resume)
+        .origin([Step::Expect(Part::Request), Step::Wait(2 * SECOND), Step::Send(HELLO.into())]);
+    let trace = play_all(&script);
+    assert_ok(&trace, "hello", REUSE);
+    assert_eq!(trace.ended, 5 * SECOND);
+}
+
+/// isahc#97, isahc#295, ureq#1211: a request in flight can be interrupted; states are told at
+/// once.
+#[test]
+fn states_change_synchronously() {
+    let script = Script::get();
+    let fields = script.checked_fields();
+    let request = script.request(&fields);
+    let mut task = sortie_core::Task::new(&request, script.options);
+    assert_eq!(task.state(), TaskState::Suspended);
+    task.resume(Instant::EPOCH);
+    assert_eq!(task.state(), TaskState::Running);
+    task.suspend().unwrap();
+    assert_eq!(task.state(), TaskState::Suspended);
+    task.cancel();
+    assert_eq!(task.state(), TaskState::Canceling);
+    task.resume(Instant::EPOCH);
+    task.suspend().unwrap();
+    task.cancel();
+    assert_eq!(task.state(), TaskState::Canceling, "it only completes");
+    assert_eq!(task.poll_output(), Output::Complete(Err(Error::Canceled)));
+    assert_eq!(task.state(), TaskState::Completed);
+}
