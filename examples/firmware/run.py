@@ -53,6 +53,14 @@ CASES = {
         Case([], succeeds=False, connections=0),
     ],
     "decode": [Case([], connections=0)],
+    # With `--features get`.
+    "get": [
+        Case(["/hello", "/chunked", "/hello"]),  # one connection, kept
+        Case(["/cut"], succeeds=False),
+        Case(["/64k"], succeeds=False),  # more than there is room for
+        Case(["/none"], succeeds=False),
+        Case(["/hello"], succeeds=False, connections=0, refused=True),
+    ],
 }
 
 

@@ -155,6 +155,8 @@ struct Exchange<'a> {
     held: Vec<u8>,
     index: Vec<Slot>,
     seen: Seen,
+    /// A call was lent bytes from behind the end of the response.
+    has_excess: bool,
     /// Calls that changed the task; also the time, in microseconds.
     calls: u64,
 }
@@ -172,6 +174,7 @@ impl<'a> Exchange<'a> {
             held: Vec::new(),
             index: vec![Slot::EMPTY; setting.slots],
             seen: Seen::default(),
+            has_excess: false,
             calls: 0,
         };
         let now = exchange.tick();
@@ -208,7 +211,11 @@ impl<'a> Exchange<'a> {
                 Output::Exchange => self.exchange(now, head),
                 Output::Finish => self.task.handle_committed().expect("Finish was said"),
                 Output::Event(event) => self.seen.events.push(event),
-                Output::Close(_) | Output::Reuse => self.seen.released.push(output),
+                Output::Close(_) => self.seen.released.push(output),
+                Output::Reuse => {
+                    assert!(!self.has_excess, "reused with bytes that nobody asked for");
+                    self.seen.released.push(output);
+                }
                 Output::Upgraded => {
                     self.seen.released.push(output);
                     let ended = self.task.handle_upgraded_end(Ok(()));
@@ -265,6 +272,7 @@ impl<'a> Exchange<'a> {
             let fields = head.fields().map(|(name, value)| (name.into(), value.into()));
             self.seen.heads.push((head.status(), fields.collect()));
             self.held.drain(..taken);
+            self.has_excess = advance.head > 0 && !self.held.is_empty() && self.is_received();
         }
     }
 
@@ -280,9 +288,12 @@ impl<'a> Exchange<'a> {
         }
         match self.take {
             Take::InPlace => {
+                let before = self.task.counts().wire_received;
                 let content = self.task.handle_body(now, &mut bytes);
                 let content = content.expect("a body was asked for");
                 self.seen.content.extend_from_slice(&bytes[..content]);
+                let taken = self.task.counts().wire_received - before;
+                self.has_excess = taken < bytes.len() as u64;
             }
             Take::Runs => self.runs(&bytes),
         }
@@ -302,6 +313,12 @@ impl<'a> Exchange<'a> {
                 assert!(!self.task.still(Output::Exchange), "bytes that nobody takes");
             }
         }
+        self.has_excess = !rest.is_empty();
+    }
+
+    /// Whether the last byte of the response came with the call before.
+    fn is_received(&self) -> bool {
+        self.task.io(1).receive.is_none() && self.task.deadline().is_none()
     }
 
     /// After the end nothing is said, asked for or taken.

@@ -6,10 +6,14 @@ use std::task::Waker;
 use sortie_core::session::{Assign, GrowablePool};
 use sortie_core::{Instant, Url, Wish};
 
-use crate::world::{Endpoint, World};
+use crate::world::{Endpoint, Stream, World};
 
 /// Connections that a session has at most, idle ones included.
 const CONNECTIONS: usize = 256;
+
+/// How long a connection can be idle without being looked at before its next use, in microseconds.
+/// In that time hardly anything can have happened to it; a look costs a system call.
+const TRUSTED_IDLE: u64 = 1000;
 
 /// Bytes of input that a connection holds at first; it grows up to the longest head.
 const INBOX: usize = 4096;
@@ -23,6 +27,8 @@ pub(crate) struct Connection<W: World> {
     pub(crate) inbox: Inbox,
     /// Encoded bytes that wait to be written.
     pub(crate) outbox: Vec<u8>,
+    /// Since when no task has it, if none has.
+    idle_since: Instant,
 }
 
 impl<W: World> Connection<W> {
@@ -34,7 +40,15 @@ impl<W: World> Connection<W> {
             timer: world.timer(),
             inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0 },
             outbox: vec![0; 1024],
+            idle_since: Instant::EPOCH,
         })
+    }
+}
+
+impl<W: World> Connection<W> {
+    /// Whether an idle connection can carry another exchange, as far as can be seen.
+    fn is_usable(&self, now: Instant) -> bool {
+        now < self.idle_since.after(TRUSTED_IDLE) || self.stream.is_quiet()
     }
 }
 
@@ -136,8 +150,9 @@ impl<W: World> Connections<W> {
         };
         match pool.assign(now, wish, same) {
             Assign::Reuse(slot) => match shared.take_idle(slot) {
-                Some(connection) => Taken::Idle(connection),
-                None => Taken::Slot(slot),
+                Some(connection) if connection.is_usable(now) => Taken::Idle(connection),
+                // Bytes that nobody asked for, or an end: a new one takes its place.
+                Some(_) | None => Taken::Slot(slot),
             },
             Assign::Open { slot, .. } => {
                 // An idle connection to elsewhere is closed for it.
@@ -152,7 +167,8 @@ impl<W: World> Connections<W> {
     }
 
     /// Keeps a connection for the next task. `false` if it had to be closed.
-    pub(crate) fn keep(&self, now: Instant, connection: Box<Connection<W>>) -> bool {
+    pub(crate) fn keep(&self, now: Instant, mut connection: Box<Connection<W>>) -> bool {
+        connection.idle_since = now;
         let slot = connection.slot;
         let unread = connection.inbox.len();
         let mut shared = self.lock();

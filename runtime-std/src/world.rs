@@ -44,6 +44,9 @@ pub trait Stream: Send + 'static {
     /// Reads into `buffer`, which is not empty; 0 is an orderly end.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Whether nothing can be read now, not even an end: what an idle connection must be.
+    fn is_quiet(&self) -> bool;
+
     /// Writes some of `bytes`, which are not empty.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 }
@@ -169,6 +172,11 @@ impl Stream for Tcp {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    fn is_quiet(&self) -> bool {
+        let nothing = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        self.socket.get_ref().peek(&mut [0]).is_err_and(nothing)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

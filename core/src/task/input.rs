@@ -98,7 +98,8 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Encode`](crate::Send::Encode).
     pub fn encode(&mut self, head: &RequestHead<'_>, output: &mut [u8]) -> Result<usize, Misuse> {
-        if !matches!(self.phase, Phase::Exchange) {
+        self.takes_input()?;
+        if self.is_suspended() {
             return Err(Misuse::NotAskedFor);
         }
         self.transfer.send.encode(head, output)
@@ -124,7 +125,8 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Source`](crate::Send::Source).
     pub fn handle_source(&mut self, now: Instant, count: usize) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Exchange) {
+        self.takes_input()?;
+        if self.is_suspended() {
             return Err(Misuse::NotAskedFor);
         }
         self.transfer.send.handle_source(count)?;
@@ -163,8 +165,10 @@ impl Task {
             Ok(Look::Interim(head)) => {
                 self.counts.add_received(usize::from(head.length), 0);
                 self.due.interim = head.facts.status;
-                // RFC 9110 §15.2.1. A server that sends another 1xx has seen the request too.
-                self.transfer.send.go_on();
+                if head.facts.status == 100 {
+                    // RFC 9110 §15.2.1.
+                    self.transfer.send.go_on();
+                }
                 Ok(Advance { drop: usize::from(head.length), head: 0 })
             }
             Ok(Look::Final(head)) => {
@@ -241,7 +245,10 @@ impl Task {
     pub fn handle_broken(&mut self, which: Broken) -> Result<(), Misuse> {
         self.takes_input()?;
         match which {
-            Broken::Sending => self.transfer.stop_sending(),
+            Broken::Sending => {
+                self.transfer.stop_sending();
+                self.transfer.add_reason(Some(CloseReason::RequestUnfinished));
+            }
             Broken::Receiving => self.lose(self.transfer.receive.lost()),
         }
         Ok(())
@@ -353,15 +360,15 @@ impl Task {
             Err(error) => return self.refuse_response(error),
         };
         self.counts.expected_to_receive = match framing {
-            Framing::None => Some(0),
+            Framing::None | Framing::Length(0) => Some(0),
             Framing::Length(length) if !facts.is_coded => Some(length),
             Framing::Length(_) | Framing::Chunked | Framing::Close => None,
         };
         self.transfer.add_reason(facts.closes(framing));
         self.transfer.receive.begin_body(framing);
         // A final answer other than success, before the request is sent: the server does not want
-        // the rest (RFC 9112 §9.5).
-        if facts.status >= 300 {
+        // the rest (RFC 9112 §9.5). Any final answer is one instead of 100 (RFC 9110 §10.1.1).
+        if facts.status >= 300 || self.transfer.send.waits_since().is_some() {
             self.transfer.stop_sending();
         }
         if self.transfer.receive.is_done() {

@@ -84,6 +84,30 @@ fn bytes_behind_a_response_never_answer_the_next_request() {
 }
 
 #[test]
+fn a_second_response_that_comes_later_never_answers_the_next_request() {
+    let (sent, is_sent) = gate();
+    let origin = Origin::new(vec![
+        Box::new(move |near: &mut Near| {
+            near.request();
+            near.send(OK);
+            std::thread::sleep(Duration::from_millis(50));
+            near.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON");
+            sent.send(()).unwrap();
+            near.closed();
+        }) as Box<dyn FnOnce(&mut Near) + Send>,
+        Box::new(|near: &mut Near| {
+            near.request();
+            near.send(OK);
+        }),
+    ]);
+    let session = Session::new();
+    assert_eq!(session.data_blocking(&origin.url).unwrap().1, b"ok");
+    pass(&is_sent);
+    assert_eq!(session.data_blocking(&origin.url).unwrap().1, b"ok");
+    origin.done();
+}
+
+#[test]
 fn a_refused_connection_is_told_with_its_url() {
     let port = {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
