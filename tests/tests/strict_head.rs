@@ -17,7 +17,9 @@ fn verdict(input: &[u8]) -> Verdict {
 fn head(input: &[u8]) -> Head {
     match verdict(input) {
         Verdict::Head(head) => head,
-        other => panic!("{:?} is {other:?}", String::from_utf8_lossy(input)),
+        other @ (Verdict::Incomplete | Verdict::Refused) => {
+            panic!("{:?} is {other:?}", String::from_utf8_lossy(input))
+        }
     }
 }
 

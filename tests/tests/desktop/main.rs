@@ -109,7 +109,7 @@ impl Near {
         }
     }
 
-    fn finish_sending(&mut self) {
+    fn finish_sending(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 }
