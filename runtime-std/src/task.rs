@@ -109,7 +109,7 @@ impl IntoFuture for Task {
 ///
 /// # Errors
 /// What ended the task, with its URL. The content goes to the first await that ends;
-/// [`ErrorKind::ContentTaken`] tells any other.
+/// [`ContentTaken`](crate::ErrorKind::ContentTaken) tells any other.
 #[must_use = "a task makes progress only while it is awaited"]
 pub struct TaskFuture {
     ride: Ride<System>,
