@@ -210,13 +210,13 @@ impl Player<'_> {
     fn input(&mut self, call: &Call) {
         let before = self.task;
         let is_asked_for = self.asks_for(call);
-        // A step that was begun is reported although the task was suspended since then; what is
-        // sent and a sink that fails also while something has to be said.
-        let is_late = before.state() == TaskState::Suspended
-            || matches!(
-                call,
-                Call::Encode(_) | Call::Sent(_) | Call::Source(_) | Call::SinkFailed(_)
-            );
+        // A step that was begun is reported although the task was suspended since then; a write
+        // and a sink that fails also while something has to be said.
+        let is_late = match call {
+            Call::Encode(_) | Call::Source(_) => false,
+            Call::Sent(_) | Call::SinkFailed(_) => true,
+            _ => before.state() == TaskState::Suspended,
+        };
         let held = self.held.clone();
         match self.make(call) {
             Ok(()) => {

@@ -326,8 +326,9 @@ impl Task {
 
     // Transitions.
 
+    /// Without a connection, and nothing has to be said of the one before.
     fn wants_connection(&self) -> Result<(), Misuse> {
-        match matches!(self.phase, Phase::Connect(_)) {
+        match matches!(self.phase, Phase::Connect(_)) && !self.due.blocks_input() {
             true => Ok(()),
             false => Err(Misuse::NotAskedFor),
         }

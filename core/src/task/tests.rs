@@ -1,1 +1,45 @@
+//! What scripts cannot show: calls between an output that is due and its being said.
 
+use super::*;
+use crate::{Output, Request, RequestHead, Url};
+
+const NOW: Instant = Instant::EPOCH;
+
+/// A task on a reused connection, with its request sent.
+fn waiting() -> Task {
+    let url = Url::parse("http://a/").unwrap();
+    let request = Request::new("GET", url, &[], BodyLength::None).unwrap();
+    let mut task = Task::new(&request, TaskOptions::default());
+    task.resume(NOW);
+    task.handle_connected(NOW, true).unwrap();
+    task.handle_prepared(NOW).unwrap();
+    let length = task.encode(&RequestHead::new(&request), &mut [0; 64]).unwrap();
+    task.handle_sent(NOW, length).unwrap();
+    task
+}
+
+#[test]
+fn a_new_connection_is_not_taken_before_the_stale_one_is_closed() {
+    let mut task = waiting();
+    task.handle_end().unwrap();
+    assert_eq!(task.handle_connecting(NOW), Err(Misuse::NotAskedFor));
+    assert_eq!(task.handle_connected(NOW, false), Err(Misuse::NotAskedFor));
+    assert_eq!(task.poll_output(), Output::Close(CloseReason::Stale));
+    assert_eq!(task.poll_output(), Output::Connect(Wish::New));
+    assert_eq!(task.handle_connected(NOW, false), Ok(()));
+}
+
+#[test]
+fn nothing_is_encoded_while_suspended() {
+    let url = Url::parse("http://a/").unwrap();
+    let request = Request::new("GET", url, &[], BodyLength::None).unwrap();
+    let mut task = Task::new(&request, TaskOptions::default());
+    task.resume(NOW);
+    task.handle_connected(NOW, false).unwrap();
+    task.handle_prepared(NOW).unwrap();
+    task.suspend().unwrap();
+    let head = RequestHead::new(&request);
+    assert_eq!(task.encode(&head, &mut [0; 64]), Err(Misuse::NotAskedFor));
+    task.resume(NOW);
+    assert!(task.encode(&head, &mut [0; 64]).is_ok());
+}
