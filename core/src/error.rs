@@ -19,8 +19,16 @@ pub enum Error {
     Transport(Transport),
     /// A timer of the task ran out.
     TimedOut(Timer),
-    /// What was received could not be stored: the sink failed while finishing.
+    /// A redirect cannot be followed (RFC 9110 §15.4).
+    Redirect(RedirectError),
+    /// The server answered with this status, and only success was asked for.
+    Status(u16),
+    /// The request has to be sent again and its body cannot be had again.
+    BodyExhausted,
+    /// What was received could not be stored: the sink failed.
     Sink,
+    /// The body of the request could not be read, or was not as long as it was said to be.
+    Source,
     /// The task was cancelled.
     Canceled,
 }
@@ -63,6 +71,25 @@ pub enum PeerError {
     UnexpectedUpgrade,
     /// A WebSocket handshake was answered with another status than 101.
     UpgradeRefused,
+    /// `206 (Partial Content)` to a download that did not ask for a part (RFC 9110 §15.3.7).
+    UnaskedRange,
+    /// More, or less, content than the range that was announced.
+    RangeLength,
+}
+
+/// Why a redirect cannot be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RedirectError {
+    /// One more than the task follows, 20 if it is not told otherwise.
+    TooMany,
+    /// `Location` leads to a scheme that a task does not speak.
+    Scheme,
+    /// `Location` is not a URL, or there are two that differ.
+    Location,
+    /// It leads from `https` to `http`, which must be allowed first.
+    Downgrade,
 }
 
 /// Which bound was met.
@@ -86,6 +113,8 @@ pub enum Limit {
     Trailers,
     /// The caller's buffer for content is full: lend a larger one.
     ContentBuffer,
+    /// The buffer lent for the URL of a redirect is too small: lend a larger one.
+    TargetBuffer,
 }
 
 /// What happened to the connection.
@@ -129,7 +158,11 @@ impl Error {
             Self::Canceled => -999,
             Self::TimedOut(Timer::Request | Timer::Resource) => -1001,
             Self::Transport(transport) => transport.code(),
-            Self::Peer(PeerError::UpgradeRefused) => -1011,
+            Self::Redirect(why) => why.code(),
+            Self::BodyExhausted => -1021,
+            Self::Source => -2000,
+            Self::Status(_) | Self::Peer(PeerError::UpgradeRefused) => -1011,
+            Self::Peer(PeerError::UnaskedRange | PeerError::RangeLength) => -1011,
             Self::Peer(PeerError::ChunkSize | PeerError::ChunkEnd | PeerError::Trailer) => -1015,
             Self::Peer(
                 PeerError::NotHttp
@@ -147,9 +180,21 @@ impl Error {
                 | Limit::InterimResponses
                 | Limit::ChunkLine
                 | Limit::ChunkOverhead
-                | Limit::Trailers,
+                | Limit::Trailers
+                | Limit::TargetBuffer,
             ) => -1017,
             Self::Sink => -3003,
+        }
+    }
+}
+
+impl RedirectError {
+    const fn code(self) -> i32 {
+        match self {
+            Self::TooMany => -1007,
+            Self::Scheme => -1002,
+            Self::Location => -1010,
+            Self::Downgrade => -1022,
         }
     }
 }
@@ -172,7 +217,13 @@ impl fmt::Display for Error {
             Self::Limit(limit) => limit.fmt(f),
             Self::Transport(transport) => transport.fmt(f),
             Self::TimedOut(timer) => timer.fmt(f),
+            Self::Redirect(redirect) => redirect.fmt(f),
+            Self::Status(status) => write!(f, "the server answered {status}"),
+            Self::BodyExhausted => f.write_str(
+                "the request must be sent again, and its body was from a source that is used up",
+            ),
             Self::Sink => f.write_str("the received content could not be stored"),
+            Self::Source => f.write_str("the body of the request could not be read as announced"),
             Self::Canceled => f.write_str("cancelled"),
         }
     }
@@ -201,6 +252,19 @@ impl fmt::Display for PeerError {
             Self::Trailer => "a trailer field of the response is malformed",
             Self::UnexpectedUpgrade => "the server switched protocols without being asked",
             Self::UpgradeRefused => "the server refused the WebSocket handshake",
+            Self::UnaskedRange => "the server sent a part where the whole was asked for",
+            Self::RangeLength => "the server sent another range than it announced",
+        })
+    }
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooMany => "too many redirects: the server may be sending us in circles",
+            Self::Scheme => "the server redirects to a scheme that is not supported",
+            Self::Location => "the server redirects to something that is not a URL",
+            Self::Downgrade => "the server redirects from https to http, which is not allowed",
         })
     }
 }
@@ -216,6 +280,7 @@ impl fmt::Display for Limit {
             Self::ChunkOverhead => "the chunk extensions of the response are too long in all",
             Self::Trailers => "the trailer section of the response is too long",
             Self::ContentBuffer => "the content does not fit in the buffer lent for it",
+            Self::TargetBuffer => "the URL of a redirect does not fit in the buffer lent for it",
         })
     }
 }
@@ -246,6 +311,7 @@ impl fmt::Display for Timer {
 impl core::error::Error for Error {}
 impl core::error::Error for Misuse {}
 impl core::error::Error for PeerError {}
+impl core::error::Error for RedirectError {}
 impl core::error::Error for Limit {}
 impl core::error::Error for Transport {}
 impl core::error::Error for Timer {}

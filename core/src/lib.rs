@@ -124,6 +124,7 @@ pub mod limits;
 mod log;
 mod request;
 mod response;
+pub mod resume;
 pub mod session;
 mod task;
 mod time;
@@ -131,16 +132,23 @@ mod transfer;
 mod url;
 mod wire;
 
-pub use error::{Error, Limit, Misuse, PeerError, Timer, Transport};
+pub use error::{Error, Limit, Misuse, PeerError, RedirectError, Timer, Transport};
 pub use request::{BodyLength, Field, Request, RequestError};
 pub use response::ResponseHead;
+pub use resume::{
+    BufferTooSmall, ContentRange, RangeFields, ResumeData, ResumeDataError, Validator, Verdict,
+    http_date, judge, repr_digest_sha256,
+};
 pub use task::counts::{ByteCounts, TRANSFER_SIZE_UNKNOWN, UrlSessionCounts};
 pub use task::output::{Event, Output, Wish};
 pub use task::state::{TaskState, Trigger, next};
-pub use task::{Advance, Broken, Progress, Task, TaskKind, TaskOptions};
+pub use task::{
+    Advance, Answer, Asks, Broken, InspectError, Inspection, Progress, Question, RedirectPolicy,
+    Task, TaskKind, TaskOptions, Token,
+};
 pub use time::Instant;
 pub use transfer::{Io, Receive, Send};
-pub use url::{Scheme, Url, UrlError, UrlParts};
+pub use url::{ResolveError, Resolved, Scheme, Url, UrlError, UrlParts};
 pub use wire::chunked::{ChunkedDecoder, Decoded, Run};
 pub use wire::encode::RequestHead;
 pub use wire::framing::{CloseReason, Framing};

@@ -47,6 +47,14 @@ pub const SUSPENDS: u16 = u16::MAX;
 /// Retries on a new connection after a reused one turned out to be dead (RFC 9112 §9.3.1).
 pub const STALE_RETRIES: u8 = 1;
 
+/// Redirects that a task follows where it is not told otherwise: 20, as URLSession.
+pub const REDIRECTS: u8 = 20;
+
+/// Bytes of the body of a redirect, framing included, that are read so that the connection can be
+/// used again. Such a body is a sentence or two for people; a longer one costs more than a new
+/// connection.
+pub const REDIRECT_BODY_BYTES: u16 = 16 * 1024;
+
 /// Request (idle) timeout in microseconds where the caller names none: 60 s, as URLSession.
 pub const REQUEST_TIMEOUT: u64 = 60_000_000;
 
@@ -60,3 +68,10 @@ pub const CONTINUE_TIMEOUT: u64 = 1_000_000;
 /// How long an unused connection is kept, in microseconds: 60 s. Many servers close theirs after
 /// 60 to 75 s, and a request on a connection that is just being closed costs a retry.
 pub const IDLE_TIMEOUT: u64 = 60_000_000;
+
+/// Bytes of a validator that is kept to resume a download. Entity tags are hashes or counters of
+/// some ten bytes; a server that sends more than this can be downloaded from, not resumed.
+pub const VALIDATOR_BYTES: usize = 256;
+
+/// Bytes of resume data at most: a URL, a validator and 30 more.
+pub const RESUME_DATA_BYTES: usize = 26 + URL_BYTES + VALIDATOR_BYTES + 4;

@@ -77,6 +77,11 @@ pub(crate) enum Known {
     Expect,
     Upgrade,
     ContentType,
+    /// Describes a body, and goes with it: `Content-Encoding` and the like.
+    Content,
+    /// Says who the user is, to one origin: `Authorization`, `Cookie`, `Proxy-Authorization`.
+    Credential,
+    Range,
     Other,
 }
 
@@ -85,12 +90,23 @@ impl Known {
         // By length first: most names are none of these, and are told so by one comparison.
         match name.len() {
             4 if grammar::eq_ignore_case(name, b"host") => Self::Host,
+            5 if grammar::eq_ignore_case(name, b"range") => Self::Range,
             6 if grammar::eq_ignore_case(name, b"expect") => Self::Expect,
+            6 if grammar::eq_ignore_case(name, b"cookie") => Self::Credential,
+            6 if grammar::eq_ignore_case(name, b"digest") => Self::Content,
             7 if grammar::eq_ignore_case(name, b"upgrade") => Self::Upgrade,
             10 if grammar::eq_ignore_case(name, b"connection") => Self::Connection,
+            11 if grammar::eq_ignore_case(name, b"repr-digest") => Self::Content,
             12 if grammar::eq_ignore_case(name, b"content-type") => Self::ContentType,
+            13 if grammar::eq_ignore_case(name, b"authorization") => Self::Credential,
+            13 if grammar::eq_ignore_case(name, b"content-range") => Self::Content,
             14 if grammar::eq_ignore_case(name, b"content-length") => Self::ContentLength,
+            14 if grammar::eq_ignore_case(name, b"content-digest") => Self::Content,
+            16 if grammar::eq_ignore_case(name, b"content-encoding") => Self::Content,
+            16 if grammar::eq_ignore_case(name, b"content-language") => Self::Content,
+            16 if grammar::eq_ignore_case(name, b"content-location") => Self::Content,
             17 if grammar::eq_ignore_case(name, b"transfer-encoding") => Self::TransferEncoding,
+            19 if grammar::eq_ignore_case(name, b"proxy-authorization") => Self::Credential,
             _ => Self::Other,
         }
     }
@@ -121,6 +137,11 @@ impl<'a> Field<'a> {
         }
         let known = Known::of(name.as_bytes());
         Ok(Self { name, value: grammar::trim_ows(value), known })
+    }
+
+    /// A field whose name and value are known to be valid, and which the core gives no meaning.
+    pub(crate) const fn of_checked(name: &'static str, value: &'a [u8]) -> Self {
+        Self { name, value, known: Known::Other }
     }
 
     /// The name, in the case it was given in and is sent in.
@@ -201,7 +222,13 @@ pub(crate) struct RequestTraits {
     pub(crate) has_host: bool,
     pub(crate) has_length: bool,
     pub(crate) has_content_type: bool,
+    /// The caller set `Range`: a part is what it wants.
+    pub(crate) has_range: bool,
     pub(crate) is_post: bool,
+    /// A redirect made it a GET without a body.
+    pub(crate) is_rewritten: bool,
+    /// A redirect led to another origin: what the caller meant for the first one stays there.
+    pub(crate) is_elsewhere: bool,
 }
 
 impl<'a> Request<'a> {
@@ -277,13 +304,17 @@ impl RequestTraits {
             has_host: false,
             has_length: false,
             has_content_type: false,
+            has_range: false,
             is_post: method == "POST",
+            is_rewritten: false,
+            is_elsewhere: false,
         }
     }
 
     fn add(&mut self, field: &Field<'_>) -> Result<(), RequestError> {
         match field.known {
-            Known::Other => {}
+            Known::Content | Known::Credential | Known::Other => {}
+            Known::Range => self.has_range = true,
             Known::Host if self.has_host => return Err(RequestError::Host),
             Known::Host => self.has_host = true,
             Known::ContentType => self.has_content_type = true,
@@ -297,6 +328,41 @@ impl RequestTraits {
             Known::Expect => self.expect = grammar::eq_ignore_case(field.value, b"100-continue"),
         }
         Ok(())
+    }
+
+    /// A redirect turned the request into a GET: its body, and what described it, is gone
+    /// (RFC 9110 §15.4).
+    pub(crate) fn become_get(&mut self) {
+        *self = Self {
+            close: self.close,
+            upgrade: self.upgrade,
+            has_host: self.has_host,
+            has_range: self.has_range,
+            is_rewritten: true,
+            is_elsewhere: self.is_elsewhere,
+            ..Self::of("GET", BodyLength::None)
+        };
+    }
+
+    /// A redirect leads to another origin: credentials and `Host` were for the one before.
+    pub(crate) fn go_elsewhere(&mut self) {
+        self.is_elsewhere = true;
+        self.has_host = false;
+    }
+
+    /// Whether a field of the caller's is still sent after the redirects so far.
+    pub(crate) const fn sends(&self, known: Known) -> bool {
+        match known {
+            Known::Credential | Known::Host => !self.is_elsewhere,
+            Known::ContentType | Known::ContentLength | Known::Content | Known::Expect => {
+                !self.is_rewritten
+            }
+            Known::TransferEncoding
+            | Known::Connection
+            | Known::Upgrade
+            | Known::Range
+            | Known::Other => true,
+        }
     }
 
     /// A length that the caller wrote down must be the body's, and be written once

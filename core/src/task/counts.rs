@@ -47,6 +47,13 @@ impl ByteCounts {
         Self { expected_to_send, ..Self::default() }
     }
 
+    /// Content begins at an offset: `stored` bytes of `total` were there before.
+    pub(crate) fn resume_at(&mut self, stored: u64, total: u64) {
+        self.received = stored;
+        self.delivered = stored;
+        self.expected_to_receive = Some(total);
+    }
+
     /// Adds bytes that were sent: `content` of the `wire` bytes are content.
     pub(crate) fn add_sent(&mut self, wire: usize, content: u64) {
         add(&mut self.wire_sent, wire as u64);

@@ -13,45 +13,59 @@ use crate::time::Instant;
 pub(crate) struct Deadlines {
     request_timeout: u64,
     resource_timeout: u64,
-    /// When something last moved; `None` while nothing is expected to.
-    active: Option<Instant>,
+    /// When something last moved; not set while nothing is expected to.
+    active: Since,
     /// When the task was first resumed.
-    started: Option<Instant>,
+    started: Since,
+}
+
+/// An instant, or none, in the room of an instant: the end of time stands for none.
+#[derive(Debug, Clone, Copy)]
+struct Since(Instant);
+
+impl Since {
+    const NONE: Self = Self(Instant::from_micros(u64::MAX));
+
+    fn get(self) -> Option<Instant> {
+        (self.0 != Self::NONE.0).then_some(self.0)
+    }
 }
 
 impl Deadlines {
     pub(crate) const fn new(request_timeout: u64, resource_timeout: u64) -> Self {
-        Self { request_timeout, resource_timeout, active: None, started: None }
+        Self { request_timeout, resource_timeout, active: Since::NONE, started: Since::NONE }
     }
 
     pub(crate) fn start(&mut self, now: Instant) {
-        self.started = self.started.or(Some(now));
+        if self.started.get().is_none() {
+            self.started = Since(now);
+        }
     }
 
     /// Something moved, or is expected to from now on.
     pub(crate) fn touch(&mut self, now: Instant) {
-        self.active = Some(now);
+        self.active = Since(now);
     }
 
     /// The task runs again: the request timer starts anew if it ran before.
     pub(crate) fn resume(&mut self, now: Instant) {
-        if self.active.is_some() {
-            self.active = Some(now);
+        if self.active.get().is_some() {
+            self.active = Since(now);
         }
     }
 
     /// Nothing is expected to move any more.
     pub(crate) fn rest(&mut self) {
-        self.active = None;
+        self.active = Since::NONE;
     }
 
     /// The earliest instant at which a timer runs out. A body is held back since `held`, if it is.
     pub(crate) fn next(&self, suspended: bool, held: Option<Instant>) -> Option<Instant> {
-        let resource = self.started.map(|started| started.after(self.resource_timeout));
+        let resource = self.started.get().map(|started| started.after(self.resource_timeout));
         if suspended {
             return resource;
         }
-        let request = self.active.map(|active| active.after(self.request_timeout));
+        let request = self.active.get().map(|active| active.after(self.request_timeout));
         let goes_on = held.map(|held| held.after(CONTINUE_TIMEOUT));
         let earlier = |a: Option<Instant>, b: Option<Instant>| match (a, b) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -67,9 +81,8 @@ impl Deadlines {
 
     /// The timer that has run out, if any.
     pub(crate) fn expired(&self, now: Instant, suspended: bool) -> Option<Timer> {
-        let over = |since: Option<Instant>, timeout| {
-            since.is_some_and(|since| since.after(timeout) <= now)
-        };
+        let over =
+            |since: Since, timeout| since.get().is_some_and(|since| since.after(timeout) <= now);
         if over(self.started, self.resource_timeout) {
             Some(Timer::Resource)
         } else if !suspended && over(self.active, self.request_timeout) {

@@ -3,11 +3,12 @@
 use super::counts::ByteCounts;
 use super::deadline::Deadlines;
 use super::output::{Release, Wish};
-use super::{Phase, Task, TaskKind, expected_to_send};
+use super::{Phase, Task, TaskKind, Then, expected_to_send};
 use crate::error::{Error, Limit, Misuse, PeerError, Transport};
 use crate::limits;
+use crate::request::BodyLength;
 use crate::time::Instant;
-use crate::transfer::{Look, Transfer};
+use crate::transfer::{BodyRead, Look, Transfer};
 use crate::wire::chunked::Run;
 use crate::wire::encode::RequestHead;
 use crate::wire::framing::{CloseReason, Framing};
@@ -57,6 +58,8 @@ impl Task {
         self.wants_connection()?;
         self.deadlines.touch(now);
         self.is_connected = true;
+        self.due.body_restarted = self.counts.sent > 0 && self.request.body != BodyLength::None;
+        self.is_resumed = false;
         self.transfer = Transfer::new(&self.request, is_reused);
         self.counts = ByteCounts::start(expected_to_send(&self.request));
         if self.kind == TaskKind::Stream {
@@ -102,7 +105,7 @@ impl Task {
         if self.is_suspended() {
             return Err(Misuse::NotAskedFor);
         }
-        self.transfer.send.encode(head, output)
+        self.transfer.send.encode(head, &self.request, output)
     }
 
     /// `count` bytes were written to the connection, of what `io` last allowed.
@@ -167,7 +170,7 @@ impl Task {
                 self.due.interim = head.facts.status;
                 if head.facts.status == 100 {
                     // RFC 9110 §15.2.1.
-                    self.transfer.send.go_on();
+                    self.transfer.send.go_on(self.request.body);
                 }
                 Ok(Advance { drop: usize::from(head.length), head: 0 })
             }
@@ -187,16 +190,45 @@ impl Task {
     /// [`Misuse::NotAskedFor`] unless `io` says [`Receive::Body`](crate::Receive). Malformed
     /// framing is no error of this call: it ends the task, after the content before it.
     pub fn handle_body(&mut self, now: Instant, bytes: &mut [u8]) -> Result<usize, Misuse> {
-        self.takes_input()?;
+        self.takes_content()?;
         let read = self.transfer.receive.read_body(bytes).ok_or(Misuse::NotAskedFor)?;
-        self.counts.add_received(read.consumed, read.content);
         self.deadlines.touch(now);
+        if let Phase::Discard { left, then } = self.phase {
+            self.discarded(read, left, then);
+            return Ok(0);
+        }
+        self.counts.add_received(read.consumed, read.content);
+        if let Some(excess) = self.excess_of_range() {
+            self.fail(Error::Peer(PeerError::RangeLength));
+            return Ok(read.content.saturating_sub(excess));
+        }
         if let Some(error) = read.failure {
             self.fail(error);
         } else if self.transfer.receive.is_done() {
             self.end_message(read.excess);
         }
         Ok(read.content)
+    }
+
+    /// Some of a body that nobody wants was read.
+    fn discarded(&mut self, read: BodyRead, left: u16, then: Then) {
+        self.counts.add_received(read.consumed, 0);
+        let left = usize::from(left).saturating_sub(read.consumed);
+        if self.transfer.receive.is_done() {
+            self.end_discard(then, read.excess.then_some(CloseReason::ExcessBytes));
+        } else if read.failure.is_some() || left == 0 {
+            self.end_discard(then, Some(CloseReason::Unwanted));
+        } else {
+            self.phase = Phase::Discard { left: u16::try_from(left).unwrap_or(u16::MAX), then };
+        }
+    }
+
+    /// How much more came than the range that was announced; it is not counted.
+    fn excess_of_range(&mut self) -> Option<usize> {
+        let expected = self.counts.expected_to_receive.filter(|_| self.is_resumed)?;
+        let excess = self.counts.received.checked_sub(expected).filter(|excess| *excess > 0)?;
+        self.counts.received = expected;
+        Some(usize::try_from(excess).unwrap_or(usize::MAX))
     }
 
     /// As [`handle_body`](Self::handle_body), for who takes slices: nothing is moved. Returns the
@@ -207,10 +239,18 @@ impl Task {
     /// As [`handle_body`](Self::handle_body).
     pub fn handle_run(&mut self, now: Instant, bytes: &[u8]) -> Result<Run, Misuse> {
         self.takes_input()?;
+        if self.asked.pending().is_some() {
+            return Err(Misuse::NotAskedFor);
+        }
         match self.transfer.receive.read_run(bytes) {
-            Ok(run) => {
+            Ok(mut run) => {
                 self.counts.add_received(run.consumed(), run.content);
                 self.deadlines.touch(now);
+                if let Some(excess) = self.excess_of_range() {
+                    self.fail(Error::Peer(PeerError::RangeLength));
+                    run.content = run.content.saturating_sub(excess);
+                    return Ok(run);
+                }
                 if self.transfer.receive.is_done() {
                     self.end_message(run.consumed() < bytes.len());
                 }
@@ -229,7 +269,11 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `io` allows reading, or writing.
     pub fn handle_end(&mut self) -> Result<(), Misuse> {
-        self.takes_input()?;
+        self.takes_any_input()?;
+        if let Phase::Discard { then, .. } = self.phase {
+            self.end_discard(then, Some(CloseReason::Unwanted));
+            return Ok(());
+        }
         match self.transfer.receive.end() {
             Ok(()) => self.end_message(false),
             Err(why) => self.lose(why),
@@ -243,7 +287,11 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `io` allows reading, or writing.
     pub fn handle_broken(&mut self, which: Broken) -> Result<(), Misuse> {
-        self.takes_input()?;
+        self.takes_any_input()?;
+        if let Phase::Discard { then, .. } = self.phase {
+            self.end_discard(then, Some(CloseReason::Unwanted));
+            return Ok(());
+        }
         match which {
             Broken::Sending => {
                 self.transfer.stop_sending();
@@ -274,7 +322,8 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `Finish` was asked for.
     pub fn handle_committed(&mut self) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Finish) || self.due.blocks_input() {
+        let waits = self.due.blocks_input() || self.asked.pending().is_some();
+        if !matches!(self.phase, Phase::Finish) || waits {
             return Err(Misuse::NotAskedFor);
         }
         self.set_phase(Phase::Committed);
@@ -284,12 +333,25 @@ impl Task {
     /// What was received cannot be stored: the task fails, with `why` where a limit was met.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless content is being received or committed.
+    /// [`Misuse::NotAskedFor`] unless a response is being received, inspected or committed.
     pub fn handle_sink_failed(&mut self, why: Option<Limit>) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Exchange | Phase::Finish) {
+        if !matches!(self.phase, Phase::Exchange | Phase::Inspect | Phase::Finish) {
             return Err(Misuse::NotAskedFor);
         }
         self.fail(why.map_or(Error::Sink, Error::Limit));
+        Ok(())
+    }
+
+    /// The body of the request cannot be read, or is not as long as it was said to be: the task
+    /// fails.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless the request is being sent.
+    pub fn handle_source_failed(&mut self) -> Result<(), Misuse> {
+        if !matches!(self.phase, Phase::Exchange) || self.transfer.send.is_done() {
+            return Err(Misuse::NotAskedFor);
+        }
+        self.fail(Error::Source);
         Ok(())
     }
 
@@ -319,8 +381,10 @@ impl Task {
         let suspended = self.is_suspended();
         if let Some(timer) = self.deadlines.expired(now, suspended) {
             self.fail(Error::TimedOut(timer));
+        } else if matches!(self.phase, Phase::Delayed) {
+            self.begin(now);
         } else if Deadlines::goes_on(now, suspended, self.transfer.send.waits_since()) {
-            self.transfer.send.go_on();
+            self.transfer.send.go_on(self.request.body);
         }
     }
 
@@ -342,11 +406,28 @@ impl Task {
         }
     }
 
+    /// In an exchange, or past it for a body that nobody wants.
+    fn takes_any_input(&self) -> Result<(), Misuse> {
+        match matches!(self.phase, Phase::Discard { .. }) && !self.due.blocks_input() {
+            true => Ok(()),
+            false => self.takes_input(),
+        }
+    }
+
+    /// As that, and it was said what becomes of content.
+    fn takes_content(&self) -> Result<(), Misuse> {
+        match self.asked.pending() {
+            None => self.takes_any_input(),
+            Some(_) => Err(Misuse::NotAskedFor),
+        }
+    }
+
     /// The final head came, in an input of `held` bytes.
     fn begin_response(&mut self, head: WholeHead, held: usize) {
         let facts = head.facts;
-        self.due.response = facts.status;
+        self.transfer.status = facts.status;
         if facts.status == 101 {
+            self.due.response = facts.status;
             // RFC 9110 §7.8, §15.2.2: only in answer to Upgrade, and not within a request.
             return match self.request.upgrade && self.transfer.send.is_done() {
                 true => self.upgrade(),
@@ -354,6 +435,7 @@ impl Task {
             };
         }
         if self.kind == TaskKind::WebSocket {
+            self.due.response = facts.status;
             return self.fail(Error::Peer(PeerError::UpgradeRefused));
         }
         let framing = match facts.framing(self.request.is_head) {
@@ -372,8 +454,13 @@ impl Task {
         if facts.status >= 300 || self.transfer.send.waits_since().is_some() {
             self.transfer.stop_sending();
         }
-        if self.transfer.receive.is_done() {
-            self.end_message(held > usize::from(head.length));
+        if self.transfer.receive.is_done() && held > usize::from(head.length) {
+            self.transfer.add_reason(Some(CloseReason::ExcessBytes));
+        }
+        if self.sends_range || self.may_follow(facts.status) {
+            self.set_phase(Phase::Inspect);
+        } else {
+            self.deliver();
         }
     }
 
@@ -390,7 +477,11 @@ impl Task {
     }
 
     /// The last byte of the response came.
-    fn end_message(&mut self, excess: bool) {
+    pub(super) fn end_message(&mut self, excess: bool) {
+        if self.is_resumed && self.counts.expected_to_receive != Some(self.counts.received) {
+            // A part of what was asked for: the rest can be asked for again.
+            return self.fail(Error::Transport(Transport::Lost));
+        }
         self.transfer.stop_sending();
         self.transfer.add_reason(excess.then_some(CloseReason::ExcessBytes));
         self.release(match self.transfer.closes {
@@ -410,12 +501,12 @@ impl Task {
             && why == Transport::NoResponse
             && self.stale_retries < limits::STALE_RETRIES
             && (self.request.is_idempotent || self.counts.wire_sent == 0)
-            && (self.body_is_replayable || self.counts.sent == 0);
+            && (self.body_is_replayable || self.asks.new_body || self.counts.sent == 0);
         if !again {
             return self.fail(Error::Transport(why));
         }
         self.stale_retries = self.stale_retries.saturating_add(1);
         self.release(Release::Close(CloseReason::Stale));
-        self.set_phase(Phase::Connect(Wish::New));
+        self.reconnect(Wish::New);
     }
 }

@@ -3,22 +3,27 @@
 pub(crate) mod counts;
 mod deadline;
 mod input;
-pub use input::{Advance, Broken};
+mod inspect;
 pub(crate) mod output;
 mod progress;
+pub(crate) mod question;
 pub(crate) mod state;
 
+pub use input::{Advance, Broken};
+pub use inspect::{InspectError, Inspection, RedirectPolicy};
 pub use progress::Progress;
+pub use question::{Answer, Asks, Question, Token};
 
 use crate::error::{Error, Misuse};
 use crate::limits;
 use crate::request::{BodyLength, Request, RequestTraits};
 use crate::time::Instant;
-use crate::transfer::{Io, Transfer};
+use crate::transfer::{Io, Receive, Transfer};
 use crate::wire::framing::CloseReason;
 use counts::ByteCounts;
 use deadline::Deadlines;
-use output::{Due, Event, Output, Release, Wish};
+use output::{Due, Output, Release, Wish};
+use question::Asked;
 use state::{Lifecycle, TaskState};
 
 /// What a task is for. The kinds differ in what owns the connection after the handshake.
@@ -49,6 +54,17 @@ pub struct TaskOptions {
     pub resource_timeout: u64,
     /// Whether the body can be sent again from its start. `true` for bytes and files.
     pub body_is_replayable: bool,
+    /// What is done with redirects.
+    pub redirects: RedirectPolicy,
+    /// Which questions the host wants to be asked.
+    pub asks: Asks,
+    /// Whether any status but 200 to 299 fails the task, with [`Error::Status`].
+    pub requires_success: bool,
+    /// Whether the download goes on from what is stored: the adapter has resume data, adds `Range`
+    /// and `If-Range` while [`Task::sends_range`] says so, and lends the data to `inspect`.
+    pub is_resuming: bool,
+    /// No connection is asked for before this instant; [`Instant::EPOCH`] for at once.
+    pub earliest_begin: Instant,
 }
 
 impl Default for TaskOptions {
@@ -58,6 +74,11 @@ impl Default for TaskOptions {
             request_timeout: limits::REQUEST_TIMEOUT,
             resource_timeout: limits::RESOURCE_TIMEOUT,
             body_is_replayable: true,
+            redirects: RedirectPolicy::default(),
+            asks: Asks::default(),
+            requires_success: false,
+            is_resuming: false,
+            earliest_begin: Instant::EPOCH,
         }
     }
 }
@@ -68,8 +89,10 @@ impl Default for TaskOptions {
 ///
 /// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
 ///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
-///   [`is_new`](Self::is_new);
-/// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel);
+///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
+///   [`pending_question`](Self::pending_question);
+/// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
+///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin);
 /// - input, `handle_*`, and [`encode`](Self::encode), which fills a lent buffer;
 /// - output: [`poll_output`](Self::poll_output).
 ///
@@ -84,9 +107,22 @@ pub struct Task {
     counts: ByteCounts,
     deadlines: Deadlines,
     request: RequestTraits,
+    not_before: Instant,
+    asked: Asked,
+    asks: Asks,
     kind: TaskKind,
-    body_is_replayable: bool,
+    redirect_policy: RedirectPolicy,
+    /// Redirects followed so far.
+    redirects: u8,
     stale_retries: u8,
+    body_is_replayable: bool,
+    requires_success: bool,
+    /// The redirect that is asked about leads to another origin.
+    leaves_origin: bool,
+    /// The request asks for the rest of a download.
+    sends_range: bool,
+    /// The response is the rest of a download.
+    is_resumed: bool,
     /// A connection is ours to release.
     is_connected: bool,
 }
@@ -95,14 +131,25 @@ pub struct Task {
 /// `Failed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Never resumed. Exit: `Connect`.
+    /// Never resumed. Exits: `Delayed`, `Connect`.
     Created,
+    /// Before its earliest begin. Exit: `Connect`.
+    Delayed,
     /// Without a connection. Exits: `Prepare`, and `Upgraded` for a stream task.
     Connect(Wish),
     /// Before the head is encoded. Exit: `Exchange`.
     Prepare,
-    /// On the connection. Exits: `Finish`, `Upgraded`, and `Connect` after a stale connection.
+    /// On the connection. Exits: `Inspect`, `Finish`, `Upgraded`, and after a stale connection
+    /// `AskBody`, `Connect`.
     Exchange,
+    /// The head has to be looked into, or the host is asked about a redirect. Exits: `Exchange`,
+    /// `Finish`, `Discard`, `AskBody`, `Connect`.
+    Inspect,
+    /// On the connection, for a body that nobody wants, of which so many bytes more are read.
+    /// Exits: `AskBody`, `Connect`, `Finish`.
+    Discard { left: u16, then: Then },
+    /// The host is asked for the body once more. Exit: `Connect`.
+    AskBody(Wish),
     /// The connection is another protocol's. Exit: `Committed`.
     Upgraded,
     /// Everything is received. Exit: `Committed`.
@@ -115,14 +162,27 @@ enum Phase {
     Completed,
 }
 
+/// What follows a body that nobody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// Another request: a redirect is followed, or a range was not granted.
+    Connect,
+    /// All of a download was there already.
+    Finish,
+}
+
 impl Phase {
     /// For traces: nothing of a request or a response.
     const fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::Delayed => "delayed",
             Self::Connect(_) => "connect",
             Self::Prepare => "prepare",
             Self::Exchange => "exchange",
+            Self::Inspect => "inspect",
+            Self::Discard { .. } => "discard",
+            Self::AskBody(_) => "ask for the body",
             Self::Upgraded => "upgraded",
             Self::Finish => "finish",
             Self::Committed => "committed",
@@ -145,9 +205,18 @@ impl Task {
             counts: ByteCounts::start(expected_to_send(&traits)),
             deadlines: Deadlines::new(options.request_timeout, options.resource_timeout),
             request: traits,
+            not_before: options.earliest_begin,
+            asked: Asked::default(),
+            asks: options.asks,
             kind: options.kind,
-            body_is_replayable: options.body_is_replayable,
+            redirect_policy: options.redirects,
+            redirects: 0,
             stale_retries: 0,
+            body_is_replayable: options.body_is_replayable,
+            requires_success: options.requires_success,
+            leaves_origin: false,
+            sends_range: options.is_resuming,
+            is_resumed: false,
             is_connected: false,
         }
     }
@@ -161,8 +230,9 @@ impl Task {
             self.deadlines.resume(now);
             self.transfer.send.wait_from(now);
             if matches!(self.phase, Phase::Created) {
-                self.set_phase(Phase::Connect(Wish::Any));
+                self.set_phase(Phase::Delayed);
             }
+            self.begin(now);
         }
     }
 
@@ -188,6 +258,13 @@ impl Task {
         }
     }
 
+    /// Asks for no connection before `at`. Changes nothing once one was asked for.
+    pub fn set_earliest_begin(&mut self, at: Instant) {
+        if matches!(self.phase, Phase::Created | Phase::Delayed) {
+            self.not_before = at;
+        }
+    }
+
     // Getters.
 
     /// The state.
@@ -206,6 +283,25 @@ impl Task {
     #[must_use]
     pub const fn kind(&self) -> TaskKind {
         self.kind
+    }
+
+    /// The instant before which no connection is asked for.
+    #[must_use]
+    pub const fn earliest_begin(&self) -> Instant {
+        self.not_before
+    }
+
+    /// Redirects followed so far.
+    #[must_use]
+    pub const fn redirect_count(&self) -> u8 {
+        self.redirects
+    }
+
+    /// Whether the request asks for the rest of a download: then the adapter adds `Range` and
+    /// `If-Range` to the head. It stops to be so once a server did not grant it.
+    #[must_use]
+    pub const fn sends_range(&self) -> bool {
+        self.sends_range
     }
 
     /// The bytes of the current transfer.
@@ -230,16 +326,21 @@ impl Task {
     /// harmless. `None`: no timer runs.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
+        let next = || self.deadlines.next(self.is_suspended(), self.transfer.send.waits_since());
         match self.phase {
-            // What is wholly received is committed, however long that takes.
-            Phase::Created
-            | Phase::Finish
-            | Phase::Committed
-            | Phase::Failed(_)
-            | Phase::Completed => None,
-            Phase::Connect(_) | Phase::Prepare | Phase::Exchange | Phase::Upgraded => {
-                self.deadlines.next(self.is_suspended(), self.transfer.send.waits_since())
-            }
+            Phase::Delayed => Some(next().map_or(self.not_before, |at| at.min(self.not_before))),
+            // What is wholly received is committed, however long that takes; an answer is not
+            // waited for without end.
+            Phase::Finish if self.asked.pending().is_none() => None,
+            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => None,
+            Phase::Connect(_)
+            | Phase::Prepare
+            | Phase::Exchange
+            | Phase::Inspect
+            | Phase::Discard { .. }
+            | Phase::AskBody(_)
+            | Phase::Upgraded
+            | Phase::Finish => next(),
         }
     }
 
@@ -247,11 +348,33 @@ impl Task {
     /// something changes. Neither half while the task is suspended.
     #[must_use]
     pub fn io(&self, room: usize) -> Io {
-        let moves = matches!(self.phase, Phase::Exchange) && !self.due.blocks_input();
-        if !moves || self.is_suspended() {
+        if self.due.blocks_input() || self.is_suspended() {
             return Io::NONE;
         }
-        Io { send: self.transfer.send.io(), receive: self.transfer.receive.io(room) }
+        match self.phase {
+            Phase::Exchange => Io {
+                send: self.transfer.send.io(self.counts.sent),
+                // Content waits for the answer what becomes of it.
+                receive: match self.asked.pending() {
+                    None => self.transfer.receive.io(room),
+                    Some(_) => None,
+                },
+            },
+            Phase::Discard { left, .. } => {
+                Io { send: None, receive: Some(Receive::Discard { max: usize::from(left) }) }
+            }
+            Phase::Created
+            | Phase::Delayed
+            | Phase::Connect(_)
+            | Phase::Prepare
+            | Phase::Inspect
+            | Phase::AskBody(_)
+            | Phase::Upgraded
+            | Phase::Finish
+            | Phase::Committed
+            | Phase::Failed(_)
+            | Phase::Completed => Io::NONE,
+        }
     }
 
     /// Whether `output` is what the task would still say: "is what you told me still so?"
@@ -266,8 +389,7 @@ impl Task {
     pub fn poll_output(&mut self) -> Output {
         let output = self.peek();
         match output {
-            Output::Event(Event::InformationalResponse { .. }) => self.due.interim = 0,
-            Output::Event(Event::Response { .. }) => self.due.response = 0,
+            Output::Event(event) => self.due.told(event),
             Output::Upgraded => {
                 // From here on the connection is not ours to close.
                 self.due.upgraded = false;
@@ -282,6 +404,7 @@ impl Task {
             Output::Connect(_)
             | Output::Prepare
             | Output::Exchange
+            | Output::Inspect
             | Output::Finish
             | Output::Wait => {}
         }
@@ -293,11 +416,8 @@ impl Task {
         let suspended = self.is_suspended();
         // A failure ends even a suspended task, and what came before it is told before it.
         if !suspended || matches!(self.phase, Phase::Failed(_)) {
-            if self.due.interim != 0 {
-                return Output::Event(Event::InformationalResponse { status: self.due.interim });
-            }
-            if self.due.response != 0 {
-                return Output::Event(Event::Response { status: self.due.response });
+            if let Some(event) = self.due.event(self.asked.pending()) {
+                return Output::Event(event);
             }
             if self.due.upgraded {
                 return Output::Upgraded;
@@ -309,15 +429,29 @@ impl Task {
             (Some(Release::Reuse), _) => Output::Reuse,
             (None, Phase::Failed(error)) => Output::Complete(Err(error)),
             // An exchange is kept, with whatever is pending in it, and gated by `io`.
-            (None, Phase::Exchange) if !self.due.blocks_input() => Output::Exchange,
+            (None, Phase::Exchange | Phase::Discard { .. }) if !self.due.blocks_input() => {
+                Output::Exchange
+            }
             (None, _) if suspended => Output::Wait,
             (None, Phase::Connect(wish)) => Output::Connect(wish),
             (None, Phase::Prepare) => Output::Prepare,
-            (None, Phase::Finish) => Output::Finish,
-            (None, Phase::Committed) => Output::Complete(Ok(())),
-            (None, Phase::Created | Phase::Exchange | Phase::Upgraded | Phase::Completed) => {
+            // What is asked must be answered before it goes on.
+            (None, Phase::Inspect | Phase::Finish) if self.asked.pending().is_some() => {
                 Output::Wait
             }
+            (None, Phase::Inspect) => Output::Inspect,
+            (None, Phase::Finish) => Output::Finish,
+            (None, Phase::Committed) => Output::Complete(Ok(())),
+            (
+                None,
+                Phase::Created
+                | Phase::Delayed
+                | Phase::Exchange
+                | Phase::Discard { .. }
+                | Phase::AskBody(_)
+                | Phase::Upgraded
+                | Phase::Completed,
+            ) => Output::Wait,
         }
     }
 
@@ -332,13 +466,22 @@ impl Task {
         self.phase = phase;
     }
 
+    /// Asks for a connection, once it may.
+    fn begin(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Delayed) && self.not_before <= now {
+            self.set_phase(Phase::Connect(Wish::Any));
+        }
+    }
+
     /// Ends the task with an error; the first one counts.
     fn fail(&mut self, error: Error) {
         if matches!(self.phase, Phase::Failed(_) | Phase::Completed) {
             return;
         }
-        // What was not handed over yet is closed.
+        // What was not handed over yet is closed, and nobody needs to answer any more.
         self.due.upgraded = false;
+        self.due.question = false;
+        self.asked.clear();
         self.release(Release::Close(CloseReason::Failed));
         self.set_phase(Phase::Failed(error));
     }

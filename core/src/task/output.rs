@@ -1,6 +1,7 @@
 //! What a task asks of its adapter, and tells its user.
 
 use crate::error::Error;
+use crate::task::question::{Question, Token};
 use crate::wire::framing::CloseReason;
 
 /// The next thing to do for a task. A plain value: it borrows nothing.
@@ -18,6 +19,9 @@ pub enum Output {
     Prepare,
     /// State: move bytes as [`Task::io`](crate::Task::io) says, until this changes.
     Exchange,
+    /// State: lend the head of the response to [`Task::inspect`](crate::Task::inspect): a
+    /// `Location` or a range has to be looked into.
+    Inspect,
     /// State: everything is received. Commit it: decode to the end, sync, rename. Report
     /// `handle_committed` or `handle_sink_failed`.
     Finish,
@@ -61,6 +65,18 @@ pub enum Event {
         /// Its status, 101 or 200 to 999.
         status: u16,
     },
+    /// The URL that `inspect` wrote is the target from now on.
+    Redirected {
+        /// The status of the response that led there: 301, 302, 303, 307 or 308.
+        status: u16,
+    },
+    /// The server goes on where a download was cut off: content begins at the offset that
+    /// `counts().received` says, of `expected_to_receive` in all.
+    Resumed,
+    /// The body is sent again from its start, over a new transfer.
+    BodyRestarted,
+    /// Asked once, and answered by [`Task::answer`](crate::Task::answer) at any time later.
+    Question(Question, Token),
 }
 
 /// Said-once outputs that are due, in the order in which they are said.
@@ -68,8 +84,14 @@ pub enum Event {
 pub(crate) struct Due {
     /// Status of an interim response, or 0.
     pub(crate) interim: u16,
+    /// Status of a redirect that is followed, or 0.
+    pub(crate) redirected: u16,
     /// Status of the final response, or 0.
     pub(crate) response: u16,
+    pub(crate) resumed: bool,
+    pub(crate) body_restarted: bool,
+    /// The question that is asked was not told yet.
+    pub(crate) question: bool,
     pub(crate) upgraded: bool,
     pub(crate) release: Option<Release>,
 }
@@ -84,6 +106,47 @@ pub(crate) enum Release {
 impl Due {
     /// Whether something is due that keeps input from being taken.
     pub(crate) const fn blocks_input(&self) -> bool {
-        self.interim != 0 || self.response != 0 || self.upgraded || self.release.is_some()
+        self.is_told() || self.upgraded || self.release.is_some()
+    }
+
+    /// Whether an event is due.
+    const fn is_told(&self) -> bool {
+        self.interim != 0
+            || self.redirected != 0
+            || self.response != 0
+            || self.resumed
+            || self.body_restarted
+            || self.question
+    }
+
+    /// The event that is due first, if any. `question` is the one that is asked.
+    pub(crate) fn event(&self, question: Option<(Question, Token)>) -> Option<Event> {
+        if self.body_restarted {
+            Some(Event::BodyRestarted)
+        } else if self.interim != 0 {
+            Some(Event::InformationalResponse { status: self.interim })
+        } else if self.redirected != 0 {
+            Some(Event::Redirected { status: self.redirected })
+        } else if self.response != 0 {
+            Some(Event::Response { status: self.response })
+        } else if self.resumed {
+            Some(Event::Resumed)
+        } else if self.question {
+            question.map(|(question, token)| Event::Question(question, token))
+        } else {
+            None
+        }
+    }
+
+    /// An event was told.
+    pub(crate) fn told(&mut self, event: Event) {
+        match event {
+            Event::BodyRestarted => self.body_restarted = false,
+            Event::InformationalResponse { .. } => self.interim = 0,
+            Event::Redirected { .. } => self.redirected = 0,
+            Event::Response { .. } => self.response = 0,
+            Event::Resumed => self.resumed = false,
+            Event::Question(..) => self.question = false,
+        }
     }
 }

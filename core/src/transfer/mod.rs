@@ -5,7 +5,7 @@ mod receive;
 mod send;
 
 pub use receive::Receive;
-pub(crate) use receive::{Look, ReceiveHalf};
+pub(crate) use receive::{BodyRead, Look, ReceiveHalf};
 pub use send::Send;
 pub(crate) use send::SendHalf;
 
@@ -36,6 +36,8 @@ pub(crate) struct Transfer {
     pub(crate) closes: Option<CloseReason>,
     /// The connection carried an exchange before this one.
     pub(crate) is_reused: bool,
+    /// The status of the final response, or 0.
+    pub(crate) status: u16,
 }
 
 impl Transfer {
@@ -45,6 +47,7 @@ impl Transfer {
             receive: ReceiveHalf::new(),
             closes: request.close.then_some(CloseReason::ClientClose),
             is_reused,
+            status: 0,
         }
     }
 

@@ -21,6 +21,13 @@ pub enum Receive {
         /// The most that may be taken, in bytes: the room that was named, or less.
         max: usize,
     },
+    /// As `Body`, but nobody wants what comes: it is read so that the connection can be used
+    /// again. Take the input already held, or else read where there is room, at most `max`; then
+    /// hand it to `handle_body`, which gives no content.
+    Discard {
+        /// The most that may be taken, in bytes; not 0.
+        max: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -198,6 +205,15 @@ impl ReceiveHalf {
             | Self::Chunked(_)
             | Self::Close
             | Self::Done => Transport::Lost,
+        }
+    }
+
+    /// Whether what is left of the body may be no more than `bytes`.
+    pub(crate) fn is_within(&self, bytes: u16) -> bool {
+        match self {
+            Self::Length { left } => *left <= u64::from(bytes),
+            Self::Chunked(_) | Self::Done => true,
+            Self::Head { .. } | Self::Close => false,
         }
     }
 

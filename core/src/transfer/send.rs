@@ -61,25 +61,17 @@ pub(crate) struct SendHalf {
     stage: Stage,
     /// Bytes encoded into the adapter's output and not written yet.
     encoded: usize,
-    /// Bytes of body sent, chunk framing not counted.
-    body_sent: u64,
-    body: BodyLength,
     expects: bool,
 }
 
 impl SendHalf {
     pub(crate) fn new(request: &RequestTraits) -> Self {
         let has_body = !matches!(request.body, BodyLength::None | BodyLength::Known(0));
-        Self {
-            stage: Stage::Head { from: 0 },
-            encoded: 0,
-            body_sent: 0,
-            body: request.body,
-            expects: request.expect && has_body,
-        }
+        Self { stage: Stage::Head { from: 0 }, encoded: 0, expects: request.expect && has_body }
     }
 
-    pub(crate) fn io(&self) -> Option<Send> {
+    /// What may be written, after `sent` bytes of the body.
+    pub(crate) fn io(&self, sent: u64) -> Option<Send> {
         if self.encoded > 0 {
             return Some(Send::Encoded { left: self.encoded });
         }
@@ -90,9 +82,9 @@ impl SendHalf {
             | Stage::Last { .. } => Some(Send::Encode),
             Stage::Sized { left } | Stage::Chunk { left } => {
                 let max = usize::try_from(left).unwrap_or(usize::MAX);
-                Some(Send::Body { from: self.body_sent, max })
+                Some(Send::Body { from: sent, max })
             }
-            Stage::Source => Some(Send::Source { from: self.body_sent }),
+            Stage::Source => Some(Send::Source { from: sent }),
             Stage::Continue { .. } | Stage::Done => None,
         }
     }
@@ -101,6 +93,7 @@ impl SendHalf {
     pub(crate) fn encode(
         &mut self,
         head: &RequestHead<'_>,
+        traits: &RequestTraits,
         output: &mut [u8],
     ) -> Result<usize, Misuse> {
         if self.encoded > 0 {
@@ -108,10 +101,10 @@ impl SendHalf {
         }
         let written = match self.stage {
             Stage::Head { from } => {
-                let (written, whole) = encode::request_head(head, from, output);
+                let (written, whole) = encode::request_head(head, traits, from, output);
                 self.stage = match whole {
                     true if self.expects => Stage::Continue { since: None },
-                    true => self.body_stage(),
+                    true => body_stage(traits.body),
                     false => Stage::Head { from: from.saturating_add(written) },
                 };
                 written
@@ -179,7 +172,6 @@ impl SendHalf {
             | Stage::Last { .. }
             | Stage::Done => return Err(Misuse::NotAskedFor),
         };
-        self.body_sent = self.body_sent.saturating_add(sent);
         Ok(sent)
     }
 
@@ -218,10 +210,10 @@ impl SendHalf {
     }
 
     /// Holds the body back no longer (RFC 9110 §10.1.1).
-    pub(crate) fn go_on(&mut self) {
+    pub(crate) fn go_on(&mut self, body: BodyLength) {
         self.expects = false;
         if matches!(self.stage, Stage::Continue { .. }) {
-            self.stage = self.body_stage();
+            self.stage = body_stage(body);
         }
     }
 
@@ -233,12 +225,13 @@ impl SendHalf {
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done) && self.encoded == 0
     }
+}
 
-    fn body_stage(&self) -> Stage {
-        match self.body {
-            BodyLength::None | BodyLength::Known(0) => Stage::Done,
-            BodyLength::Known(left) => Stage::Sized { left },
-            BodyLength::Unknown => Stage::Source,
-        }
+/// Where sending goes on behind the head.
+fn body_stage(body: BodyLength) -> Stage {
+    match body {
+        BodyLength::None | BodyLength::Known(0) => Stage::Done,
+        BodyLength::Known(left) => Stage::Sized { left },
+        BodyLength::Unknown => Stage::Source,
     }
 }

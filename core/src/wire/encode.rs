@@ -1,6 +1,6 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
-use crate::request::{BodyLength, Field, Known, Request};
+use crate::request::{BodyLength, Field, Known, Request, RequestTraits};
 use crate::url::Url;
 use crate::wire::cursor::Cursor;
 
@@ -26,15 +26,18 @@ impl<'a> RequestHead<'a> {
 
 /// Writes the bytes `from..` of the head into `output`, as far as there is room. Returns the number
 /// of bytes written and whether the head ends with them.
+///
+/// `traits` are the request's own, or what redirects have made of them.
 pub(crate) fn request_head(
     head: &RequestHead<'_>,
+    traits: &RequestTraits,
     from: usize,
     output: &mut [u8],
 ) -> (usize, bool) {
     let request = head.request;
-    let traits = request.traits();
+    let method = if traits.is_rewritten { "GET" } else { request.method() };
     let mut out = Cursor::new(output, from);
-    out.put(request.method().as_bytes());
+    out.put(method.as_bytes());
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
     let target = head.target.path_and_query().as_bytes();
     out.put(if target.first() == Some(&b'/') { b" " } else { b" /" });
@@ -48,15 +51,17 @@ pub(crate) fn request_head(
         out.put(b"\r\n");
     }
     for field in request.fields() {
-        put_field(&mut out, field);
+        if traits.sends(field.known()) {
+            put_field(&mut out, field);
+        }
     }
     for field in head.added {
-        if matches!(field.known(), Known::Other | Known::ContentType) {
+        if is_addable(field.known()) {
             put_field(&mut out, field);
         }
     }
     // RFC 9110 §8.6: a POST or the like without a body says so.
-    let says_zero = !matches!(request.method(), "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE");
+    let says_zero = !matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE");
     match traits.body {
         BodyLength::None if !says_zero || traits.has_length => {}
         BodyLength::None => out.put(b"Content-Length: 0\r\n"),
@@ -75,6 +80,21 @@ pub(crate) fn request_head(
     }
     out.put(b"\r\n");
     out.finish(from)
+}
+
+/// Whether an adapter may add such a field: framing and routing are not its to change.
+const fn is_addable(known: Known) -> bool {
+    match known {
+        Known::Other | Known::ContentType | Known::Content | Known::Credential | Known::Range => {
+            true
+        }
+        Known::Host
+        | Known::ContentLength
+        | Known::TransferEncoding
+        | Known::Connection
+        | Known::Expect
+        | Known::Upgrade => false,
+    }
 }
 
 fn put_field(out: &mut Cursor<'_>, field: &Field<'_>) {
@@ -119,7 +139,8 @@ mod tests {
     fn written(method: &str, url: &str, fields: &[Field<'_>], body: BodyLength) -> String {
         let request = Request::new(method, Url::parse(url).unwrap(), fields, body).unwrap();
         let mut output = [0; 1024];
-        let (length, whole) = request_head(&RequestHead::new(&request), 0, &mut output);
+        let (length, whole) =
+            request_head(&RequestHead::new(&request), &request.traits(), 0, &mut output);
         assert!(whole);
         String::from_utf8(output[..length].to_vec()).unwrap()
     }
@@ -171,7 +192,7 @@ mod tests {
         let added = [field!("Cookie", "a=b"), field!("Host", "x"), field!("Content-Length", "1")];
         let head = RequestHead { added: &added, ..RequestHead::new(&request) };
         let mut output = [0; 256];
-        let (length, _) = request_head(&head, 0, &mut output);
+        let (length, _) = request_head(&head, &request.traits(), 0, &mut output);
         assert_eq!(&output[..length], b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\n\r\n");
     }
 
@@ -187,12 +208,12 @@ mod tests {
         .unwrap();
         let head = RequestHead::new(&request);
         let mut whole = [0; 256];
-        let (length, _) = request_head(&head, 0, &mut whole);
+        let (length, _) = request_head(&head, &request.traits(), 0, &mut whole);
         for room in 1..=length {
             let (mut all, mut done) = (Vec::new(), false);
             while !done {
                 let mut output = vec![0; room];
-                let (written, end) = request_head(&head, all.len(), &mut output);
+                let (written, end) = request_head(&head, &request.traits(), all.len(), &mut output);
                 all.extend_from_slice(&output[..written]);
                 done = end;
             }

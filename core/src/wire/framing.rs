@@ -38,6 +38,8 @@ pub enum CloseReason {
     ExcessBytes,
     /// The response was complete before the request was sent.
     RequestUnfinished,
+    /// The task goes elsewhere, or asks again, and the rest of the body is not worth reading.
+    Unwanted,
     /// It was reused and turned out to be dead; the task goes on with a new one.
     Stale,
     /// The task failed or was cancelled.

@@ -1,0 +1,303 @@
+//! Looking into a head beyond its framing: redirects (RFC 9110 §15.4), and the ranges of resumed
+//! downloads (RFC 9110 §14, §15.3.7).
+
+use core::fmt;
+
+use super::output::{Release, Wish};
+use super::question::Question;
+use super::{Phase, Task, TaskKind, Then};
+use crate::error::{Error, Misuse, PeerError, RedirectError};
+use crate::limits;
+use crate::request::Request;
+use crate::response::ResponseHead;
+use crate::resume::{ResumeData, Verdict, judge};
+use crate::time::Instant;
+use crate::url::{ResolveError, Resolved, Url, UrlError};
+use crate::wire::framing::CloseReason;
+
+/// What is lent to [`Task::inspect`].
+#[derive(Debug)]
+pub struct Inspection<'a> {
+    /// The head that `handle_head` found, listed.
+    pub head: ResponseHead<'a>,
+    /// The current URL: that of the request, or of the last redirect.
+    pub target: Url<'a>,
+    /// Room for the URL of a redirect, which becomes the target with
+    /// [`Event::Redirected`](crate::Event::Redirected). Not the room in which `target` lies.
+    pub next: &'a mut [u8],
+    /// What the download goes on from, if `sends_range` said so.
+    pub resume: Option<&'a ResumeData<'a>>,
+}
+
+/// Why a head was not inspected. The call changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum InspectError {
+    /// It was not asked for.
+    Misuse(Misuse),
+    /// The URL of the redirect needs a buffer of so many bytes. Who has none tells so by
+    /// `handle_sink_failed(Some(Limit::TargetBuffer))`.
+    BufferTooSmall {
+        /// Bytes; at most [`limits::URL_BYTES`].
+        needed: usize,
+    },
+}
+
+impl fmt::Display for InspectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misuse(misuse) => misuse.fmt(f),
+            Self::BufferTooSmall { needed } => {
+                write!(f, "the URL of the redirect needs a buffer of {needed} bytes")
+            }
+        }
+    }
+}
+
+impl core::error::Error for InspectError {}
+
+/// What a task does with redirects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum RedirectPolicy {
+    /// Deliver them as any other response.
+    Deliver,
+    /// Follow them.
+    Follow {
+        /// The most that are followed; one more fails the task.
+        most: u8,
+        /// Whether one may lead from `https` to `http`.
+        allows_downgrade: bool,
+    },
+}
+
+impl Default for RedirectPolicy {
+    fn default() -> Self {
+        Self::Follow { most: limits::REDIRECTS, allows_downgrade: false }
+    }
+}
+
+/// Where a redirect leads.
+enum Location {
+    /// There is none: the response is the result.
+    Absent,
+    To(Resolved),
+    Refused(RedirectError),
+}
+
+impl Task {
+    /// Looks into the head of the response. Where it is a redirect that is, or may be, followed:
+    /// the URL that was written into `next`.
+    ///
+    /// # Errors
+    /// [`InspectError`]. A redirect that cannot be followed, and a status that was not asked for,
+    /// are no errors of this call: they end the task.
+    pub fn inspect(
+        &mut self,
+        now: Instant,
+        lent: Inspection<'_>,
+    ) -> Result<Option<Resolved>, InspectError> {
+        if !matches!(self.phase, Phase::Inspect) || self.due.blocks_input() {
+            return Err(InspectError::Misuse(Misuse::NotAskedFor));
+        }
+        let status = self.transfer.status;
+        if self.may_follow(status) {
+            return match locate(&lent.head, lent.target, lent.next)? {
+                Location::Absent => {
+                    self.deliver_or_judge(now, &lent);
+                    Ok(None)
+                }
+                Location::Refused(why) => {
+                    self.fail(Error::Redirect(why));
+                    Ok(None)
+                }
+                Location::To(resolved) => {
+                    let next = lent.next.get(..resolved.length).unwrap_or_default();
+                    let next = core::str::from_utf8(next).unwrap_or("");
+                    let to = Url::from_parts(next, resolved.parts);
+                    Ok(self.redirect(lent.target, to).then_some(resolved))
+                }
+            };
+        }
+        self.deliver_or_judge(now, &lent);
+        Ok(None)
+    }
+
+    /// Whether a response of this status may be a redirect that is followed. 300 needs a choice,
+    /// 304 is about a cache, 305 and 306 are gone (RFC 9110 §15.4): these are delivered.
+    pub(super) const fn may_follow(&self, status: u16) -> bool {
+        matches!(self.redirect_policy, RedirectPolicy::Follow { .. })
+            && matches!(status, 301 | 302 | 303 | 307 | 308)
+    }
+
+    /// Decides on a redirect from `from` to `to`. `false`: it is not followed.
+    fn redirect(&mut self, from: Url<'_>, to: Url<'_>) -> bool {
+        let RedirectPolicy::Follow { most, allows_downgrade } = self.redirect_policy else {
+            return false;
+        };
+        let refused = if self.redirects >= most {
+            Some(RedirectError::TooMany)
+        } else if from.scheme().is_secure() && !to.scheme().is_secure() && !allows_downgrade {
+            Some(RedirectError::Downgrade)
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            self.fail(Error::Redirect(why));
+            return false;
+        }
+        self.leaves_origin = !from.same_origin(&to);
+        if self.asks.redirect {
+            self.ask(Question::Redirect);
+        } else {
+            self.follow();
+        }
+        true
+    }
+
+    /// Follows the redirect: the next hop's request differs as RFC 9110 §15.4 and the fetch
+    /// standard have it.
+    pub(super) fn follow(&mut self) {
+        let status = self.transfer.status;
+        let becomes_get = match status {
+            // Only POST, as everybody does; RFC 9110 §15.4.2 and §15.4.3 allow it.
+            301 | 302 => self.request.is_post,
+            // HEAD stays HEAD (RFC 9110 §15.4.4).
+            303 => !self.request.is_head,
+            _ => false,
+        };
+        if becomes_get {
+            self.request.become_get();
+        }
+        if self.leaves_origin {
+            self.request.go_elsewhere();
+        }
+        self.go_on_elsewhere(status);
+    }
+
+    /// Follows the redirect with a request of the host's own.
+    pub(super) fn follow_with(&mut self, request: &Request<'_>) {
+        self.request = request.traits();
+        self.go_on_elsewhere(self.transfer.status);
+    }
+
+    fn go_on_elsewhere(&mut self, status: u16) {
+        self.redirects = self.redirects.saturating_add(1);
+        self.stale_retries = 0;
+        self.due.redirected = status;
+        self.discard(Then::Connect);
+    }
+
+    /// Reads what is left of the body, if that is little, so that the connection can be used
+    /// again.
+    fn discard(&mut self, then: Then) {
+        self.transfer.stop_sending();
+        let left = limits::REDIRECT_BODY_BYTES;
+        if self.transfer.receive.is_done() {
+            self.end_discard(then, None);
+        } else if self.transfer.closes.is_none() && self.transfer.receive.is_within(left) {
+            self.set_phase(Phase::Discard { left, then });
+        } else {
+            self.end_discard(then, Some(CloseReason::Unwanted));
+        }
+    }
+
+    /// Enough was discarded: the connection is closed for `reason`, if there is one.
+    pub(super) fn end_discard(&mut self, then: Then, reason: Option<CloseReason>) {
+        self.transfer.add_reason(reason);
+        self.release(match self.transfer.closes {
+            Some(reason) => Release::Close(reason),
+            None => Release::Reuse,
+        });
+        match then {
+            Then::Connect => self.reconnect(Wish::Any),
+            Then::Finish => self.set_phase(Phase::Finish),
+        }
+    }
+
+    /// The response is the result: not a redirect that is followed.
+    fn deliver_or_judge(&mut self, now: Instant, lent: &Inspection<'_>) {
+        match lent.resume.filter(|_| self.sends_range) {
+            Some(resume) => self.judge(resume, &lent.head),
+            None => self.deliver(),
+        }
+        self.deadlines.resume(now);
+    }
+
+    /// The user gets the response, unless only success will do.
+    pub(super) fn deliver(&mut self) {
+        let status = self.transfer.status;
+        self.due.response = status;
+        if self.requires_success && !matches!(status, 200..=299) {
+            return self.fail(Error::Status(status));
+        }
+        let is_part = status == 206 && !self.request.has_range && !self.is_resumed;
+        if is_part && self.kind == TaskKind::Download {
+            return self.fail(Error::Peer(PeerError::UnaskedRange));
+        }
+        if self.asks.disposition {
+            self.ask(Question::Disposition);
+        }
+        self.set_phase(Phase::Exchange);
+        if self.transfer.receive.is_done() {
+            self.end_message(false);
+        }
+    }
+
+    /// The response to a request for the rest.
+    fn judge(&mut self, resume: &ResumeData<'_>, head: &ResponseHead<'_>) {
+        match judge(resume, head) {
+            Verdict::Append { total: Some(total), .. } => {
+                self.counts.resume_at(resume.received(), total);
+                self.is_resumed = true;
+                self.due.resumed = true;
+                self.deliver();
+            }
+            Verdict::Replace => self.deliver(),
+            Verdict::Done => {
+                self.counts.resume_at(resume.received(), resume.received());
+                self.due.response = self.transfer.status;
+                self.due.resumed = true;
+                self.discard(Then::Finish);
+            }
+            // Without a total nobody could tell when all is there.
+            Verdict::Append { total: None, .. } | Verdict::Again => {
+                self.sends_range = false;
+                self.discard(Then::Connect);
+            }
+            Verdict::Other => {
+                // What is stored is worth more than an error page.
+                self.due.response = self.transfer.status;
+                self.fail(Error::Status(self.transfer.status));
+            }
+        }
+    }
+}
+
+fn locate(
+    head: &ResponseHead<'_>,
+    target: Url<'_>,
+    next: &mut [u8],
+) -> Result<Location, InspectError> {
+    let mut locations = head.values("location");
+    let Some(location) = locations.next() else {
+        return Ok(Location::Absent);
+    };
+    // Two that differ: each part of a chain of proxies may believe another one.
+    if locations.any(|other| other != location) {
+        return Ok(Location::Refused(RedirectError::Location));
+    }
+    Ok(match target.resolve(location, next) {
+        Ok(resolved) if Url::from_parts("", resolved.parts).scheme().is_http() => {
+            Location::To(resolved)
+        }
+        Ok(_) | Err(ResolveError::Url(UrlError::UnsupportedScheme)) => {
+            Location::Refused(RedirectError::Scheme)
+        }
+        Err(ResolveError::Url(_)) => Location::Refused(RedirectError::Location),
+        Err(ResolveError::BufferTooSmall { needed }) => {
+            return Err(InspectError::BufferTooSmall { needed });
+        }
+    })
+}
