@@ -140,7 +140,7 @@ pub use task::state::{TaskState, Trigger, next};
 pub use task::{Advance, Broken, Progress, Task, TaskKind, TaskOptions};
 pub use time::Instant;
 pub use transfer::{Io, Receive, Send};
-pub use url::{Scheme, Url, UrlError, UrlParts};
+pub use url::{ResolveError, Resolved, Scheme, Url, UrlError, UrlParts};
 pub use wire::chunked::{ChunkedDecoder, Decoded, Run};
 pub use wire::encode::RequestHead;
 pub use wire::framing::{CloseReason, Framing};

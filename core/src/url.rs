@@ -1,6 +1,10 @@
 //! Splitting a URL without copying it (RFC 3986 §3, as narrowed by RFC 9110 §4.2).
 
+mod resolve;
+
 use core::fmt;
+
+pub use resolve::{ResolveError, Resolved};
 
 use crate::limits;
 
@@ -181,6 +185,12 @@ impl<'a> Url<'a> {
         self.piece(self.parts.path_start, self.parts.query_end)
     }
 
+    /// The fragment, without its `#`. It is for the caller alone and never sent (RFC 9110 §4.2.5).
+    #[must_use]
+    pub fn fragment(&self) -> Option<&'a str> {
+        self.text.get(usize::from(self.parts.query_end)..)?.strip_prefix('#')
+    }
+
     /// Whether `other` has the same scheme, host and port (RFC 9110 §4.3.1).
     #[must_use]
     pub fn same_origin(&self, other: &Url<'_>) -> bool {
@@ -207,37 +217,33 @@ impl UrlParts {
     /// # Errors
     /// What is wrong with the text, see [`UrlError`].
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let bytes = text.as_bytes();
+        Self::parse_bytes(text.as_bytes())
+    }
+
+    fn parse_bytes(bytes: &[u8]) -> Result<Self, UrlError> {
         if bytes.len() > limits::URL_BYTES {
             return Err(UrlError::TooLong);
         }
         // Visible ASCII only: anything else must be percent-encoded (RFC 3986 §2).
-        if bytes.iter().any(|byte| !byte.is_ascii_graphic()) {
+        if !bytes.iter().all(u8::is_ascii_graphic) {
             return Err(UrlError::Character);
         }
         let (scheme, authority_start) = split_scheme(bytes)?;
-        let after = bytes.get(authority_start..).unwrap_or_default();
-        let length = position(after, |b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(after.len());
-        let (authority, tail) = after.split_at_checked(length).unwrap_or((after, &[]));
-        let user = authority.iter().rposition(|b| *b == b'@').map_or(0, |at| at.saturating_add(1));
-        let host_port = authority.get(user..).unwrap_or_default();
-        let host_length = split_host(host_port)?;
-        let (port, port_length) = split_port(host_port.get(host_length..), scheme)?;
-        let query = position(tail, |b| b == b'#').unwrap_or(tail.len());
+        let (authority, tail) = cut(bytes.get(authority_start..).unwrap_or_default(), b"/?#");
+        let (path_and_query, _fragment) = cut(tail, b"#");
+        let found = split_authority(authority, scheme)?;
 
-        let host_start = authority_start.saturating_add(user);
-        let host_end = host_start.saturating_add(host_length);
-        let path_start = authority_start.saturating_add(length);
+        let path_start = authority_start.saturating_add(authority.len());
         // Below URL_BYTES, so that `offset` loses nothing.
         Ok(Self {
             scheme,
             user_start: offset(authority_start),
-            host_start: offset(host_start),
-            host_end: offset(host_end),
-            authority_end: offset(host_end.saturating_add(port_length)),
-            port,
+            host_start: offset(authority_start.saturating_add(found.host_start)),
+            host_end: offset(authority_start.saturating_add(found.host_end)),
+            authority_end: offset(authority_start.saturating_add(found.end)),
+            port: found.port,
             path_start: offset(path_start),
-            query_end: offset(path_start.saturating_add(query)),
+            query_end: offset(path_start.saturating_add(path_and_query.len())),
         })
     }
 }
@@ -251,25 +257,55 @@ fn position(bytes: &[u8], mut found: impl FnMut(u8) -> bool) -> Option<usize> {
     bytes.iter().position(|byte| found(*byte))
 }
 
+/// `bytes` up to the first of `stops`, and the rest from there on.
+fn cut<'a>(bytes: &'a [u8], stops: &[u8]) -> (&'a [u8], &'a [u8]) {
+    let at = position(bytes, |byte| stops.contains(&byte)).unwrap_or(bytes.len());
+    bytes.split_at_checked(at).unwrap_or((bytes, &[]))
+}
+
+/// What may be a scheme at the front of `bytes`, and the rest (RFC 3986 §3.1).
+fn cut_scheme(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = position(bytes, |byte| !(byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)));
+    bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]))
+}
+
+fn known_scheme(name: &[u8]) -> Option<Scheme> {
+    const KNOWN: [(&[u8], Scheme); 4] = [
+        (b"http", Scheme::Http),
+        (b"https", Scheme::Https),
+        (b"ws", Scheme::Ws),
+        (b"wss", Scheme::Wss),
+    ];
+    KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, scheme)| *scheme)
+}
+
 /// The scheme and where the authority begins.
 fn split_scheme(bytes: &[u8]) -> Result<(Scheme, usize), UrlError> {
-    const KNOWN: [(&[u8], Scheme); 4] = [
-        (b"http://", Scheme::Http),
-        (b"https://", Scheme::Https),
-        (b"ws://", Scheme::Ws),
-        (b"wss://", Scheme::Wss),
-    ];
-    for (prefix, scheme) in KNOWN {
-        if bytes.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
-            return Ok((scheme, prefix.len()));
-        }
+    let (name, rest) = cut_scheme(bytes);
+    if name.is_empty() || !rest.starts_with(b"://") {
+        return Err(UrlError::NoScheme);
     }
-    let named = position(bytes, |b| !(b.is_ascii_alphanumeric() || b"+-.".contains(&b)));
-    let rest = named.and_then(|at| bytes.get(at..)).unwrap_or_default();
-    match rest {
-        [b':', b'/', b'/', ..] if named != Some(0) => Err(UrlError::UnsupportedScheme),
-        _ => Err(UrlError::NoScheme),
-    }
+    let scheme = known_scheme(name).ok_or(UrlError::UnsupportedScheme)?;
+    Ok((scheme, name.len().saturating_add(3)))
+}
+
+/// What was found in an authority, counted from its start.
+struct Authority {
+    host_start: usize,
+    host_end: usize,
+    /// End of what `Host` takes, see [`UrlParts::authority_end`].
+    end: usize,
+    port: u16,
+}
+
+/// Splits `[user@]host[:port]` and checks it (RFC 3986 §3.2).
+fn split_authority(authority: &[u8], scheme: Scheme) -> Result<Authority, UrlError> {
+    let user = authority.iter().rposition(|b| *b == b'@').map_or(0, |at| at.saturating_add(1));
+    let host_port = authority.get(user..).unwrap_or_default();
+    let host_length = split_host(host_port)?;
+    let (port, port_length) = split_port(host_port.get(host_length..), scheme)?;
+    let host_end = user.saturating_add(host_length);
+    Ok(Authority { host_start: user, host_end, end: host_end.saturating_add(port_length), port })
 }
 
 /// The length of the host at the front of `host_port`, brackets included (RFC 3986 §3.2.2).
