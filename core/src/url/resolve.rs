@@ -66,8 +66,9 @@ impl Url<'_> {
     ///
     /// Servers do send spaces and bytes that are not ASCII. In path, query and fragment they are
     /// percent-encoded, byte by byte. What is percent-encoded already stays as it is, and so does
-    /// every visible character, be it allowed there or not. In particular `\` is no `/`: this
-    /// follows RFC 3986 and not the URL Standard of browsers, so that a path never becomes a host.
+    /// every visible character, be it allowed there or not. In particular `\` is no `/`: it is
+    /// none in RFC 3986 §3.3, and only the URL Standard of browsers takes it for one. So what
+    /// others on the way read as a path never becomes a host here.
     ///
     /// # Errors
     /// The reference is judged first: an [`UrlError`] does not depend on the buffer.

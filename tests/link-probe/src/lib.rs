@@ -15,8 +15,8 @@ use core::panic::PanicInfo;
 use sortie_core::session::Pool;
 use sortie_core::{
     BodyLength, Broken, ByteCounts, ChunkedDecoder, Error, Field, Instant, Limit, Misuse, Output,
-    Progress, Request, RequestError, RequestHead, ResponseHead, Run, Scheme, Slot, Task,
-    TaskOptions, TaskState, Transport, Trigger, Url, UrlError, UrlParts, Wish,
+    Progress, Request, RequestError, RequestHead, ResolveError, ResponseHead, Run, Scheme, Slot,
+    Task, TaskOptions, TaskState, Transport, Trigger, Url, UrlError, UrlParts, Wish,
 };
 
 /// An argument of every kind. Nobody makes one: the image is linked and never run.
@@ -59,6 +59,7 @@ pub struct Arguments<'a> {
     misuse: Misuse,
     request_error: RequestError,
     url_error: UrlError,
+    resolve_error: ResolveError,
 }
 
 /// Makes one call: with arguments that may have become anything since the call before, and a

@@ -31,6 +31,8 @@ fn url(with: &mut Arguments<'_>) {
     call!(with, Url::authority(&with.url));
     call!(with, Url::user_info(&with.url));
     call!(with, Url::path_and_query(&with.url));
+    call!(with, Url::fragment(&with.url));
+    call!(with, Url::resolve(&with.url, with.input, with.bytes));
     call!(with, Url::same_origin(&with.url, &with.request.url()));
     call!(with, Scheme::default_port(with.scheme));
     call!(with, Scheme::is_secure(with.scheme));
@@ -99,6 +101,7 @@ fn formats(with: &mut Arguments<'_>) {
     call!(with, write!(Sink, "{}", with.misuse));
     call!(with, write!(Sink, "{}", with.request_error));
     call!(with, write!(Sink, "{}", with.url_error));
+    call!(with, write!(Sink, "{} {:?}", with.resolve_error, with.resolve_error));
     call!(with, write!(Sink, "{:?}", with.field));
     call!(with, write!(Sink, "{:?}", with.url));
 }

@@ -466,10 +466,14 @@ fn any_reference_resolves_as_by_the_book() {
     const START: [&str; 8] = ["", "", "", "", "//h", "https://u@h:1", "WS:", "x:"];
     let mut numbers = Numbers(2_463_534_242);
     let (mut resolved, mut wrong) = (0, 0);
-    for _ in 0..40_000 {
+    for _ in 0..20_000 {
         let path = numbers.text(&PATH, 7);
-        let slash = ["", "/"][usize::from(!path.is_empty())];
-        let base = encoded(&format!("http://a{slash}{path}{}", numbers.text(&TAIL, 2)));
+        // Without a path, a tail could run into the host.
+        let base = match numbers.text(&TAIL, 2) {
+            tail if path.is_empty() => format!("http://a?{tail}"),
+            tail => format!("http://a/{path}{tail}"),
+        };
+        let base = encoded(["http://a", &base][usize::from(numbers.below(20) > 0)]);
         let start = START[numbers.below(START.len())];
         let reference = format!("{start}{}{}", numbers.text(&PATH, 9), numbers.text(&TAIL, 3));
         let (from, to) = (Model::parse(&base), Model::parse(&reference));
@@ -497,5 +501,5 @@ fn any_reference_resolves_as_by_the_book() {
             }
         }
     }
-    assert!(resolved > 20_000 && wrong > 5_000, "{resolved} resolved, {wrong} refused");
+    assert!(resolved > 10_000 && wrong > 2_500, "{resolved} resolved, {wrong} refused");
 }
