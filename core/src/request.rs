@@ -350,21 +350,6 @@ impl RequestTraits {
         self.has_host = false;
     }
 
-    /// Whether a field of the caller's is still sent after the redirects so far.
-    pub(crate) const fn sends(&self, known: Known) -> bool {
-        match known {
-            Known::Credential | Known::Host => !self.is_elsewhere,
-            Known::ContentType | Known::ContentLength | Known::Content | Known::Expect => {
-                !self.is_rewritten
-            }
-            Known::TransferEncoding
-            | Known::Connection
-            | Known::Upgrade
-            | Known::Range
-            | Known::Other => true,
-        }
-    }
-
     /// A length that the caller wrote down must be the body's, and be written once
     /// (RFC 9110 §8.6).
     fn add_length(&mut self, value: &[u8]) -> Result<(), RequestError> {

@@ -332,8 +332,9 @@ fn split_host(host_port: &[u8]) -> Result<usize, UrlError> {
     }
     let length = position(host_port, |b| b == b':').unwrap_or(host_port.len());
     let host = host_port.get(..length).unwrap_or_default();
-    // unreserved, sub-delims and percent-encoding (RFC 3986 §3.2.2).
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(b);
+    // unreserved and sub-delims (RFC 3986 §3.2.2). Nobody decodes percent-encoding in a host, so
+    // that it could only be the name of nothing.
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(b);
     match host {
         [] => Err(UrlError::NoHost),
         _ if !host.iter().all(allowed) => Err(UrlError::Host),

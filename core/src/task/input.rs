@@ -333,9 +333,12 @@ impl Task {
     /// What was received cannot be stored: the task fails, with `why` where a limit was met.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless a response is being received, inspected or committed.
+    /// [`Misuse::NotAskedFor`] before there is a connection, and after everything is committed.
     pub fn handle_sink_failed(&mut self, why: Option<Limit>) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Exchange | Phase::Inspect | Phase::Finish) {
+        if !matches!(
+            self.phase,
+            Phase::Prepare | Phase::Exchange | Phase::Inspect | Phase::Finish
+        ) {
             return Err(Misuse::NotAskedFor);
         }
         self.fail(why.map_or(Error::Sink, Error::Limit));

@@ -10,7 +10,8 @@ pub(crate) mod question;
 pub(crate) mod state;
 
 pub use input::{Advance, Broken};
-pub use inspect::{InspectError, Inspection, RedirectPolicy};
+pub(crate) use inspect::keeps;
+pub use inspect::{InspectError, Inspection, RedirectPolicy, Rewrite};
 pub use progress::Progress;
 pub use question::{Answer, Asks, Question, Token};
 
@@ -92,7 +93,8 @@ impl Default for TaskOptions {
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
 ///   [`pending_question`](Self::pending_question);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
-///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin);
+///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
+///   [`set_resuming`](Self::set_resuming);
 /// - input, `handle_*`, and [`encode`](Self::encode), which fills a lent buffer;
 /// - output: [`poll_output`](Self::poll_output).
 ///
@@ -262,6 +264,17 @@ impl Task {
     pub fn set_earliest_begin(&mut self, at: Instant) {
         if matches!(self.phase, Phase::Created | Phase::Delayed) {
             self.not_before = at;
+        }
+    }
+
+    /// Goes on from what is stored, or not, from the next head on; see
+    /// [`TaskOptions::is_resuming`]. Changes nothing once that head is being sent.
+    pub fn set_resuming(&mut self, is_resuming: bool) {
+        if matches!(
+            self.phase,
+            Phase::Created | Phase::Delayed | Phase::Connect(_) | Phase::Prepare
+        ) {
+            self.sends_range = is_resuming;
         }
     }
 
