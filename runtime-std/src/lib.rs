@@ -41,6 +41,7 @@ mod connection;
 mod driver;
 mod error;
 mod exchange;
+mod progress;
 mod request;
 mod response;
 mod ride;
@@ -56,11 +57,12 @@ pub mod internals;
 
 pub use body::Body;
 pub use error::{Error, ErrorKind};
+pub use progress::{Progress, ProgressError, ProgressReporting};
 pub use request::Request;
 pub use response::Response;
 pub use session::{Session, SessionBuilder};
 pub use sortie_core as core;
-pub use sortie_core::{ByteCounts, Progress, ResponseHead, TaskState};
+pub use sortie_core::{ByteCounts, Progress as ProgressValue, ResponseHead, TaskState};
 pub use task::{Task, TaskFuture};
 
 /// The examples of the README, compiled.

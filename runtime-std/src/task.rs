@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{ByteCounts, Misuse, Progress, TaskState};
+use sortie_core::{ByteCounts, Misuse, Progress as ProgressValue, TaskState};
 
 use crate::error::Error;
 use crate::request::Request;
@@ -83,7 +83,7 @@ impl Task {
 
     /// Progress of sending and receiving together, as of now.
     #[must_use]
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ProgressValue {
         self.seated.shared.core().progress()
     }
 
