@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use futures_io::AsyncRead;
 
 use crate::error::Error;
-use crate::ride::Ride;
+use crate::ride::{Ride, Until};
 use crate::task::Task;
 use crate::world::System;
 
@@ -19,11 +19,13 @@ use crate::world::System;
 pub struct Body {
     ride: Ride<System>,
     is_ended: bool,
+    /// Content that is given whole, and how much of it was read.
+    whole: Option<(Vec<u8>, usize)>,
 }
 
 impl Body {
-    pub(crate) fn new(ride: Ride<System>) -> Self {
-        Self { ride, is_ended: false }
+    pub(crate) const fn new(ride: Ride<System>) -> Self {
+        Self { ride, is_ended: false, whole: None }
     }
 
     /// The task that the content belongs to.
@@ -54,9 +56,31 @@ impl Body {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let result = ready!(self.ride.poll_content(cx, buffer));
+        let result = match self.ride.seated.shared.hints().prefers_whole || self.whole.is_some() {
+            true => ready!(self.poll_whole(cx, buffer)),
+            false => ready!(self.ride.poll_content(cx, buffer)),
+        };
         self.is_ended = !matches!(result, Ok(1..));
         Poll::Ready(result)
+    }
+}
+
+impl Body {
+    /// Content is wanted once it is whole.
+    fn poll_whole(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, Error>> {
+        ready!(self.ride.poll_until(cx, Until::Complete));
+        if let Some(Err(why)) = &self.ride.seated.seat().outcome {
+            return Poll::Ready(Err(why.clone()));
+        }
+        let (content, read) = self.whole.get_or_insert_with(|| (self.ride.take_gathered(), 0));
+        let count = buffer.len().min(content.len() - *read);
+        buffer[..count].copy_from_slice(&content[*read..*read + count]);
+        *read += count;
+        Poll::Ready(Ok(count))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{Instant, Transport, Wish};
+use sortie_core::{Instant, Transport, Url, Wish};
 
 use crate::connection::{Connection, Taken};
 use crate::shared::Shared;
@@ -29,10 +29,10 @@ impl<W: World> Attempt<W> {
     pub(crate) fn begin(
         cx: &Context<'_>,
         shared: &Shared<W>,
+        url: Url<'_>,
         now: Instant,
         wish: Wish,
     ) -> Begun<W> {
-        let url = shared.request.target();
         match shared.session.connections.take(now, wish, url, cx.waker()) {
             Taken::Wait => Begun::Wait,
             Taken::Idle(connection) => Begun::Idle(connection),
@@ -49,11 +49,12 @@ impl<W: World> Attempt<W> {
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
+        url: Url<'_>,
     ) -> Poll<Result<Box<Connection<W>>, Transport>> {
         let result = ready!(self.future.as_mut().poll(cx));
         Poll::Ready(match result {
             Ok(stream) => {
-                let endpoint = Endpoint::of(shared.request.target());
+                let endpoint = Endpoint::of(url);
                 Ok(Connection::new(self.slot, endpoint, stream, &shared.session.world))
             }
             Err(why) => {

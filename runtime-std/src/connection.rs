@@ -189,6 +189,18 @@ impl<W: World> Connections<W> {
         Self::wake(shared);
     }
 
+    /// Closes the connections that no task has.
+    pub(crate) fn flush(&self) {
+        let idle: Vec<_> = {
+            let mut shared = self.lock();
+            let slots = 0..shared.idle.len();
+            slots.filter_map(|slot| shared.take_idle(slot)).collect()
+        };
+        for connection in idle {
+            self.free(connection.slot);
+        }
+    }
+
     fn wake(mut shared: MutexGuard<'_, Shared<W>>) {
         if shared.waiting.is_empty() {
             return;

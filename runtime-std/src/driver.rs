@@ -7,16 +7,33 @@ use sortie_core::{CloseReason, Event, Instant, Output, Receive, Wish};
 
 use crate::connect::{Attempt, Begun};
 use crate::connection::Connection;
-use crate::exchange::{poll_body, poll_head, poll_send};
-use crate::response::Response;
+use crate::exchange::{Outgoing, poll_body, poll_discard, poll_head, poll_send};
+use crate::hop::Hop;
+use crate::metrics::{Moment, Recorder};
 use crate::shared::{Shared, tell};
+use crate::response::Response;
+use crate::source::Source;
 use crate::world::{Timer, World};
 
 /// The adapter's side of a task: what the core asks for is done here.
 pub(crate) struct Driver<W: World> {
     connection: Option<Box<Connection<W>>>,
     connecting: Option<Attempt<W>>,
-    pub(crate) response: Option<Response>,
+    pub(crate) hop: Hop,
+    pub(crate) source: Source,
+    /// What is told beyond content and the end.
+    pub(crate) tells: Tells,
+    /// Present where somebody wants to have metrics.
+    pub(crate) recorder: Option<Box<Recorder>>,
+}
+
+/// What the driver stops for, beside content, events and the end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tells {
+    /// [`Turn::Prepare`]: there is a file to be opened before anything is sent.
+    pub(crate) prepare: bool,
+    /// [`Turn::Sent`]: somebody watches what is sent.
+    pub(crate) sent: bool,
 }
 
 /// Why the driver returned.
@@ -25,17 +42,30 @@ pub(crate) struct Driver<W: World> {
 pub enum Turn {
     /// Content lies at the front of the buffer: so many bytes.
     Content(usize),
-    /// The head of the final response came.
-    Response,
-    /// An interim response came.
-    Informational(u16),
+    /// So many bytes of the body were sent.
+    Sent(u64),
+    /// A connection is there: before the head is sent, what it needs is to be made ready and
+    /// reported by `handle_prepared`.
+    Prepare,
+    /// Something happened, or is asked.
+    Event(Event),
+    /// Everything is received: it is to be committed and reported.
+    Finish,
     /// The task has ended.
     Complete(Result<(), sortie_core::Error>),
 }
 
+/// What came of moving bytes.
+enum Moved {
+    /// Something else is to be done now.
+    Nothing,
+    Content(usize),
+    Sent(u64),
+}
+
 impl<W: World> Driver<W> {
-    pub(crate) fn new() -> Self {
-        Self { connection: None, connecting: None, response: None }
+    pub(crate) fn new(hop: Hop, source: Source, tells: Tells) -> Self {
+        Self { connection: None, connecting: None, hop, source, tells, recorder: None }
     }
 
     /// Drives the task until there is something to tell, with `buffer` for content; while it is
@@ -53,27 +83,29 @@ impl<W: World> Driver<W> {
             let output = shared.core().poll_output();
             match output {
                 Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
+                Output::Prepare if self.tells.prepare => return Poll::Ready(Turn::Prepare),
                 Output::Prepare => tell(shared.core().handle_prepared(now)),
-                Output::Exchange => {
-                    let content = ready!(self.poll_exchange(cx, shared, now, buffer));
-                    if content > 0 {
-                        return Poll::Ready(Turn::Content(content));
-                    }
-                }
-                Output::Finish => tell(shared.core().handle_committed()),
-                Output::Wait => ready!(self.poll_wait(cx, shared, now)),
-                Output::Event(event) => match event {
-                    Event::InformationalResponse { status } => {
-                        return Poll::Ready(Turn::Informational(status));
-                    }
-                    Event::Response { .. } => return Poll::Ready(Turn::Response),
-                    _ => {}
+                Output::Exchange => match ready!(self.poll_exchange(cx, shared, now, buffer)) {
+                    Moved::Nothing => {}
+                    Moved::Content(count) => return Poll::Ready(Turn::Content(count)),
+                    Moved::Sent(count) => return Poll::Ready(Turn::Sent(count)),
                 },
+                Output::Inspect => self.hop.inspect(shared, now),
+                Output::Finish => return Poll::Ready(Turn::Finish),
+                Output::Wait => ready!(self.poll_wait(cx, shared, now)),
+                Output::Event(event) => {
+                    self.hop.note(shared, event);
+                    return Poll::Ready(Turn::Event(event));
+                }
                 Output::Close(reason) => {
+                    self.release(shared, now);
                     shared.session.world.released(Some(reason));
                     self.close(shared);
                 }
-                Output::Reuse => self.reuse(shared, now),
+                Output::Reuse => {
+                    self.release(shared, now);
+                    self.reuse(shared, now);
+                }
                 Output::Upgraded => {
                     // Nobody can ask for the connection yet: who asked by a field of the request
                     // gets the 101 and the end of it.
@@ -94,14 +126,16 @@ impl<W: World> Driver<W> {
         wish: Wish,
     ) -> Poll<()> {
         if self.connecting.is_none() {
-            match Attempt::begin(cx, shared, now, wish) {
+            match Attempt::begin(cx, shared, self.hop.target(), now, wish) {
                 Begun::Wait => return self.poll_wait(cx, shared, now),
                 Begun::Idle(connection) => {
                     self.connection = Some(connection);
+                    self.record(Moment::Reused, now);
                     tell(shared.core().handle_connected(now, true));
                     return Poll::Ready(());
                 }
                 Begun::Opening(attempt) => {
+                    self.record(Moment::Connecting, now);
                     tell(shared.core().handle_connecting(now));
                     self.connecting = Some(attempt);
                 }
@@ -110,7 +144,7 @@ impl<W: World> Driver<W> {
         let Some(attempt) = &mut self.connecting else {
             return Poll::Ready(());
         };
-        let Poll::Ready(result) = attempt.poll(cx, shared) else {
+        let Poll::Ready(result) = attempt.poll(cx, shared, self.hop.target()) else {
             let deadline = shared.core().deadline();
             return poll_deadline(cx, shared, now, &mut attempt.timer, deadline);
         };
@@ -118,6 +152,7 @@ impl<W: World> Driver<W> {
         let told = match result {
             Ok(connection) => {
                 self.connection = Some(connection);
+                self.record(Moment::Connected, now);
                 shared.core().handle_connected(now, false)
             }
             Err(why) => shared.core().handle_connect_failed(why),
@@ -126,40 +161,47 @@ impl<W: World> Driver<W> {
         Poll::Ready(())
     }
 
-    /// Moves bytes in both directions. Ready with the length of content, or with 0 when the core
-    /// has something else to say.
+    /// Moves bytes in both directions. Ready when the core has something else to say, or there is
+    /// something to tell.
     fn poll_exchange(
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Poll<usize> {
+    ) -> Poll<Moved> {
         let Some(connection) = self.connection.as_deref_mut() else {
-            return Poll::Ready(0);
+            return Poll::Ready(Moved::Nothing);
         };
         loop {
             let (io, deadline) = {
                 let core = shared.core();
                 if !core.still(Output::Exchange) {
-                    return Poll::Ready(0);
+                    return Poll::Ready(Moved::Nothing);
                 }
                 (core.io(buffer.len()), core.deadline())
             };
-            let sent = poll_send(cx, shared, now, connection, io.send);
+            let outgoing = Outgoing { hop: &self.hop, source: &mut self.source };
+            let sent = poll_send(cx, shared, now, connection, outgoing, io.send);
             let received = match io.receive {
                 Some(Receive::Body { max }) if max > 0 => {
                     poll_body(cx, shared, now, connection, &mut buffer[..max])
                 }
                 Some(Receive::Body { .. }) | None => Poll::Pending,
+                Some(Receive::Discard { max }) => poll_discard(cx, shared, now, connection, max),
                 Some(Receive::Head | Receive::HeadAgain) => {
                     let again = io.receive == Some(Receive::HeadAgain);
-                    poll_head(cx, shared, now, connection, again, &mut self.response)
+                    poll_head(cx, shared, now, connection, again, &mut self.hop)
                 }
             };
             match (sent, received) {
-                (_, Poll::Ready(content)) if content > 0 => return Poll::Ready(content),
-                (Poll::Ready(()), _) | (_, Poll::Ready(_)) => {}
+                (_, Poll::Ready(content)) if content > 0 => {
+                    return Poll::Ready(Moved::Content(content));
+                }
+                (Poll::Ready(count), _) if count > 0 && self.tells.sent => {
+                    return Poll::Ready(Moved::Sent(count));
+                }
+                (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
                     ready!(poll_deadline(cx, shared, now, &mut connection.timer, deadline));
                 }
@@ -167,8 +209,8 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// Waits for a command or the deadline. What is in flight is given up first: the core asks for
-    /// it again when it is wanted.
+    /// Waits for a command, an answer or the deadline. What is in flight is given up first: the
+    /// core asks for it again when it is wanted.
     fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, now: Instant) -> Poll<()> {
         let deadline = shared.core().deadline();
         if let Some(attempt) = self.connecting.take() {
@@ -182,6 +224,20 @@ impl<W: World> Driver<W> {
             timer.get_or_insert_with(|| shared.session.world.timer()),
             deadline,
         )
+    }
+
+    fn record(&mut self, moment: Moment, now: Instant) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(moment, now, self.hop.target().as_str());
+        }
+    }
+
+    /// An exchange is over, one way or the other.
+    fn release(&mut self, shared: &Shared<W>, now: Instant) {
+        if let Some(recorder) = &mut self.recorder {
+            let status = self.hop.response.as_ref().map(Response::status);
+            recorder.end(now, status, *shared.core().counts());
+        }
     }
 
     fn reuse(&mut self, shared: &Shared<W>, now: Instant) {

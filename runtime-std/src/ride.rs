@@ -1,47 +1,148 @@
-//! Who drives a task: one of those who await it, while the others wait for the seat.
+//! Who drives a task: one of those who await it, or the session's background while nobody does.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use sortie_core::ByteCounts;
+use sortie_core::{Event, Misuse};
 
+use crate::changes::TaskSnapshot;
+use crate::content::Content;
+use crate::delegate::{Listener, Told};
 use crate::driver::{Driver, Turn};
 use crate::error::{Error, ErrorKind};
+use crate::file::FileError;
 use crate::response::Response;
-use crate::shared::Shared;
+use crate::resume::ResumeData;
+use crate::shared::{Shared, tell};
+use crate::source::Failure;
 use crate::world::World;
 
 /// What it is if a task ended well and nobody has its response; it does not happen.
 const NO_RESPONSE: sortie_core::Error =
     sortie_core::Error::Transport(sortie_core::Transport::NoResponse);
 
-/// Content that is set aside at once for a length that a server names: it may lie.
-const TRUSTED_LENGTH: u64 = 64 * 1024;
-
-/// The most that one read of a growing content asks for.
-const LARGEST_READ: usize = 1024 * 1024;
-
 /// A task with its driver: one allocation for both.
 pub(crate) struct Seated<W: World> {
     pub(crate) shared: Shared<W>,
+    pub(crate) listener: Option<Box<dyn Listener<W>>>,
     seat: Mutex<Seat<W>>,
 }
 
+/// The driver's seat.
+pub(crate) struct Seat<W: World> {
+    pub(crate) driver: Driver<W>,
+    pub(crate) content: Content,
+    /// Who drives.
+    rider: Option<Rider>,
+    last_rider: u32,
+    /// The rider calls the user's code, with the seat unlocked: nobody takes it over now.
+    is_calling: bool,
+    /// A ride in the background drives, or waits to.
+    has_background: bool,
+    waiting: Vec<Waker>,
+    /// Where the session lists the task, once it has begun.
+    place: Option<usize>,
+    /// The core has ended the task; what is stored is being put in order.
+    ending: Option<sortie_core::Error>,
+    pub(crate) outcome: Option<Result<(), Error>>,
+    file_error: Option<FileError>,
+    /// The content was given to somebody.
+    is_told: bool,
+    /// The listener heard of the end.
+    is_heard: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rider {
+    number: u32,
+    is_background: bool,
+}
+
 impl<W: World> Seated<W> {
-    pub(crate) fn new(shared: Shared<W>) -> Arc<Self> {
+    pub(crate) fn new(
+        shared: Shared<W>,
+        driver: Driver<W>,
+        content: Content,
+        listener: Option<Box<dyn Listener<W>>>,
+    ) -> Arc<Self> {
         let seat = Seat {
-            driver: Driver::new(),
-            is_taken: false,
+            driver,
+            content,
+            rider: None,
+            last_rider: 0,
+            is_calling: false,
+            has_background: false,
             waiting: Vec::new(),
-            content: Content::default(),
+            place: None,
+            ending: None,
             outcome: None,
+            file_error: None,
             is_told: false,
+            is_heard: false,
         };
-        Arc::new(Self { shared, seat: Mutex::new(seat) })
+        Arc::new(Self { shared, listener, seat: Mutex::new(seat) })
     }
 
-    fn seat(&self) -> MutexGuard<'_, Seat<W>> {
+    pub(crate) fn seat(&self) -> MutexGuard<'_, Seat<W>> {
         self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resumes the task; somebody drives it from then on.
+    pub(crate) fn resume(self: &Arc<Self>) {
+        if !self.enter() {
+            return;
+        }
+        self.shared.resume();
+        self.drive();
+    }
+
+    /// Lists the task in its session. `false`: the session is closed and the task never began.
+    fn enter(self: &Arc<Self>) -> bool {
+        let mut seat = self.seat();
+        if seat.place.is_none() && self.shared.core().is_new() {
+            seat.place = self.shared.session.live.enter(self);
+            return seat.place.is_some();
+        }
+        true
+    }
+
+    /// Ends the task. What nobody drives is driven to its end.
+    pub(crate) fn cancel(self: &Arc<Self>) {
+        self.shared.cancel();
+        self.drive();
+    }
+
+    /// Puts a task in the background that nobody drives.
+    pub(crate) fn drive(self: &Arc<Self>) {
+        let mut seat = self.seat();
+        let is_idle = seat.rider.is_none() && !seat.has_background && seat.outcome.is_none();
+        if !is_idle || self.shared.core().is_new() {
+            return;
+        }
+        seat.has_background = true;
+        drop(seat);
+        let mut ride = Ride::background(self.clone());
+        self.shared.session.background.spawn(Box::pin(std::future::poll_fn(move |cx| {
+            ride.poll_until(cx, Until::Complete)
+        })));
+    }
+
+    pub(crate) fn snapshot(&self) -> TaskSnapshot {
+        let status = {
+            let seat = self.seat();
+            let hop = &seat.driver.hop;
+            hop.response.as_ref().filter(|_| hop.is_delivered).map(Response::status)
+        };
+        let priority = self.shared.hints().priority;
+        let core = self.shared.core();
+        TaskSnapshot {
+            state: core.state(),
+            counts: *core.counts(),
+            progress: core.progress(),
+            priority,
+            status,
+            redirect_count: core.redirect_count(),
+        }
     }
 }
 
@@ -50,63 +151,161 @@ impl<W: World> Drop for Seated<W> {
     fn drop(&mut self) {
         let seat = self.seat.get_mut().unwrap_or_else(PoisonError::into_inner);
         seat.driver.close(&self.shared);
-    }
-}
-
-/// The driver's seat: one of those who await drives, the others wait for it to be free.
-struct Seat<W: World> {
-    driver: Driver<W>,
-    is_taken: bool,
-    waiting: Vec<Waker>,
-    content: Content,
-    outcome: Option<Result<(), sortie_core::Error>>,
-    is_told: bool,
-}
-
-/// Content as it is gathered.
-#[derive(Default)]
-struct Content {
-    bytes: Vec<u8>,
-    filled: usize,
-}
-
-impl Content {
-    /// Room for more; none where no more can come.
-    fn room(&mut self, counts: &ByteCounts) -> &mut [u8] {
-        if self.filled == self.bytes.len() {
-            let expected =
-                counts.expected_to_receive.map(|all| all.saturating_sub(counts.received));
-            let grown = self.filled.clamp(4096, LARGEST_READ);
-            let more = match expected {
-                Some(0) => return &mut [],
-                Some(left) if left <= TRUSTED_LENGTH => usize::try_from(left).unwrap_or(grown),
-                Some(_) => grown.max(TRUSTED_LENGTH as usize),
-                None => grown,
-            };
-            self.bytes.resize(self.filled + more, 0);
+        if let (Some(place), None) = (seat.place, &seat.outcome) {
+            self.shared.session.left(place);
         }
-        &mut self.bytes[self.filled..]
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        self.bytes.truncate(self.filled);
-        std::mem::take(self).bytes
     }
 }
 
 impl<W: World> Seat<W> {
-    /// The task has ended: those who wait for the seat are told, whether the driver's future is
-    /// dropped or kept.
-    fn end(&mut self, result: Result<(), sortie_core::Error>) {
+    /// The error for what the core says, with the causes that the core does not know.
+    fn error(&mut self, why: sortie_core::Error, resume: Option<Vec<u8>>) -> Error {
+        use sortie_core::Error as Core;
+        let url = self.driver.hop.target().as_str().to_owned();
+        let error = match (why, self.file_error.take(), self.driver.source.failure()) {
+            (Core::Sink, Some(file), _) => Error::file(&url, file),
+            (Core::Source, _, Some(Failure::File(file))) => Error::file(&url, file),
+            (Core::Source, _, Some(Failure::Reader(cause))) => {
+                Error::new(ErrorKind::Task(why), &url, Some(cause))
+            }
+            _ => Error::new(ErrorKind::Task(why), &url, None),
+        };
+        error.with_resume_data(resume.and_then(|bytes| {
+            let destination = match &self.content {
+                Content::File(download) => download.destination(),
+                Content::Memory(_) => None,
+            };
+            ResumeData::new(bytes, destination?)
+        }))
+    }
+
+    /// The task has ended: those who wait for the seat are told.
+    fn end(&mut self, shared: &Shared<W>, result: Result<(), Error>) {
         self.outcome = Some(result);
+        if let Some(place) = self.place {
+            shared.session.left(place);
+        }
+        self.wake();
+    }
+
+    fn wake(&mut self) {
         std::mem::take(&mut self.waiting).into_iter().for_each(Waker::wake);
+    }
+
+    /// One turn of the driver, with what the content has room for.
+    fn poll_turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        until: &mut Goal<'_>,
+    ) -> Poll<Turn> {
+        let Self { driver, content, file_error, .. } = self;
+        if !driver.hop.is_delivered {
+            return driver.poll(cx, shared, &mut []);
+        }
+        match (until, content) {
+            (Goal::Response, _) => driver.poll(cx, shared, &mut []),
+            (Goal::Content(buffer), Content::Memory(_)) => driver.poll(cx, shared, buffer),
+            (_, Content::Memory(memory)) => {
+                let counts = *shared.core().counts();
+                driver.poll(cx, shared, memory.room(&counts))
+            }
+            (_, Content::File(download)) => match download.room(cx) {
+                Ok(room) => driver.poll(cx, shared, room),
+                Err(why) => {
+                    file_error.get_or_insert(why);
+                    tell(shared.core().handle_sink_failed(None));
+                    driver.poll(cx, shared, &mut [])
+                }
+            },
+        }
+    }
+
+    /// A connection is there: the file is opened before anything is sent.
+    fn prepare(&mut self, shared: &Shared<W>) {
+        if let Content::File(download) = &mut self.content {
+            match download.open() {
+                Ok(resume) => {
+                    shared.core().set_resuming(resume.is_some());
+                    self.driver.hop.resume = resume;
+                }
+                Err(why) => {
+                    self.file_error = Some(why);
+                    return tell(shared.core().handle_sink_failed(None));
+                }
+            }
+        }
+        self.driver.tells.prepare = false;
+        tell(shared.core().handle_prepared(shared.now()));
+    }
+
+    /// The head of the response is there: content begins, or begins again.
+    pub(crate) fn begin(&mut self, shared: &Shared<W>) {
+        let counts = *shared.core().counts();
+        match (&mut self.content, &self.driver.hop.response) {
+            (Content::File(download), Some(response)) => {
+                download.begin(response, counts.received, counts.expected_to_receive);
+            }
+            (Content::Memory(memory), _) => memory.clear(),
+            (Content::File(_), None) => {}
+        }
+    }
+
+    /// Content came, for whom it is gathered.
+    fn add(&mut self, shared: &Shared<W>, count: usize) {
+        match &mut self.content {
+            Content::Memory(memory) => {
+                memory.add(count);
+                if memory.is_over() {
+                    let why = Some(sortie_core::Limit::ContentBuffer);
+                    tell(shared.core().handle_sink_failed(why));
+                }
+            }
+            Content::File(download) => download.add(count),
+        }
+    }
+
+    /// Everything came: it is put where it belongs.
+    fn poll_commit(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
+        let committed = match &mut self.content {
+            Content::Memory(_) => Ok(()),
+            Content::File(download) => {
+                let length = shared.core().counts().received;
+                ready!(download.poll_commit(cx, length))
+            }
+        };
+        match committed {
+            Ok(()) => tell(shared.core().handle_committed()),
+            Err(why) => {
+                self.file_error = Some(why);
+                tell(shared.core().handle_sink_failed(None));
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// The core has ended the task: what is stored is put in order.
+    fn poll_ending(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
+        if let Some(why) = self.ending {
+            let resume = match &mut self.content {
+                Content::Memory(_) => None,
+                Content::File(download) => ready!(download.poll_keep(cx)),
+            };
+            let error = self.error(why, resume);
+            self.ending = None;
+            self.end(shared, Err(error));
+        }
+        Poll::Ready(())
     }
 }
 
 /// A hold on the driver's seat of a task. Dropping it lets another one drive.
 pub(crate) struct Ride<W: World> {
     pub(crate) seated: Arc<Seated<W>>,
-    is_driving: bool,
+    rider: Option<Rider>,
+    is_background: bool,
+    /// Nobody else may go on when it is dropped.
+    is_alone: bool,
 }
 
 /// What a ride is for.
@@ -116,25 +315,61 @@ pub(crate) enum Until {
     Complete,
 }
 
+/// As [`Until`], with the buffer of whoever reads.
+enum Goal<'a> {
+    Response,
+    Complete,
+    Content(&'a mut [u8]),
+}
+
 impl<W: World> Ride<W> {
-    pub(crate) fn new(seated: Arc<Seated<W>>) -> Self {
-        Self { seated, is_driving: false }
+    /// For whoever awaits a task: when it is dropped, the task goes on without it.
+    pub(crate) const fn new(seated: Arc<Seated<W>>) -> Self {
+        Self { seated, rider: None, is_background: false, is_alone: false }
+    }
+
+    /// For a one-liner, whose task nobody else has: when it is dropped, the task is cancelled.
+    pub(crate) const fn alone(seated: Arc<Seated<W>>) -> Self {
+        Self { seated, rider: None, is_background: false, is_alone: true }
+    }
+
+    const fn background(seated: Arc<Seated<W>>) -> Self {
+        Self { seated, rider: None, is_background: true, is_alone: false }
     }
 
     /// Takes the seat, or waits for it.
-    fn poll_seat(&mut self, cx: &Context<'_>) -> Poll<MutexGuard<'_, Seat<W>>> {
-        let mut seat = self.seated.seat();
-        if !self.is_driving {
-            if seat.is_taken && seat.outcome.is_none() {
-                if !seat.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    seat.waiting.push(cx.waker().clone());
-                }
-                return Poll::Pending;
+    fn poll_seat<'a>(
+        &mut self,
+        seated: &'a Arc<Seated<W>>,
+        cx: &Context<'_>,
+    ) -> Poll<MutexGuard<'a, Seat<W>>> {
+        let mut seat = seated.seat();
+        if self.rider.is_some() && seat.rider == self.rider || seat.outcome.is_some() {
+            return Poll::Ready(seat);
+        }
+        let is_free = match seat.rider {
+            None => true,
+            // Who awaits goes before the background.
+            Some(rider) => rider.is_background && !self.is_background && !seat.is_calling,
+        };
+        if !is_free {
+            if !seat.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                seat.waiting.push(cx.waker().clone());
             }
-            seat.is_taken = true;
-            self.is_driving = true;
-            if self.seated.shared.core().is_new() {
-                self.seated.shared.core().resume(self.seated.shared.now());
+            return Poll::Pending;
+        }
+        seat.last_rider = seat.last_rider.wrapping_add(1);
+        let rider = Rider { number: seat.last_rider, is_background: self.is_background };
+        seat.rider = Some(rider);
+        self.rider = Some(rider);
+        if seat.place.is_none() && seated.shared.core().is_new() {
+            seat.place = seated.shared.session.live.enter(seated);
+            match seat.place {
+                Some(_) => seated.shared.core().resume(seated.shared.now()),
+                None => {
+                    let url = seated.shared.request.url();
+                    seat.outcome = Some(Err(Error::new(ErrorKind::SessionInvalidated, url, None)));
+                }
             }
         }
         Poll::Ready(seat)
@@ -142,27 +377,11 @@ impl<W: World> Ride<W> {
 
     /// Drives until the response is there, or the task has ended; content is gathered.
     pub(crate) fn poll_until(&mut self, cx: &mut Context<'_>, until: Until) -> Poll<()> {
-        let seated = self.seated.clone();
-        let shared = &seated.shared;
-        let mut seat = ready!(self.poll_seat(cx));
-        loop {
-            let Seat { driver, content, outcome, .. } = &mut *seat;
-            if outcome.is_some() || until == Until::Response && driver.response.is_some() {
-                return Poll::Ready(());
-            }
-            let room = match until {
-                Until::Complete if driver.response.is_some() => {
-                    let counts = *shared.core().counts();
-                    content.room(&counts)
-                }
-                Until::Complete | Until::Response => &mut [],
-            };
-            match ready!(driver.poll(cx, shared, room)) {
-                Turn::Content(count) => content.filled += count,
-                Turn::Response | Turn::Informational(_) => {}
-                Turn::Complete(result) => seat.end(result),
-            }
-        }
+        let goal = match until {
+            Until::Response => Goal::Response,
+            Until::Complete => Goal::Complete,
+        };
+        self.poll_goal(cx, goal).map(|_| ())
     }
 
     /// Drives until content lies in `buffer`, which is not empty, or the task has ended: then 0.
@@ -171,44 +390,123 @@ impl<W: World> Ride<W> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, Error>> {
+        let count = ready!(self.poll_goal(cx, Goal::Content(buffer)));
+        if count > 0 {
+            return Poll::Ready(Ok(count));
+        }
+        Poll::Ready(match &self.seated.seat().outcome {
+            Some(Err(why)) => Err(why.clone()),
+            Some(Ok(())) | None => Ok(0),
+        })
+    }
+
+    fn poll_goal(&mut self, cx: &mut Context<'_>, mut goal: Goal<'_>) -> Poll<usize> {
         let seated = self.seated.clone();
         let shared = &seated.shared;
-        let mut seat = ready!(self.poll_seat(cx));
         loop {
-            let Seat { driver, outcome, .. } = &mut *seat;
-            match *outcome {
-                Some(Ok(())) => return Poll::Ready(Ok(0)),
-                Some(Err(why)) => return Poll::Ready(Err(shared.error(why))),
-                None => {}
+            let mut seat = ready!(self.poll_seat(&seated, cx));
+            ready!(seat.poll_ending(cx, shared));
+            if seat.outcome.is_some() {
+                Self::hear_end(&seated, seat);
+                return Poll::Ready(0);
             }
-            match ready!(driver.poll(cx, shared, buffer)) {
-                Turn::Content(count) => return Poll::Ready(Ok(count)),
-                Turn::Response | Turn::Informational(_) => {}
-                Turn::Complete(result) => seat.end(result),
+            if matches!(goal, Goal::Response) && seat.driver.hop.is_delivered {
+                return Poll::Ready(0);
             }
+            let Poll::Ready(turn) = seat.poll_turn(cx, shared, &mut goal) else {
+                shared.changed();
+                return Poll::Pending;
+            };
+            match turn {
+                Turn::Content(count) if matches!(goal, Goal::Content(_)) => {
+                    shared.changed();
+                    return Poll::Ready(count);
+                }
+                Turn::Content(count) => seat.add(shared, count),
+                Turn::Prepare => seat.prepare(shared),
+                Turn::Event(Event::Response { .. }) => seat.begin(shared),
+                Turn::Finish => ready!(seat.poll_commit(cx, shared)),
+                // It is told when what is stored is in order.
+                Turn::Complete(Ok(())) => seat.end(shared, Ok(())),
+                Turn::Complete(Err(why)) => seat.ending = Some(why),
+                Turn::Sent(_) | Turn::Event(_) => {}
+            }
+            if let Some(listener) = &seated.listener {
+                Self::tell(&seated, listener.as_ref(), seat, turn);
+            }
+            shared.changed();
         }
     }
 
-    /// Cancels the task and closes its connection, now: nobody will drive it to its end.
-    pub(crate) fn abandon(&self) {
+    /// Tells the user's code what happened, with the seat unlocked.
+    fn tell(
+        seated: &Arc<Seated<W>>,
+        listener: &dyn Listener<W>,
+        mut seat: MutexGuard<'_, Seat<W>>,
+        turn: Turn,
+    ) {
+        if let Some(told) = Told::of(seated, &mut seat, turn) {
+            seat.is_calling = true;
+            drop(seat);
+            listener.hear(seated, told);
+            let mut seat = seated.seat();
+            seat.is_calling = false;
+            seat.wake();
+        }
+    }
+
+    /// Tells the user's code the end, once.
+    fn hear_end(seated: &Arc<Seated<W>>, mut seat: MutexGuard<'_, Seat<W>>) {
+        let Some(listener) = &seated.listener else {
+            return;
+        };
+        if seat.is_heard {
+            return;
+        }
+        seat.is_heard = true;
+        let result = seat.outcome.clone().unwrap_or(Ok(()));
+        let metrics = seat.driver.recorder.take().map(|recorder| {
+            let core = seated.shared.core();
+            recorder.finish(seated.shared.now(), core.redirect_count())
+        });
+        drop(seat);
+        if let Some(metrics) = metrics {
+            listener.hear(seated, Told::Metrics(metrics));
+        }
+        listener.hear(seated, Told::Complete(result));
+    }
+
+    /// Cancels the task and closes its connection, now: nobody awaits it any more.
+    pub(crate) fn abandon(&mut self) {
         self.seated.shared.cancel();
-        self.seated.seat().driver.close(&self.seated.shared);
+        let mut cx = Context::from_waker(Waker::noop());
+        if self.poll_until(&mut cx, Until::Complete).is_pending() {
+            // A write is under way; somebody must see its end.
+            let mut seat = self.seated.seat();
+            if self.rider.is_some() && seat.rider == self.rider {
+                seat.rider = None;
+            }
+            drop(seat);
+            self.seated.drive();
+        }
     }
 
     /// The response and the content, once.
     pub(crate) fn outcome(&self) -> Result<(Response, Vec<u8>), Error> {
         let mut seat = self.seated.seat();
-        match seat.outcome {
-            Some(Err(why)) => Err(self.seated.shared.error(why)),
+        match &seat.outcome {
+            Some(Err(why)) => Err(why.clone()),
             Some(Ok(())) | None if seat.is_told => {
                 Err(Error::new(ErrorKind::ContentTaken, self.seated.shared.request.url(), None))
             }
             Some(Ok(())) | None => {
                 seat.is_told = true;
-                let content = seat.content.take();
-                let response = seat.driver.response.take();
-                let none = || self.seated.shared.error(NO_RESPONSE);
-                Ok((response.ok_or_else(none)?, content))
+                let content = match &mut seat.content {
+                    Content::Memory(memory) => memory.take(),
+                    Content::File(_) => Vec::new(),
+                };
+                let response = seat.driver.hop.response.clone();
+                Ok((response.ok_or_else(|| self.no_response())?, content))
             }
         }
     }
@@ -216,22 +514,57 @@ impl<W: World> Ride<W> {
     /// The head of the final response, as soon as it is there.
     pub(crate) fn response(&self) -> Result<Response, Error> {
         let seat = self.seated.seat();
-        match (&seat.driver.response, seat.outcome) {
-            (Some(response), _) => Ok(response.clone()),
-            (None, Some(Err(why))) => Err(self.seated.shared.error(why)),
-            (None, Some(Ok(())) | None) => Err(self.seated.shared.error(NO_RESPONSE)),
+        match (&seat.driver.hop.response, &seat.outcome) {
+            (Some(response), _) if seat.driver.hop.is_delivered => Ok(response.clone()),
+            (_, Some(Err(why))) => Err(why.clone()),
+            (_, Some(Ok(())) | None) => Err(self.no_response()),
+        }
+    }
+
+    fn no_response(&self) -> Error {
+        Error::new(ErrorKind::Task(NO_RESPONSE), self.seated.shared.request.url(), None)
+    }
+
+    /// Content that was gathered, taken as it is read.
+    pub(crate) fn take_gathered(&self) -> Vec<u8> {
+        match &mut self.seated.seat().content {
+            Content::Memory(memory) => memory.take(),
+            Content::File(_) => Vec::new(),
         }
     }
 }
 
 impl<W: World> Drop for Ride<W> {
     fn drop(&mut self) {
-        if self.is_driving {
-            let mut seat = self.seated.seat();
-            seat.is_taken = false;
-            let waiting = std::mem::take(&mut seat.waiting);
-            drop(seat);
-            waiting.into_iter().for_each(Waker::wake);
+        if self.is_alone && self.seated.seat().outcome.is_none() {
+            self.abandon();
         }
+        let mut seat = self.seated.seat();
+        if self.is_background {
+            seat.has_background = false;
+        }
+        if self.rider.is_some() && seat.rider == self.rider {
+            seat.rider = None;
+            seat.wake();
+        }
+        let goes_on = seat.outcome.is_none() && !self.is_background;
+        drop(seat);
+        if goes_on && self.rider.is_some() {
+            self.seated.drive();
+        }
+    }
+}
+
+impl<W: World> Shared<W> {
+    /// Suspends, for a progress handle: only if the task runs.
+    pub(crate) fn suspend_if_running(&self) -> Result<bool, Misuse> {
+        let mut core = self.core();
+        let runs = core.state() == sortie_core::TaskState::Running;
+        if runs {
+            core.suspend()?;
+        }
+        drop(core);
+        self.ring();
+        Ok(runs)
     }
 }

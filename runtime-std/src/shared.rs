@@ -6,8 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use atomic_waker::AtomicWaker;
 use sortie_core::{Instant, Misuse, TaskOptions};
 
+use crate::background::Background;
+use crate::changes::Watch;
 use crate::connection::Connections;
 use crate::error::{Error, ErrorKind};
+use crate::live::Live;
+use crate::priority::Priority;
+use crate::progress::Slot;
 use crate::request::Request;
 use crate::world::World;
 
@@ -15,23 +20,60 @@ use crate::world::World;
 pub(crate) struct SessionShared<W: World> {
     pub(crate) world: W,
     pub(crate) connections: Connections<W>,
+    pub(crate) background: Background,
+    pub(crate) live: Live<W>,
     options: TaskOptions,
     last_id: AtomicU64,
 }
 
 impl<W: World> SessionShared<W> {
-    pub(crate) fn new(world: W, options: TaskOptions) -> Arc<Self> {
+    pub(crate) fn new(world: W, options: TaskOptions, background: Background) -> Arc<Self> {
         let connections = Connections::new();
-        Arc::new(Self { world, connections, options, last_id: AtomicU64::new(0) })
+        Arc::new(Self {
+            world,
+            connections,
+            background,
+            live: Live::new(),
+            options,
+            last_id: AtomicU64::new(0),
+        })
     }
 
     pub(crate) const fn options(&self) -> TaskOptions {
         self.options
     }
 
+    /// A task that began has ended. With the last one of a closed session everything ends.
+    pub(crate) fn left(&self, place: usize) {
+        if self.live.leave(place) {
+            self.end();
+        }
+    }
+
+    /// Takes no new task; when those that began have ended, so does everything else.
+    pub(crate) fn close(&self) {
+        if self.live.close() {
+            self.end();
+        }
+    }
+
+    /// No thread and no connection is left.
+    fn end(&self) {
+        self.background.stop();
+        self.connections.flush();
+    }
+
     /// What a new, suspended task shares.
-    pub(crate) fn task(self: &Arc<Self>, request: Request) -> Result<Shared<W>, Error> {
-        let core = request.lend(|lent| sortie_core::Task::new(lent, self.options));
+    pub(crate) fn task(
+        self: &Arc<Self>,
+        request: Request,
+        options: TaskOptions,
+        hints: Hints,
+    ) -> Result<Shared<W>, Error> {
+        if !self.live.is_open() {
+            return Err(Error::new(ErrorKind::SessionInvalidated, request.url(), None));
+        }
+        let core = request.lend(|lent| sortie_core::Task::new(lent, options));
         let core = core.map_err(|why| Error::request(request.url(), why))?;
         Ok(Shared {
             id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
@@ -40,25 +82,46 @@ impl<W: World> SessionShared<W> {
             core: Mutex::new(core),
             bell: AtomicWaker::new(),
             idle_timer: Mutex::new(None),
+            hints: Mutex::new(hints),
+            watch: Watch::default(),
+            progress: Slot::new(),
         })
     }
+}
+
+/// What the user says about a task beside its request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hints {
+    pub(crate) description: Option<String>,
+    pub(crate) priority: Priority,
+    pub(crate) expects_to_send: Option<u64>,
+    pub(crate) expects_to_receive: Option<u64>,
+    pub(crate) prefers_whole: bool,
 }
 
 /// A task as its handles and its driver see it.
 pub(crate) struct Shared<W: World> {
     pub(crate) id: u64,
     pub(crate) session: Arc<SessionShared<W>>,
+    /// The original request.
     pub(crate) request: Request,
     core: Mutex<sortie_core::Task>,
     /// Rung by commands, heard by whoever drives.
     pub(crate) bell: AtomicWaker,
     idle_timer: Mutex<Option<W::Timer>>,
+    hints: Mutex<Hints>,
+    pub(crate) watch: Watch,
+    pub(crate) progress: Slot,
 }
 
 impl<W: World> Shared<W> {
     pub(crate) fn core(&self) -> MutexGuard<'_, sortie_core::Task> {
         // The core leaves nothing half done.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn hints(&self) -> MutexGuard<'_, Hints> {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -72,22 +135,34 @@ impl<W: World> Shared<W> {
 
     pub(crate) fn resume(&self) {
         self.core().resume(self.now());
-        self.bell.wake();
+        self.ring();
     }
 
     pub(crate) fn suspend(&self) -> Result<(), Misuse> {
         let suspended = self.core().suspend();
-        self.bell.wake();
+        self.ring();
         suspended
     }
 
     pub(crate) fn cancel(&self) {
         self.core().cancel();
-        self.bell.wake();
+        self.ring();
     }
 
-    pub(crate) fn error(&self, why: sortie_core::Error) -> Error {
-        Error::new(ErrorKind::Task(why), self.request.url(), None)
+    pub(crate) fn set_priority(&self, priority: Priority) {
+        self.hints().priority = priority;
+        self.ring();
+    }
+
+    /// Something changed that the driver must see, and whoever watches may.
+    pub(crate) fn ring(&self) {
+        self.bell.wake();
+        self.changed();
+    }
+
+    /// Something changed that whoever watches may want to see.
+    pub(crate) fn changed(&self) {
+        self.watch.changed();
     }
 }
 
