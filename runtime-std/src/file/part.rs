@@ -151,7 +151,10 @@ impl<M: Medium> Part<M> {
             place.write_record(record)?;
             self.recorded = true;
         } else if offset == 0 {
-            place.remove_record()?;
+            // Gone for good, before there is content that it does not speak of.
+            if place.remove_record()? {
+                place.sync_folder();
+            }
             self.recorded = false;
         }
         Ok(())

@@ -157,16 +157,13 @@ impl Place {
         Ok(())
     }
 
-    /// Removes the record, and what a crash left of writing one. It does not come back.
+    /// Removes the record, and what a crash left of writing one. Says whether there was a record.
     ///
     /// # Errors
     /// As for writing.
-    pub(super) fn remove_record(&self) -> Result<(), FileError> {
+    pub(super) fn remove_record(&self) -> Result<bool, FileError> {
         let removed = remove(&self.new_record).and_then(|_| remove(&self.record));
-        if removed.map_err(|why| FileError::writing(&self.record, why))? {
-            self.sync_folder();
-        }
-        Ok(())
+        removed.map_err(|why| FileError::writing(&self.record, why))
     }
 
     /// Removes the part file.

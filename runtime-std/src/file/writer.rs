@@ -201,9 +201,10 @@ impl<M: Medium> PartFile<M> {
         Poll::Ready(Ok(()))
     }
 
-    /// How much content is in the file. None while something is under way.
+    /// How much content is in the file. None while something is under way or about to begin.
     pub(crate) fn length(&mut self) -> Option<u64> {
-        self.desk.here().map(|part| part.length)
+        let part = self.desk.here().filter(|_| self.start.is_none());
+        part.map(|part| part.length)
     }
 
     /// Where the content is written. Known at once, unless something is under way.
@@ -211,8 +212,9 @@ impl<M: Medium> PartFile<M> {
         self.desk.here().map(|part| part.home.path().to_owned())
     }
 
-    /// Removes part and record, also after an error: at once when nothing is under way, else when
-    /// that ended. What is at its destination stays.
+    /// Removes part and record, also after an error: at once when nothing is under way, which
+    /// blocks as long as removing a file does, else when that ended. What is at its destination
+    /// stays.
     pub(crate) fn discard(self) {
         self.discard.store(true, Ordering::Release);
     }

@@ -210,3 +210,32 @@ fn a_commit_whose_future_is_dropped_happens_or_not() {
         None => assert_eq!(folder.read("name"), b"new content"),
     }
 }
+
+#[test]
+fn downloads_that_follow_each_other_closely_never_touch_a_finished_file() {
+    const LENGTH: usize = 10_000;
+    let folder = Folder::new();
+    let download = &|letter: u8| {
+        for _ in 0..60 {
+            let mut part = loop {
+                match PartFile::open(&folder.at("name"), true) {
+                    Ok((part, _)) => break part,
+                    Err(why) => assert_eq!(why.kind(), FileErrorKind::Busy),
+                }
+                std::thread::yield_now();
+            };
+            part.begin(Start::default());
+            push(&mut part, &[letter; LENGTH]).unwrap();
+            commit(&mut part, Some(LENGTH as u64)).unwrap();
+            let whole = folder.read("name");
+            let first = whole.first().copied();
+            assert!(whole.len() == LENGTH && whole.iter().all(|byte| Some(*byte) == first));
+        }
+    };
+    std::thread::scope(|threads| {
+        for letter in *b"abc" {
+            threads.spawn(move || download(letter));
+        }
+    });
+    assert_eq!(folder.names(), ["name"]);
+}
