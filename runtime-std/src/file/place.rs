@@ -103,20 +103,28 @@ impl Place {
             }
             let file = open_options().open(&self.part);
             let file = file.map_err(|why| FileError::opening(&self.part, why))?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    return Err(FileError::new(FileErrorKind::Busy, &self.destination));
-                }
-                // Some network file systems have no locks. Better a download without.
-                Err(TryLockError::Error(_)) => {}
-            }
-            // Before we had the lock, its last owner may have moved the file to the destination.
-            if is_at(&file, &self.part) {
+            if let Some(file) = self.claim(file)? {
                 return Ok(file);
             }
         }
         Err(FileError::new(FileErrorKind::Busy, &self.destination))
+    }
+
+    /// Locks an open part file. None if it is not the part file any more: before the lock was ours,
+    /// its last owner may have moved it to the destination.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub(super) fn claim(&self, file: File) -> Result<Option<File>, FileError> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(FileError::new(FileErrorKind::Busy, &self.destination));
+            }
+            // Some network file systems have no locks. Better a download without.
+            Err(TryLockError::Error(_)) => {}
+        }
+        Ok(is_at(&file, &self.part).then_some(file))
     }
 
     /// The resume record, if there is one of a plausible length.

@@ -137,7 +137,6 @@ impl<M: Medium> PartFile<M> {
                 self.take_in(done, result);
             }
             if let Some(start) = self.start.take() {
-                self.failed = None;
                 self.send(Done::Start, move |part| {
                     part.start(start.offset, start.record.as_deref())
                 });

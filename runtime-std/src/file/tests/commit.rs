@@ -2,6 +2,7 @@
 
 use super::super::commit::{Expected, steps};
 use super::super::part::Part;
+use super::super::place::Place;
 use super::*;
 
 fn received(folder: &Folder, content: &[u8]) -> PartFile {
@@ -212,11 +213,26 @@ fn a_commit_whose_future_is_dropped_happens_or_not() {
 }
 
 #[test]
+fn a_part_file_that_was_moved_before_it_was_locked_is_not_used() {
+    let folder = Folder::new();
+    let place = Place::new(&folder.at("name")).unwrap();
+    let mut part = received(&folder, b"content");
+    flush(&mut part).unwrap();
+    let opened = || fs::OpenOptions::new().write(true).open(folder.at("name.part")).unwrap();
+    assert_eq!(place.claim(opened()).unwrap_err().kind(), FileErrorKind::Busy);
+    let early = opened();
+    commit(&mut part, None).unwrap();
+    assert!(place.claim(early).unwrap().is_none());
+    folder.write("name.part", "");
+    assert!(place.claim(opened()).unwrap().is_some());
+}
+
+#[test]
 fn downloads_that_follow_each_other_closely_never_touch_a_finished_file() {
     const LENGTH: usize = 10_000;
     let folder = Folder::new();
     let download = &|letter: u8| {
-        for _ in 0..60 {
+        for _ in 0..30 {
             let mut part = loop {
                 match PartFile::open(&folder.at("name"), true) {
                     Ok((part, _)) => break part,

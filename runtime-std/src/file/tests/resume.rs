@@ -31,6 +31,29 @@ fn a_download_goes_on_at_the_end_or_before_it() {
 }
 
 #[test]
+fn a_record_that_was_half_written_is_in_nobodys_way() {
+    let folder = interrupted(b"content", 4);
+    folder.write("name.part.resume.new", "new rec");
+    let (mut part, found) = open(&folder.at("name"), true);
+    assert_eq!(found, Some(Found { length: 4, record: b"record".to_vec() }));
+    part.begin(start(4, b"new record"));
+    flush(&mut part).unwrap();
+    assert_eq!(folder.names(), ["name.part", "name.part.resume"]);
+    assert_eq!(folder.read("name.part.resume"), b"new record");
+}
+
+#[test]
+fn the_length_is_known_when_the_start_is_done() {
+    let folder = interrupted(b"content", 4);
+    let (mut part, _) = open(&folder.at("name"), true);
+    assert_eq!(part.length(), Some(4));
+    part.begin(Start { offset: 3, ..Start::default() });
+    assert_eq!(part.length(), None);
+    flush(&mut part).unwrap();
+    assert_eq!(part.length(), Some(3));
+}
+
+#[test]
 fn the_digest_covers_what_was_there_before() {
     // More than one piece of hashing, and not a multiple of it.
     let whole = content(9_000_001);
@@ -80,8 +103,10 @@ fn a_server_promises_a_digest_for_its_own_response_only() {
     push(&mut part, b"fir").unwrap();
     part.begin(Start { offset: 0, record: None, sha256: Some(sha256(b"second")) });
     push(&mut part, b"second").unwrap();
+    part.begin(Start::default());
+    push(&mut part, b"third").unwrap();
     commit(&mut part, None).unwrap();
-    assert_eq!(folder.read("name"), b"second");
+    assert_eq!(folder.read("name"), b"third");
 }
 
 #[test]
