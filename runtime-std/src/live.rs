@@ -70,17 +70,21 @@ impl<W: World> Live<W> {
     pub(crate) fn close(&self) -> bool {
         let mut inner = self.lock();
         inner.is_open = false;
-        inner.free.len() == inner.tasks.len()
+        let is_ended = inner.free.len() == inner.tasks.len();
+        if is_ended {
+            std::mem::take(&mut inner.waiting).into_iter().for_each(Waker::wake);
+        }
+        is_ended
     }
 
-    /// Wakes `waker` when the last task of the closed session has ended. Returns whether it has.
-    pub(crate) fn poll_empty(&self, waker: &Waker) -> bool {
+    /// Whether the session is closed and its last task has ended; if not, `waker` is woken then.
+    pub(crate) fn poll_ended(&self, waker: &Waker) -> bool {
         let mut inner = self.lock();
-        let is_empty = inner.free.len() == inner.tasks.len();
-        if !is_empty && !inner.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+        let is_ended = !inner.is_open && inner.free.len() == inner.tasks.len();
+        if !is_ended && !inner.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
             inner.waiting.push(waker.clone());
         }
-        is_empty
+        is_ended
     }
 
     /// The tasks that have begun and not ended.
