@@ -124,6 +124,7 @@ pub mod limits;
 mod log;
 mod request;
 mod response;
+pub mod resume;
 pub mod session;
 mod task;
 mod time;
@@ -134,6 +135,10 @@ mod wire;
 pub use error::{Error, Limit, Misuse, PeerError, Timer, Transport};
 pub use request::{BodyLength, Field, Request, RequestError};
 pub use response::ResponseHead;
+pub use resume::{
+    BufferTooSmall, ContentRange, RangeFields, ResumeData, ResumeDataError, Validator, Verdict,
+    http_date, judge, repr_digest_sha256,
+};
 pub use task::counts::{ByteCounts, TRANSFER_SIZE_UNKNOWN, UrlSessionCounts};
 pub use task::output::{Event, Output, Wish};
 pub use task::state::{TaskState, Trigger, next};

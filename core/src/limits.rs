@@ -60,3 +60,10 @@ pub const CONTINUE_TIMEOUT: u64 = 1_000_000;
 /// How long an unused connection is kept, in microseconds: 60 s. Many servers close theirs after
 /// 60 to 75 s, and a request on a connection that is just being closed costs a retry.
 pub const IDLE_TIMEOUT: u64 = 60_000_000;
+
+/// Bytes of a validator that is kept to resume a download. Entity tags are hashes or counters of
+/// some ten bytes; a server that sends more than this can be downloaded from, not resumed.
+pub const VALIDATOR_BYTES: usize = 256;
+
+/// Bytes of resume data at most: a URL, a validator and 30 more.
+pub const RESUME_DATA_BYTES: usize = 26 + URL_BYTES + VALIDATOR_BYTES + 4;

@@ -123,6 +123,11 @@ impl<'a> Field<'a> {
         Ok(Self { name, value: grammar::trim_ows(value), known })
     }
 
+    /// A field whose name and value are known to be valid, and which the core gives no meaning.
+    pub(crate) const fn of_checked(name: &'static str, value: &'a [u8]) -> Self {
+        Self { name, value, known: Known::Other }
+    }
+
     /// The name, in the case it was given in and is sent in.
     #[must_use]
     pub const fn name(&self) -> &'a str {

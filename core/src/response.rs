@@ -80,6 +80,21 @@ impl<'a> ResponseHead<'a> {
         slots.filter(named).map(move |slot| slot.value(bytes))
     }
 
+    /// Whether the index lists every field line: nothing but the end of the head is behind the last
+    /// one. False as well for bytes that go on behind the head.
+    pub(crate) fn is_listed(&self) -> bool {
+        let listed = self.index.iter().take_while(|slot| !slot.is_empty()).last();
+        let rest = match listed {
+            Some(slot) => slot.after(self.bytes),
+            None => {
+                let line = self.bytes.iter().position(|byte| *byte == b'\n');
+                line.and_then(|end| self.bytes.get(end..)).unwrap_or_default()
+            }
+        };
+        // The space is that of a folded line whose end became space (RFC 9112 §5.2).
+        !rest.is_empty() && rest.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t'))
+    }
+
     /// The value of the first field line of this name; names compare without case.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&'a [u8]> {

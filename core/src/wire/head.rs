@@ -37,6 +37,11 @@ impl Slot {
         head.get(usize::from(self.value_start)..usize::from(self.value_end)).unwrap_or_default()
     }
 
+    /// What stands behind the value.
+    pub(crate) fn after<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        head.get(usize::from(self.value_end)..).unwrap_or_default()
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.name_end == 0
     }
