@@ -6,7 +6,7 @@ use crate::wire::grammar::decimal;
 /// RFC 9110 §5.6.7; `None` for anything else.
 ///
 /// A date that contradicts itself (a 30 February, the wrong day of the week) is none, and neither
-/// is one before 1970. The two-digit years of the oldest form but one are taken for 1970 to 2069:
+/// is one before 1970. A year of two digits, as in `06-Nov-94`, is taken for one of 1970 to 2069:
 /// there is no clock here to choose the century by.
 #[must_use]
 pub fn http_date(text: &[u8]) -> Option<u64> {
