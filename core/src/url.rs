@@ -7,6 +7,7 @@ use core::fmt;
 pub use resolve::{ResolveError, Resolved};
 
 use crate::limits;
+use crate::wire::grammar;
 
 /// The schemes a task can speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -285,7 +286,8 @@ fn known_scheme(name: &[u8]) -> Option<Scheme> {
         (b"ws", Scheme::Ws),
         (b"wss", Scheme::Wss),
     ];
-    KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, scheme)| *scheme)
+    let named = |(known, _): &&(&[u8], Scheme)| grammar::eq_ignore_case(name, known);
+    KNOWN.iter().find(named).map(|(_, scheme)| *scheme)
 }
 
 /// The scheme and where the authority begins.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use sortie_core::{ByteCounts, ProgressValue, TaskState};
+use sortie_core::{ByteCounts, Progress as ProgressValue, TaskState};
 
 use crate::priority::Priority;
 use crate::ride::Seated;

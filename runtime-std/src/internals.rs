@@ -1,15 +1,18 @@
 //! The driver over any [`World`], for the tests of this workspace: no part of the interface.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use sortie_core::{ByteCounts, Misuse, TaskOptions, TaskState};
+use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState};
 
 pub use crate::driver::Turn;
 pub use crate::world::{Connecting, Endpoint, Stream, Timer, World};
 
-use crate::driver::Driver;
-use crate::shared::{SessionShared, Shared};
+use crate::background::Background;
+use crate::driver::{Driver, Tells};
+use crate::hop::Hop;
+use crate::shared::{Hints, SessionShared, Shared, tell};
+use crate::source::Source;
 use crate::{Error, Request, Response};
 
 /// A session in a world of the test's own.
@@ -21,7 +24,8 @@ pub struct Session<W: World> {
 impl<W: World> Session<W> {
     /// A session whose tasks have these options.
     pub fn new(world: W, options: TaskOptions) -> Self {
-        Self { inner: SessionShared::new(world, options) }
+        let background = Background::Spawner(Arc::new(|_| ()));
+        Self { inner: SessionShared::new(world, options, background) }
     }
 
     /// A suspended task.
@@ -29,7 +33,9 @@ impl<W: World> Session<W> {
     /// # Errors
     /// The request is not one that a task can be made for.
     pub fn task(&self, request: Request) -> Result<Task<W>, Error> {
-        Ok(Task { shared: self.inner.task(request)?, driver: Driver::new() })
+        let shared = self.inner.task(request.clone(), self.inner.options(), Hints::default())?;
+        let driver = Driver::new(Hop::new(request, false), Source::Request, Tells::default());
+        Ok(Task { shared, driver })
     }
 }
 
@@ -74,12 +80,46 @@ impl<W: World> Task<W> {
     /// The response, once its head came.
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
-        self.driver.response.as_ref()
+        self.driver.hop.response.as_ref()
+    }
+
+    /// The current URL.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.driver.hop.target().as_str()
+    }
+
+    /// What the download goes on from, in the core's byte form.
+    pub fn set_resume_data(&mut self, data: Vec<u8>) {
+        self.driver.hop.resume = Some(data);
+        self.shared.core().set_resuming(true);
+    }
+
+    /// Answers the question that waits.
+    ///
+    /// # Errors
+    /// None waits, or another one.
+    pub fn answer(&self, answer: Answer<'_>) -> Result<(), Misuse> {
+        let pending = self.shared.core().pending_question();
+        let (_, token) = pending.ok_or(Misuse::NotAskedFor)?;
+        let answered = self.shared.core().answer(self.shared.now(), token, answer);
+        self.shared.ring();
+        answered
+    }
+
+    /// The redirect that is asked about, or the next one, leads to this request instead.
+    pub fn edit_redirect(&mut self, request: Request) {
+        self.driver.hop.edited = Some(request);
     }
 
     /// Drives until there is something to tell.
     pub fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Turn> {
-        self.driver.poll(cx, &self.shared, buffer)
+        loop {
+            match ready!(self.driver.poll(cx, &self.shared, buffer)) {
+                Turn::Finish => tell(self.shared.core().handle_committed()),
+                turn => return Poll::Ready(turn),
+            }
+        }
     }
 }
 

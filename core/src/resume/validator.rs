@@ -160,7 +160,9 @@ mod tests {
 
     #[test]
     fn a_malformed_entity_tag_leaves_no_validator() {
-        for tag in ["a", "\"a", "a\"", "\"", "\"a\"b\"", "\"a b\"", "w/\"a\"", "W/a", "\"a\", \"b\"", ""] {
+        for tag in
+            ["a", "\"a", "a\"", "\"", "\"a\"b\"", "\"a b\"", "w/\"a\"", "W/a", "\"a\", \"b\"", ""]
+        {
             let line = format!("ETag: {tag}");
             assert_eq!(found(&[&line, DATE, CHANGED]), None, "{tag}");
             assert_eq!(Validator::parse(tag.as_bytes()), None, "{tag}");
@@ -216,13 +218,13 @@ mod tests {
         let found: Vec<bool> = (0..4)
             .map(|slots| {
                 let mut index = [Slot::EMPTY; 4];
-                ResponseHead::list(bytes, &mut index[..slots]);
+                let _ = ResponseHead::list(bytes, &mut index[..slots]);
                 ResponseHead::new(bytes, &index[..slots]).is_listed()
             })
             .collect();
         assert_eq!(found, [false, false, true, true]);
         let mut index = [Slot::EMPTY; 1];
-        ResponseHead::list(bytes, &mut index);
+        let _ = ResponseHead::list(bytes, &mut index);
         assert_eq!(Validator::of(&ResponseHead::new(bytes, &index)), None);
     }
 

@@ -85,7 +85,7 @@ fn errors(with: &mut Arguments<'_>) {
     call!(with, UrlError::code(with.url_error));
 }
 
-struct Sink;
+pub(crate) struct Sink;
 
 impl Write for Sink {
     fn write_str(&mut self, text: &str) -> fmt::Result {
