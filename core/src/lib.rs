@@ -143,8 +143,8 @@ pub use task::counts::{ByteCounts, TRANSFER_SIZE_UNKNOWN, UrlSessionCounts};
 pub use task::output::{Event, Output, Wish};
 pub use task::state::{TaskState, Trigger, next};
 pub use task::{
-    Advance, Answer, Asks, Broken, InspectError, Inspection, Progress, Question, RedirectPolicy, Rewrite,
-    Task, TaskKind, TaskOptions, Token,
+    Advance, Answer, Asks, Broken, InspectError, Inspection, Progress, Question, RedirectPolicy,
+    Rewrite, Task, TaskKind, TaskOptions, Token,
 };
 pub use time::Instant;
 pub use transfer::{Io, Receive, Send};

@@ -351,7 +351,7 @@ fn split_port(rest: Option<&[u8]>, scheme: Scheme) -> Result<(u16, usize), UrlEr
         // An empty port is the default one (RFC 3986 §3.2.3).
         [] | [b':'] => Ok((default, 0)),
         [b':', digits @ ..] => {
-            let value = crate::wire::grammar::decimal(digits).ok_or(UrlError::Port)?;
+            let value = grammar::decimal(digits).ok_or(UrlError::Port)?;
             match u16::try_from(value) {
                 Err(_) | Ok(0) => Err(UrlError::Port),
                 Ok(port) if port == default => Ok((port, 0)),

@@ -1,7 +1,6 @@
 //! What a task is made with.
 
 use std::fmt;
-use std::future::IntoFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -229,8 +228,7 @@ impl TaskBuilder {
         };
         let shared = self.session.task(request.clone(), options, self.hints)?;
         let has_delegate = self.delegate.is_some();
-        let tells =
-            Tells { prepare: matches!(content, Content::File(_)), sent: has_delegate };
+        let tells = Tells { prepare: matches!(content, Content::File(_)), sent: has_delegate };
         let mut driver = Driver::new(Hop::new(request, has_delegate), source, tells);
         driver.recorder = has_delegate.then(|| Box::new(Recorder::new(shared.now())));
         let listener = self.delegate.map(|delegate| {
@@ -243,49 +241,10 @@ impl TaskBuilder {
 
 impl IntoFuture for TaskBuilder {
     type Output = Result<(crate::Response, Vec<u8>), Error>;
-    type IntoFuture = futures::BuilderFuture;
+    type IntoFuture = TaskFuture;
 
-    fn into_future(self) -> futures::BuilderFuture {
-        futures::BuilderFuture::new(self.create().map(Task::into_future))
-    }
-}
-
-/// The future of a builder.
-pub(crate) mod futures {
-    use super::{Error, TaskFuture, fmt};
-    use std::future::Future;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    /// Makes a task and awaits it.
-    pub struct BuilderFuture {
-        task: Option<Result<TaskFuture, Error>>,
-    }
-
-    impl BuilderFuture {
-        pub(crate) const fn new(task: Result<TaskFuture, Error>) -> Self {
-            Self { task: Some(task) }
-        }
-    }
-
-    impl Future for BuilderFuture {
-        type Output = Result<(crate::Response, Vec<u8>), Error>;
-
-        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-            match &mut self.task {
-                Some(Ok(task)) => Pin::new(task).poll(cx),
-                Some(Err(_)) | None => match self.task.take() {
-                    Some(Err(why)) => Poll::Ready(Err(why)),
-                    Some(Ok(_)) | None => Poll::Pending,
-                },
-            }
-        }
-    }
-
-    impl fmt::Debug for BuilderFuture {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("BuilderFuture")
-        }
+    fn into_future(self) -> TaskFuture {
+        TaskFuture::of(self.create())
     }
 }
 

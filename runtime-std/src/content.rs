@@ -73,14 +73,6 @@ impl Memory {
         self.filled = 0;
     }
 
-    pub(crate) const fn len(&self) -> usize {
-        self.filled
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.filled]
-    }
-
     pub(crate) fn take(&mut self) -> Vec<u8> {
         self.bytes.truncate(self.filled);
         self.filled = 0;
@@ -269,4 +261,3 @@ fn encoded(data: &ResumeData<'_>) -> Option<Vec<u8>> {
     bytes.truncate(length);
     Some(bytes)
 }
-

@@ -304,11 +304,8 @@ impl Disposition {
         };
         let seated = owed.seated.clone();
         let url = seated.shared.request.url();
-        let plan = Plan {
-            destination: Some(destination.into()),
-            starts_over: true,
-            ..Plan::default()
-        };
+        let plan =
+            Plan { destination: Some(destination.into()), starts_over: true, ..Plan::default() };
         let opened = Download::new(plan, url).and_then(|mut download| {
             download.open()?;
             Ok(download)

@@ -10,8 +10,8 @@ use crate::connection::Connection;
 use crate::exchange::{Outgoing, poll_body, poll_discard, poll_head, poll_send};
 use crate::hop::Hop;
 use crate::metrics::{Moment, Recorder};
-use crate::shared::{Shared, tell};
 use crate::response::Response;
+use crate::shared::{Shared, tell};
 use crate::source::Source;
 use crate::world::{Timer, World};
 

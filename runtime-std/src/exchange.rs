@@ -36,8 +36,7 @@ pub(crate) fn poll_send<W: World>(
             outbox.resize(outbox.capacity(), 0);
             let mut core = shared.core();
             let sends_range = core.sends_range();
-            let encoded =
-                hop.lend_head(sends_range, |head| core.encode(head, outbox).unwrap_or(0));
+            let encoded = hop.lend_head(sends_range, |head| core.encode(head, outbox).unwrap_or(0));
             outbox.truncate(encoded.unwrap_or(0));
             return Poll::Ready(0);
         }

@@ -1,7 +1,7 @@
 //! One hop of a task: the request as it is lent to the core, where it goes, and what came back.
 
 use sortie_core::{
-    Event, Field, Inspection, InspectError, Instant, Limit, RangeFields, RequestHead, ResumeData,
+    Event, Field, InspectError, Inspection, Instant, Limit, RangeFields, RequestHead, ResumeData,
     Url, UrlParts,
 };
 

@@ -324,7 +324,6 @@ pub(crate) trait Source: Send + Sync {
 /// if the task also held the progress, neither would ever be freed.
 pub(crate) struct Slot(Mutex<Weak<Node>>);
 
-#[cfg_attr(not(test), expect(dead_code, reason = "no task has a handle yet"))]
 impl Slot {
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(Weak::new()))

@@ -122,9 +122,10 @@ impl<W: World> Seated<W> {
         seat.has_background = true;
         drop(seat);
         let mut ride = Ride::background(self.clone());
-        self.shared.session.background.spawn(Box::pin(std::future::poll_fn(move |cx| {
-            ride.poll_until(cx, Until::Complete)
-        })));
+        self.shared
+            .session
+            .background
+            .spawn(Box::pin(std::future::poll_fn(move |cx| ride.poll_until(cx, Until::Complete))));
     }
 
     pub(crate) fn snapshot(&self) -> TaskSnapshot {

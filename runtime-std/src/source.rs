@@ -110,7 +110,8 @@ impl Source {
         Ok(match source {
             UploadSource::Bytes(bytes) => (Self::Request, request.body(bytes)?),
             UploadSource::File(path) => {
-                let file = FileSource::open(&path).map_err(|why| Error::file(request.url(), why))?;
+                let file =
+                    FileSource::open(&path).map_err(|why| Error::file(request.url(), why))?;
                 let request = request.streamed(Some(file.length()))?;
                 (Self::File(Box::new(file)), request)
             }

@@ -330,7 +330,7 @@ impl IntoFuture for Task {
     type IntoFuture = TaskFuture;
 
     fn into_future(self) -> TaskFuture {
-        TaskFuture { ride: Ride::new(self.seated) }
+        TaskFuture::of(Ok(self))
     }
 }
 
@@ -342,21 +342,36 @@ impl IntoFuture for Task {
 /// [`ContentTaken`](crate::ErrorKind::ContentTaken) tells any other.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct TaskFuture {
-    ride: Ride<System>,
+    /// Or why there is no task.
+    ride: Result<Ride<System>, Error>,
+}
+
+impl TaskFuture {
+    pub(crate) fn of(task: Result<Task, Error>) -> Self {
+        Self { ride: task.map(|task| Ride::new(task.seated)) }
+    }
 }
 
 impl Future for TaskFuture {
     type Output = Result<(Response, Vec<u8>), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(self.ride.poll_until(cx, Until::Complete));
-        Poll::Ready(self.ride.outcome())
+        match &mut self.ride {
+            Ok(ride) => {
+                ready!(ride.poll_until(cx, Until::Complete));
+                Poll::Ready(ride.outcome())
+            }
+            Err(why) => Poll::Ready(Err(why.clone())),
+        }
     }
 }
 
 impl fmt::Debug for TaskFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskFuture({})", self.ride.seated.shared.id)
+        match &self.ride {
+            Ok(ride) => write!(f, "TaskFuture({})", ride.seated.shared.id),
+            Err(why) => write!(f, "TaskFuture({why:?})"),
+        }
     }
 }
 

@@ -335,10 +335,8 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] before there is a connection, and after everything is committed.
     pub fn handle_sink_failed(&mut self, why: Option<Limit>) -> Result<(), Misuse> {
-        if !matches!(
-            self.phase,
-            Phase::Prepare | Phase::Exchange | Phase::Inspect | Phase::Finish
-        ) {
+        if !matches!(self.phase, Phase::Prepare | Phase::Exchange | Phase::Inspect | Phase::Finish)
+        {
             return Err(Misuse::NotAskedFor);
         }
         self.fail(why.map_or(Error::Sink, Error::Limit));

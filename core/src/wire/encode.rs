@@ -37,8 +37,7 @@ pub(crate) fn request_head(
 ) -> (usize, bool) {
     let request = head.request;
     let method = if traits.is_rewritten { "GET" } else { request.method() };
-    let rewrite =
-        Rewrite { becomes_get: traits.is_rewritten, leaves_origin: traits.is_elsewhere };
+    let rewrite = Rewrite { becomes_get: traits.is_rewritten, leaves_origin: traits.is_elsewhere };
     let mut out = Cursor::new(output, from);
     out.put(method.as_bytes());
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).

@@ -57,6 +57,7 @@ pub(crate) struct PartFile<M: Medium = File> {
     digests: [Option<Sha256Digest>; 2],
     failed: Option<FileError>,
     committed: bool,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests discard so far"))]
     discard: Arc<AtomicBool>,
 }
 
@@ -218,6 +219,7 @@ impl<M: Medium> PartFile<M> {
     }
 
     /// Where the content is written. Known at once, unless something is under way.
+    #[cfg(test)]
     pub(crate) fn path(&mut self) -> Option<PathBuf> {
         self.desk.here().map(|part| part.home.path().to_owned())
     }
@@ -225,6 +227,7 @@ impl<M: Medium> PartFile<M> {
     /// Removes part and record, also after an error: at once when nothing is under way, which
     /// blocks as long as removing a file does, else when that ended. What is at its destination
     /// stays.
+    #[cfg(test)]
     pub(crate) fn discard(self) {
         self.discard.store(true, Ordering::Release);
     }
