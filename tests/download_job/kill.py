@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,38 +17,49 @@ PEAK = 32 * MIB  # what the command may have resident, however much it fetches
 RUN_SECONDS = 120
 RATE = 192  # MiB/s that nginx sends: a kill should land in the middle
 EARLY = 0.03  # seconds in which an early kill falls
-GAP = 0.02  # seconds between two runs, so that the log tells them apart
+MARK = "/mark"
+SETTLE = 0.3  # seconds for nginx to notice the last kill
 LOG = """\
-log_format ranges '$msec $request_time $status $bytes_sent "$http_range" "$http_if_range"';
+log_format ranges '$connection $uri $status $bytes_sent "$http_range" "$http_if_range"';
     access_log "{path}" ranges;"""
 
 
 class Line(NamedTuple):
     """One request in the log."""
 
-    began: float  # seconds since 1970
+    connection: int  # in the order in which they were accepted
+    path: str
     status: int
     sent: int
     range: str
     condition: str
 
 
-class Kill(NamedTuple):
-    """One run: when it began, and what it found of the part."""
-
-    began: float
-    held: int
-
-
 def read_log(path):
-    """The requests, in the order in which they began."""
+    """The requests of each run, in their order; each run is followed by a mark."""
     lines = []
     for line in path.read_text().splitlines():
         told, ranged, _, condition, _ = line.split('"')
-        ended, took, status, sent = told.split()
-        began = float(ended) - float(took)
-        lines.append(Line(began, int(status), int(sent), ranged, condition))
-    return sorted(lines)
+        connection, path, status, sent = told.split()
+        lines.append(Line(int(connection), path, int(status), int(sent), ranged, condition))
+    runs = [[]]
+    for line in sorted(lines, key=lambda line: line.connection):
+        if line.path == MARK:
+            runs.append([])
+        else:
+            runs[-1].append(line)
+    return runs[:-1]
+
+
+def mark(port):
+    """Asks for something else: what is accepted later belongs to the next run.
+
+    A killed run may leave a connection that is not yet accepted; they come out in their order.
+    """
+    client = HTTPConnection(servers.ADDRESS, port, timeout=servers.SECONDS)
+    client.request("GET", MARK)
+    client.getresponse().read()
+    client.close()
 
 
 def moments(case):
@@ -87,23 +99,20 @@ def nginx(case):
     length = case.options.large
     content.write(folder / "file", length)
     log = case.folder.with_name("access.log")
-    # One after the other, so that it can be told which request is whose.
     settings = {"http": LOG.format(path=log), "server": f"limit_rate {RATE}m;"}
     with servers.nginx(folder, case.folder.with_name("nginx"), **settings) as port:
-        url = f"http://127.0.0.1:{port}/file"
-        etag = tag_of(folder / "file")
-        runs, peak = kill_and_continue(case, url)
-        time.sleep(GAP)
+        found, peak = kill_and_continue(case, port)
+        time.sleep(SETTLE)
     fault = content.fault(case.final, length)
     case.expect(fault is None, fault)
     names = sorted(path.name for path in case.folder.iterdir())
     left = [case.sidecar.name] if case.statuses[-1] != 0 else []
     case.expect(set(names) - set(left) == {case.name}, f"there are {names}")
     case.expect(peak < PEAK, f"{peak} bytes resident")
-    lines = read_log(log)
-    judge(case, runs, lines, etag)
+    asked = read_log(log)
+    judge(case, found, asked, tag_of(folder / "file"))
     killed = sum(status == -signal.SIGKILL for status in case.statuses)
-    sent = sum(line.sent for line in lines)
+    sent = sum(line.sent for lines in asked for line in lines)
     case.note = f"{killed} kills, {sent / length:.2f} times the file sent, {peak >> 20} MiB peak"
     case.expect(killed * 4 >= case.options.kills * 3, f"only {killed} kills landed")
 
@@ -114,14 +123,15 @@ def tag_of(path: Path):
     return f'"{int(status.st_mtime):x}-{status.st_size:x}"'
 
 
-def kill_and_continue(case, url):
-    """The runs, and the most that one had resident."""
-    runs, peak = [], 0
+def kill_and_continue(case, port):
+    """Gives what each run found of the part, and the most that one had resident."""
+    found, peak = [], 0
+    url = f"http://{servers.ADDRESS}:{port}/file"
     for when in [*moments(case), None]:
-        runs.append(Kill(time.time(), case.held()))
+        found.append(case.held())
         with Watch(case.folder, case.name) as watch:
             ran = run(case.arguments(url=url), RUN_SECONDS, watch, when)
-        time.sleep(GAP)
+        mark(port)
         case.statuses.append(ran.status)
         case.wrong += watch.wrong
         peak = max(peak, ran.peak)
@@ -129,22 +139,20 @@ def kill_and_continue(case, url):
         if ran.status == 0 or case.final.exists():
             break  # the last kill may have been a little too late
     case.expect(case.final.exists(), "the last run does not come to the end")
-    return runs, peak
+    return found, peak
 
 
-def judge(case, runs, lines, etag):
+def judge(case, found, asked, etag):
     """Did each run continue where the one before it was killed?"""
-    lines = list(lines)
-    case.expect(bool(lines), "nothing was asked for")
-    for number, (one, following) in enumerate(zip(runs, [*runs[1:], None])):
-        until = following.began - GAP / 4 if following else float("inf")
-        asked = [line for line in lines if one.began - GAP / 4 <= line.began < until]
-        for line in asked[:1]:
-            fault = range_fault(line, one.held, case.options.large, etag)
-            if fault:
-                case.wrong.append(f"run {number + 1}, {one.held} bytes held: {fault}")
-        if len(asked) > 1:
-            case.wrong.append(f"run {number + 1}: {len(asked)} requests instead of one")
+    case.expect(any(asked), "nothing was asked for")
+    case.expect(len(asked) == len(found), f"{len(asked)} runs in the log of {len(found)}")
+    for number, (held, lines) in enumerate(zip(found, asked), 1):
+        place = f"run {number}, {held} bytes held"
+        fault = range_fault(lines[0], held, case.options.large, etag) if lines else None
+        if fault:
+            case.wrong.append(f"{place}: {fault}")
+        if len(lines) > 1:
+            case.wrong.append(f"{place}: {len(lines)} requests instead of one")
 
 
 def range_fault(line, held, length, etag):

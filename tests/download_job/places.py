@@ -176,8 +176,9 @@ def one_of_several(case):
 
 @named("name from the URL")
 def named_by_url(case):
-    case.name = "a name"
-    case.fetched(case.origin.file.body, to=False, cwd=case.folder, url=case.origin.url("/d/a%20name?q"))
+    case.name = "named.bin"
+    url = case.origin.url("/folder/named.bin?query")
+    case.fetched(case.origin.file.body, to=False, cwd=case.folder, url=url)
 
 
 @named("a name that leaves the folder")
@@ -219,29 +220,29 @@ def no_folder(case):
 
 @named("folder is read-only")
 def read_only(case):
-    with disk(case, "1m") as holder:
-        inside(case, holder, "mount -o remount,ro,size=1m tmpfs /mnt")
+    with disk(case, "1m"):
+        inside(case, "mount -o remount,ro,size=1m tmpfs /mnt")
         case.fails(WRITE)
-        inside(case, holder, f"mount -o remount,rw,size={len(case.origin.file.body) * 2} /mnt")
+        inside(case, f"mount -o remount,rw,size={len(case.origin.file.body) * 2} /mnt")
         case.fetched(case.origin.file.body)
 
 
 @named("disk is full")
 def full(case):
     body = case.origin.file.body
-    with disk(case, len(body) // 2) as holder:
+    with disk(case, len(body) // 2):
         case.fails(WRITE)
         held = case.held()
         case.note = f"{held} bytes kept"
         case.expect(held > 0, "nothing is kept")
-        inside(case, holder, f"mount -o remount,size={len(body) * 2} tmpfs /mnt")
+        inside(case, f"mount -o remount,size={len(body) * 2} tmpfs /mnt")
         case.fetched(body)
         case.ranged(held, '"a"')
 
 
 @contextmanager
 def disk(case, size):
-    """A disk of so many bytes for the folder, in a namespace of its own. Gives its process."""
+    """A disk of so many bytes for the folder, in a namespace of its own."""
     script = f"mount -t tmpfs -o size={size} tmpfs /mnt && echo up && read -r end"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     if not (shutil.which("unshare") and shutil.which("nsenter")):
@@ -251,21 +252,21 @@ def disk(case, size):
             ready = select.select([holder.stdout], [], [], STARTED)[0]
             if not ready or holder.stdout.readline() != b"up\n":
                 raise Skipped("no mount in a user namespace of its own")
-            folder, case.folder = case.folder, Path(f"/proc/{holder.pid}/root/mnt")
+            folder, case.folder = case.folder, Path("/proc", str(holder.pid), "root", "mnt")
             case.seen_folder = Path("/mnt")
             case.prefix = ["nsenter", "--preserve-credentials", "-U", "-m", "-t", holder.pid]
             try:
-                yield holder
+                yield
             finally:
                 case.folder = folder
         finally:
             holder.kill()
 
 
-def inside(case, holder, script):
-    """Runs a script in the namespace."""
-    enter = ["nsenter", "--preserve-credentials", "-U", "-m", "-t", str(holder.pid)]
-    subprocess.run([*enter, "sh", "-c", script], check=True, timeout=STARTED)
+def inside(case, script):
+    """Runs a script in the namespace of the disk."""
+    enter = [*map(str, case.prefix), "sh", "-c", script]
+    subprocess.run(enter, check=True, timeout=STARTED)
 
 
 @named("two at once")
@@ -315,7 +316,7 @@ def sidecar_cut(case):
         case.final.unlink(missing_ok=True)
 
 
-@named("sidecar: every bit of some bytes flipped")
+@named("sidecar: one bit flipped, at many places")
 def sidecar_flipped(case):
     case.cut()
     kept, known = case.part.read_bytes(), case.sidecar.read_bytes()
