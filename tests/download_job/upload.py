@@ -281,6 +281,7 @@ def lost(case):
     make(case, case.options.large // 4)
     with Taker(lambda taker, client, _: taker.take(client, 1 << 20) and False) as taker:
         upload(case, taker, statuses=None)
+    case.expect(taker.length == 1 << 20, f"{taker.length} bytes came before the loss")
     case.expect(not taker.whole, "all of it was sent")
 
 
@@ -362,6 +363,7 @@ def while_sent(case, alter):
 
     with Taker(behave) as taker:
         ran = upload(case, taker, statuses=range(128))
+    case.expect(taker.length >= 1 << 20, f"only {taker.length} bytes came")
     return length, taker, ran
 
 
