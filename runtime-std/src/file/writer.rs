@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(test)]
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+#[cfg(test)]
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use super::commit::{Expected, commit};
