@@ -1,0 +1,381 @@
+//! The decisions of a scheduler, over its tables wherever they are.
+
+use super::heap::{self, Links, NIL, Nodes};
+use super::idle::{self, Of};
+use super::scheduler::{Assign, How, Ticket, Urgency};
+use super::storage::{Connection, Origin, Queued, State, Tables};
+use crate::limits::{
+    CONNECTIONS_PER_HOST, HINT_DELAY, HINT_SHIFT, IDLE_TIMEOUT, PRIORITY_MOST, PRIORITY_STEP,
+};
+use crate::task::output::Wish;
+use crate::time::Instant;
+
+/// What a scheduler knows beside its tables.
+#[derive(Debug, Clone)]
+pub(super) struct Roots {
+    /// Of the task added last.
+    serial: u64,
+    /// Root of the heap of origins for which a task can be started, as far as they alone decide.
+    ready: u16,
+    /// The first free place for a task.
+    free_task: u16,
+    /// The first free slot.
+    free_slot: u16,
+    /// Idle for the shortest.
+    newest: u16,
+    /// This idle connection and all older ones are to be closed; `NIL` for none.
+    drain: u16,
+    /// Queued tasks, and connections by their state.
+    pub(super) queued: u16,
+    pub(super) busy: u16,
+    pub(super) idle: u16,
+    pub(super) per_host: u16,
+}
+
+/// A scheduler while it is changed.
+#[derive(Debug)]
+pub(super) struct Machine<'a> {
+    pub(super) tables: Tables<'a>,
+    pub(super) roots: &'a mut Roots,
+}
+
+/// The heap of the tasks of one origin.
+struct Queue<'a>(&'a mut [Queued]);
+
+/// The heap of the origins that are ready, each as urgent as the first of its tasks.
+struct Ready<'a> {
+    origins: &'a mut [Origin],
+    tasks: &'a [Queued],
+}
+
+impl Roots {
+    pub(super) const fn new() -> Self {
+        Self {
+            serial: 0,
+            ready: NIL,
+            free_task: NIL,
+            free_slot: NIL,
+            newest: NIL,
+            drain: NIL,
+            queued: 0,
+            busy: 0,
+            idle: 0,
+            per_host: CONNECTIONS_PER_HOST,
+        }
+    }
+
+    pub(super) const fn has_free_task(&self) -> bool {
+        self.free_task != NIL
+    }
+
+    pub(super) const fn has_free_slot(&self) -> bool {
+        self.free_slot != NIL
+    }
+}
+
+impl Machine<'_> {
+    /// Makes a new place for a task, or one that was left, a free one.
+    pub(super) fn give_task(&mut self, at: u16) {
+        let next = self.roots.free_task;
+        if let Some(task) = self.tables.tasks.get_mut(usize::from(at)) {
+            *task = Queued { links: Links { left: next, ..Links::OUT }, ..Queued::NONE };
+            self.roots.free_task = at;
+        }
+    }
+
+    /// Makes a new slot, or one that was left, a free one.
+    pub(super) fn give_slot(&mut self, at: u16) {
+        let next = self.roots.free_slot;
+        if let Some(connection) = self.tables.connections.get_mut(usize::from(at)) {
+            connection.state = State::Free;
+            connection.in_session.older = next;
+            self.roots.free_slot = at;
+        }
+    }
+
+    /// Queues a task. There are a free place and an origin for it.
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        origin: u16,
+        wish: Wish,
+        urgency: Urgency,
+    ) -> Ticket {
+        let at = self.roots.free_task;
+        let serial = self.roots.serial.wrapping_add(1);
+        if let Some(task) = self.tables.tasks.get_mut(usize::from(at)) {
+            self.roots.free_task = task.links.left;
+            self.roots.serial = serial;
+            self.roots.queued = self.roots.queued.saturating_add(1);
+            let (arrival, delay) = (now.as_micros(), delay(urgency));
+            *task = Queued { arrival, serial, delay, links: Links::OUT, origin, wish };
+        }
+        self.enqueue(origin, at);
+        Ticket { at, serial }
+    }
+
+    /// The task of a ticket, if it is queued.
+    fn find(&self, ticket: Ticket) -> Option<Queued> {
+        let task = self.tables.tasks.get(usize::from(ticket.at))?;
+        (task.serial == ticket.serial).then_some(*task)
+    }
+
+    pub(super) fn change(&mut self, ticket: Ticket, urgency: Urgency) -> Option<()> {
+        let origin = self.find(ticket)?.origin;
+        self.dequeue(origin, ticket.at);
+        self.tables.tasks.get_mut(usize::from(ticket.at))?.delay = delay(urgency);
+        self.enqueue(origin, ticket.at);
+        Some(())
+    }
+
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<()> {
+        let origin = self.find(ticket)?.origin;
+        self.dequeue(origin, ticket.at);
+        self.leave(ticket.at);
+        Some(())
+    }
+
+    pub(super) fn poll_assign(&mut self, now: Instant) -> Assign {
+        let oldest = idle::oldest(self.tables.connections, Of::Session, self.roots.newest);
+        let expires = self.expires(oldest);
+        if self.roots.drain != NIL || expires.is_some_and(|at| at <= now) {
+            return self.evict(oldest);
+        }
+        let most = self.tables.connections.len();
+        let origin = self.roots.ready;
+        // All of the table is in use before somebody has to wait for it.
+        if origin == NIL || usize::from(self.roots.busy) >= most {
+            return Assign::Wait { until: expires };
+        }
+        let Origin { queue, busy, idle, newest, .. } = self.origin(origin);
+        let wish = self.tables.tasks.get(usize::from(queue)).map_or(Wish::Any, |task| task.wish);
+        if newest != NIL && wish == Wish::Any {
+            self.unlink(newest);
+            return self.start(origin, queue, newest, How::Reuse);
+        }
+        if busy.saturating_add(idle) >= self.roots.per_host {
+            return self.evict(idle::oldest(self.tables.connections, Of::Origin, newest));
+        }
+        let slot = self.roots.free_slot;
+        let Some(free) = self.tables.connections.get_mut(usize::from(slot)) else {
+            return self.evict(oldest);
+        };
+        free.origin = origin;
+        self.roots.free_slot = free.in_session.older;
+        self.start(origin, queue, slot, How::Open)
+    }
+
+    /// When an idle connection is to be closed.
+    fn expires(&self, slot: u16) -> Option<Instant> {
+        let connection = self.tables.connections.get(usize::from(slot))?;
+        Some(Instant::from_micros(connection.since).after(IDLE_TIMEOUT))
+    }
+
+    fn start(&mut self, origin: u16, task: u16, slot: u16, how: How) -> Assign {
+        let serial = self.tables.tasks.get(usize::from(task)).map_or(0, |task| task.serial);
+        if let Some(connection) = self.tables.connections.get_mut(usize::from(slot)) {
+            connection.state = State::Busy;
+        }
+        self.roots.busy = self.roots.busy.saturating_add(1);
+        if let Some(origin) = self.tables.origins.get_mut(usize::from(origin)) {
+            origin.busy = origin.busy.saturating_add(1);
+        }
+        self.dequeue(origin, task);
+        self.leave(task);
+        Assign::Start { ticket: Ticket { at: task, serial }, slot: usize::from(slot), how }
+    }
+
+    fn evict(&mut self, slot: u16) -> Assign {
+        self.unlink(slot);
+        self.give_slot(slot);
+        Assign::Close { slot: usize::from(slot) }
+    }
+
+    pub(super) fn keep(&mut self, slot: u16, now: Instant, unread: usize) -> bool {
+        let Some(connection) = self.tables.connections.get(usize::from(slot)) else {
+            return false;
+        };
+        let origin = connection.origin;
+        if unread > 0 || connection.state != State::Busy {
+            self.free(slot);
+            return false;
+        }
+        let newest = self.roots.newest;
+        // A clock that goes back would make an older one expire later.
+        let last = self.tables.connections.get(usize::from(newest));
+        let since = last.map_or(0, |last| last.since).max(now.as_micros());
+        if let Some(connection) = self.tables.connections.get_mut(usize::from(slot)) {
+            connection.state = State::Idle;
+            connection.since = since;
+        }
+        idle::push(self.tables.connections, Of::Session, newest, slot);
+        self.roots.newest = slot;
+        self.roots.idle = self.roots.idle.saturating_add(1);
+        if let Some(origin) = self.tables.origins.get_mut(usize::from(origin)) {
+            idle::push(self.tables.connections, Of::Origin, origin.newest, slot);
+            origin.newest = slot;
+            origin.idle = origin.idle.saturating_add(1);
+        }
+        self.release(origin);
+        true
+    }
+
+    pub(super) fn free(&mut self, slot: u16) {
+        let Some(&Connection { state, origin, .. }) =
+            self.tables.connections.get(usize::from(slot))
+        else {
+            return;
+        };
+        match state {
+            State::Free => return,
+            State::Busy | State::Last => self.release(origin),
+            State::Idle => self.unlink(slot),
+        }
+        self.give_slot(slot);
+    }
+
+    pub(super) fn drain_idle(&mut self) {
+        self.roots.drain = self.roots.newest;
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.drain_idle();
+        for connection in self.tables.connections.iter_mut() {
+            if connection.state == State::Busy {
+                connection.state = State::Last;
+            }
+        }
+    }
+
+    /// A connection has no task any more.
+    fn release(&mut self, at: u16) {
+        self.roots.busy = self.roots.busy.saturating_sub(1);
+        if let Some(origin) = self.tables.origins.get_mut(usize::from(at)) {
+            origin.busy = origin.busy.saturating_sub(1);
+        }
+        self.admit(at);
+    }
+
+    /// Takes an idle connection out of both its rings.
+    fn unlink(&mut self, slot: u16) {
+        let connections = &mut *self.tables.connections;
+        let Some(&Connection { origin, in_session, .. }) = connections.get(usize::from(slot))
+        else {
+            return;
+        };
+        if self.roots.drain == slot {
+            let is_oldest = idle::oldest(connections, Of::Session, self.roots.newest) == slot;
+            self.roots.drain = if is_oldest { NIL } else { in_session.older };
+        }
+        self.roots.newest = idle::unlink(connections, Of::Session, self.roots.newest, slot);
+        self.roots.idle = self.roots.idle.saturating_sub(1);
+        if let Some(origin) = self.tables.origins.get_mut(usize::from(origin)) {
+            origin.newest = idle::unlink(connections, Of::Origin, origin.newest, slot);
+            origin.idle = origin.idle.saturating_sub(1);
+        }
+    }
+
+    /// A task is not queued any more: its place is free, and its ticket stale.
+    fn leave(&mut self, task: u16) {
+        self.roots.queued = self.roots.queued.saturating_sub(1);
+        self.give_task(task);
+    }
+
+    /// Puts a task in the queue of its origin.
+    fn enqueue(&mut self, origin: u16, task: u16) {
+        let old = self.origin(origin).queue;
+        let root = heap::insert(&mut Queue(self.tables.tasks), old, task);
+        self.set_queue(origin, old, root);
+    }
+
+    /// Takes a task out of the queue of its origin.
+    fn dequeue(&mut self, origin: u16, task: u16) {
+        let old = self.origin(origin).queue;
+        let root = heap::remove(&mut Queue(self.tables.tasks), old, task);
+        self.set_queue(origin, old, root);
+    }
+
+    /// Sets the first task of an origin, which decides the place of the origin among the others.
+    fn set_queue(&mut self, at: u16, old: u16, root: u16) {
+        if root == old {
+            return;
+        }
+        if let Some(origin) = self.tables.origins.get_mut(usize::from(at)) {
+            origin.queue = root;
+            if origin.links.rank > 0 {
+                let first = self.roots.ready;
+                self.roots.ready = heap::remove(&mut self.ready(), first, at);
+            }
+        }
+        self.admit(at);
+    }
+
+    /// Makes an origin ready if it is: it has a task, and no more connections with tasks than
+    /// allow for another.
+    ///
+    /// What else a start takes, an idle connection or room for a new one, can be had for any origin
+    /// or for none: an idle connection can always be evicted.
+    fn admit(&mut self, at: u16) {
+        let Origin { links, queue, busy, .. } = self.origin(at);
+        if links.rank == 0 && queue != NIL && busy < self.roots.per_host {
+            let first = self.roots.ready;
+            self.roots.ready = heap::insert(&mut self.ready(), first, at);
+        }
+    }
+
+    fn origin(&self, at: u16) -> Origin {
+        self.tables.origins.get(usize::from(at)).copied().unwrap_or(Origin::UNUSED)
+    }
+
+    fn ready(&mut self) -> Ready<'_> {
+        Ready { origins: self.tables.origins, tasks: self.tables.tasks }
+    }
+}
+
+/// By how much a task is put behind one that arrived at the same time, in microseconds.
+fn delay(urgency: Urgency) -> u32 {
+    let steps = PRIORITY_MOST.saturating_sub(urgency.priority);
+    let hint = urgency.bytes.unwrap_or(0) >> HINT_SHIFT;
+    let hint = u32::try_from(hint).unwrap_or(u32::MAX).min(HINT_DELAY);
+    u32::from(steps).saturating_mul(PRIORITY_STEP).saturating_add(hint)
+}
+
+/// Whether the first task is to be started before the second.
+fn is_before(tasks: &[Queued], a: u16, b: u16) -> bool {
+    #[cfg(test)]
+    super::scheduler::tests::count_comparison();
+    let key = |at: u16| {
+        let task = tasks.get(usize::from(at)).unwrap_or(&Queued::NONE);
+        (task.arrival.saturating_add(u64::from(task.delay)), task.serial)
+    };
+    key(a) < key(b)
+}
+
+impl Nodes for Queue<'_> {
+    fn links(&self, at: u16) -> Links {
+        self.0.get(usize::from(at)).map_or(Links::OUT, |task| task.links)
+    }
+
+    fn links_mut(&mut self, at: u16) -> Option<&mut Links> {
+        self.0.get_mut(usize::from(at)).map(|task| &mut task.links)
+    }
+
+    fn is_before(&self, a: u16, b: u16) -> bool {
+        is_before(self.0, a, b)
+    }
+}
+
+impl Nodes for Ready<'_> {
+    fn links(&self, at: u16) -> Links {
+        self.origins.get(usize::from(at)).map_or(Links::OUT, |origin| origin.links)
+    }
+
+    fn links_mut(&mut self, at: u16) -> Option<&mut Links> {
+        self.origins.get_mut(usize::from(at)).map(|origin| &mut origin.links)
+    }
+
+    fn is_before(&self, a: u16, b: u16) -> bool {
+        let first = |at: u16| self.origins.get(usize::from(at)).map_or(NIL, |origin| origin.queue);
+        is_before(self.tasks, first(a), first(b))
+    }
+}
