@@ -36,22 +36,33 @@ pub(super) trait Nodes {
 }
 
 /// Adds a node that is in no heap. Returns the root.
+#[inline]
 pub(super) fn insert(nodes: &mut impl Nodes, root: u16, at: u16) -> u16 {
     if let Some(links) = nodes.links_mut(at) {
         *links = Links::ALONE;
     }
-    merge(nodes, root, at)
+    if root == NIL { at } else { merge(nodes, root, at) }
 }
 
 /// Takes a node out, wherever in the heap it is. Returns the root.
 ///
 /// The node itself is compared with nothing, so that its place in the order may have changed.
+#[inline]
 pub(super) fn remove(nodes: &mut impl Nodes, root: u16, at: u16) -> u16 {
-    let Links { parent, left, right, rank: _ } = nodes.links(at);
-    let below = merge(nodes, left, right);
-    if let Some(links) = nodes.links_mut(at) {
-        *links = Links::OUT;
-    }
+    let Some(links) = nodes.links_mut(at) else {
+        return root;
+    };
+    let alone = *links == Links::ALONE;
+    let links = core::mem::replace(links, Links::OUT);
+    // The usual case, where hardly anything is queued.
+    if alone { NIL } else { remove_from(nodes, root, at, links) }
+}
+
+/// Closes the gap that a node leaves which had these links.
+fn remove_from(nodes: &mut impl Nodes, root: u16, at: u16, links: Links) -> u16 {
+    let Links { parent, left, right, rank: _ } = links;
+    let below = if right == NIL { left } else { merge(nodes, left, right) };
+    set_parent(nodes, below, parent);
     let Some(above) = nodes.links_mut(parent) else {
         return below;
     };
@@ -60,7 +71,6 @@ pub(super) fn remove(nodes: &mut impl Nodes, root: u16, at: u16) -> u16 {
     } else {
         above.right = below;
     }
-    set_parent(nodes, below, parent);
     // A rank that changes decides its parent's, so each step is at a rank one higher than the last:
     // they are as few as the nodes of a spine.
     let mut next = parent;
@@ -70,7 +80,7 @@ pub(super) fn remove(nodes: &mut impl Nodes, root: u16, at: u16) -> u16 {
     root
 }
 
-/// Makes one heap of two. Returns its root.
+/// Makes one heap of two, neither of them empty. Returns its root.
 fn merge(nodes: &mut impl Nodes, mut a: u16, mut b: u16) -> u16 {
     // Down both right spines, which become one.
     let (mut root, mut last) = (NIL, NIL);
@@ -85,11 +95,7 @@ fn merge(nodes: &mut impl Nodes, mut a: u16, mut b: u16) -> u16 {
         last = a;
         a = nodes.links(a).right;
     }
-    let rest = if a == NIL { b } else { a };
-    hang(nodes, last, rest);
-    if last == NIL {
-        return rest;
-    }
+    hang(nodes, last, if a == NIL { b } else { a });
     // Up again, with the longer of two spines to the left.
     while last != NIL {
         let parent = nodes.links(last).parent;

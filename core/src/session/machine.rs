@@ -10,6 +10,9 @@ use crate::limits::{
 use crate::task::output::Wish;
 use crate::time::Instant;
 
+/// The end of time.
+const NEVER: Instant = Instant::from_micros(u64::MAX);
+
 /// What a scheduler knows beside its tables.
 #[derive(Debug, Clone)]
 pub(super) struct Roots {
@@ -17,6 +20,9 @@ pub(super) struct Roots {
     serial: u64,
     /// Root of the heap of origins for which a task can be started, as far as they alone decide.
     ready: u16,
+    /// The task added last, if it is in no heap yet. It gets there before another is added, unless
+    /// it can start at once: so do most, and need no heap.
+    fresh: u16,
     /// The first free place for a task.
     free_task: u16,
     /// The first free slot.
@@ -25,6 +31,8 @@ pub(super) struct Roots {
     newest: u16,
     /// This idle connection and all older ones are to be closed; `NIL` for none.
     drain: u16,
+    /// When the oldest idle connection is to be closed; the end of time if there is none.
+    expiry: Instant,
     /// Queued tasks, and connections by their state.
     pub(super) queued: u16,
     pub(super) busy: u16,
@@ -53,15 +61,33 @@ impl Roots {
         Self {
             serial: 0,
             ready: NIL,
+            fresh: NIL,
             free_task: NIL,
             free_slot: NIL,
             newest: NIL,
             drain: NIL,
+            expiry: NEVER,
             queued: 0,
             busy: 0,
             idle: 0,
             per_host: CONNECTIONS_PER_HOST,
         }
+    }
+
+    /// What `poll_assign` says at once, without a look at the tables, if it is to wait.
+    #[inline]
+    pub(super) fn waits(&self, now: Instant) -> Option<Assign> {
+        let nothing = self.ready == NIL && self.fresh == NIL && self.drain == NIL;
+        (nothing && now < self.expiry).then(|| self.wait())
+    }
+
+    fn wait(&self) -> Assign {
+        Assign::Wait { until: (self.newest != NIL).then_some(self.expiry) }
+    }
+
+    /// The task that is in no heap, or `NIL`.
+    pub(super) const fn fresh(&self) -> u16 {
+        self.fresh
     }
 
     pub(super) const fn has_free_task(&self) -> bool {
@@ -78,7 +104,8 @@ impl Machine<'_> {
     pub(super) fn give_task(&mut self, at: u16) {
         let next = self.roots.free_task;
         if let Some(task) = self.tables.tasks.get_mut(usize::from(at)) {
-            *task = Queued { links: Links { left: next, ..Links::OUT }, ..Queued::NONE };
+            task.serial = 0;
+            task.links.left = next;
             self.roots.free_task = at;
         }
     }
@@ -101,17 +128,27 @@ impl Machine<'_> {
         wish: Wish,
         urgency: Urgency,
     ) -> Ticket {
+        self.settle();
         let at = self.roots.free_task;
         let serial = self.roots.serial.wrapping_add(1);
         if let Some(task) = self.tables.tasks.get_mut(usize::from(at)) {
             self.roots.free_task = task.links.left;
             self.roots.serial = serial;
-            self.roots.queued = self.roots.queued.saturating_add(1);
+            self.roots.queued = self.roots.queued.wrapping_add(1);
+            self.roots.fresh = at;
             let (arrival, delay) = (now.as_micros(), delay(urgency));
             *task = Queued { arrival, serial, delay, links: Links::OUT, origin, wish };
         }
-        self.enqueue(origin, at);
         Ticket { at, serial }
+    }
+
+    /// Puts the task added last into the heap of its origin, if it is in none.
+    fn settle(&mut self) {
+        let fresh = self.roots.fresh;
+        if let Some(task) = self.tables.tasks.get(usize::from(fresh)) {
+            self.roots.fresh = NIL;
+            self.enqueue(task.origin, fresh);
+        }
     }
 
     /// The task of a ticket, if it is queued.
@@ -122,6 +159,7 @@ impl Machine<'_> {
 
     pub(super) fn change(&mut self, ticket: Ticket, urgency: Urgency) -> Option<()> {
         let origin = self.find(ticket)?.origin;
+        self.settle();
         self.dequeue(origin, ticket.at);
         self.tables.tasks.get_mut(usize::from(ticket.at))?.delay = delay(urgency);
         self.enqueue(origin, ticket.at);
@@ -130,45 +168,68 @@ impl Machine<'_> {
 
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<()> {
         let origin = self.find(ticket)?.origin;
+        self.settle();
         self.dequeue(origin, ticket.at);
         self.leave(ticket.at);
         Some(())
     }
 
     pub(super) fn poll_assign(&mut self, now: Instant) -> Assign {
-        let oldest = idle::oldest(self.tables.connections, Of::Session, self.roots.newest);
-        let expires = self.expires(oldest);
-        if self.roots.drain != NIL || expires.is_some_and(|at| at <= now) {
-            return self.evict(oldest);
+        if self.roots.drain != NIL || self.is_expired(now) {
+            return self.evict(self.oldest());
         }
-        let most = self.tables.connections.len();
-        let origin = self.roots.ready;
         // All of the table is in use before somebody has to wait for it.
-        if origin == NIL || usize::from(self.roots.busy) >= most {
-            return Assign::Wait { until: expires };
+        let is_full = usize::from(self.roots.busy) >= self.tables.connections.len();
+        if let Some(task) = self.tables.tasks.get(usize::from(self.roots.fresh)) {
+            let origin = self.origin(task.origin);
+            if !is_full && self.roots.ready == NIL && origin.busy < self.roots.per_host {
+                return self.assign(task.origin, origin, self.roots.fresh, task.wish);
+            }
+            self.settle();
         }
-        let Origin { queue, busy, idle, newest, .. } = self.origin(origin);
-        let wish = self.tables.tasks.get(usize::from(queue)).map_or(Wish::Any, |task| task.wish);
+        if is_full || self.roots.ready == NIL {
+            return self.roots.wait();
+        }
+        let first = self.origin(self.roots.ready);
+        let task = self.tables.tasks.get(usize::from(first.queue));
+        let wish = task.map_or(Wish::Any, |task| task.wish);
+        self.assign(self.roots.ready, first, first.queue, wish)
+    }
+
+    /// Starts a task of an origin that is ready, or has a connection closed for it.
+    fn assign(&mut self, at: u16, origin: Origin, task: u16, wish: Wish) -> Assign {
+        let Origin { busy, idle, newest, .. } = origin;
         if newest != NIL && wish == Wish::Any {
             self.unlink(newest);
-            return self.start(origin, queue, newest, How::Reuse);
+            return self.start(at, task, newest, How::Reuse);
         }
-        if busy.saturating_add(idle) >= self.roots.per_host {
+        if busy.wrapping_add(idle) >= self.roots.per_host {
             return self.evict(idle::oldest(self.tables.connections, Of::Origin, newest));
         }
         let slot = self.roots.free_slot;
         let Some(free) = self.tables.connections.get_mut(usize::from(slot)) else {
-            return self.evict(oldest);
+            return self.evict(self.oldest());
         };
-        free.origin = origin;
+        free.origin = at;
         self.roots.free_slot = free.in_session.older;
-        self.start(origin, queue, slot, How::Open)
+        self.start(at, task, slot, How::Open)
     }
 
-    /// When an idle connection is to be closed.
-    fn expires(&self, slot: u16) -> Option<Instant> {
-        let connection = self.tables.connections.get(usize::from(slot))?;
-        Some(Instant::from_micros(connection.since).after(IDLE_TIMEOUT))
+    /// Whether there is an idle connection that is to be closed now.
+    fn is_expired(&self, now: Instant) -> bool {
+        self.roots.newest != NIL && self.roots.expiry <= now
+    }
+
+    /// The connection that is idle for longest.
+    fn oldest(&self) -> u16 {
+        idle::oldest(self.tables.connections, Of::Session, self.roots.newest)
+    }
+
+    /// Sets when the oldest idle connection is to be closed, which has changed.
+    fn set_expiry(&mut self) {
+        let oldest = self.tables.connections.get(usize::from(self.oldest()));
+        self.roots.expiry =
+            oldest.map_or(NEVER, |oldest| Instant::from_micros(oldest.since).after(IDLE_TIMEOUT));
     }
 
     fn start(&mut self, origin: u16, task: u16, slot: u16, how: How) -> Assign {
@@ -176,11 +237,15 @@ impl Machine<'_> {
         if let Some(connection) = self.tables.connections.get_mut(usize::from(slot)) {
             connection.state = State::Busy;
         }
-        self.roots.busy = self.roots.busy.saturating_add(1);
+        self.roots.busy = self.roots.busy.wrapping_add(1);
         if let Some(origin) = self.tables.origins.get_mut(usize::from(origin)) {
-            origin.busy = origin.busy.saturating_add(1);
+            origin.busy = origin.busy.wrapping_add(1);
         }
-        self.dequeue(origin, task);
+        if self.roots.fresh == task {
+            self.roots.fresh = NIL;
+        } else {
+            self.dequeue(origin, task);
+        }
         self.leave(task);
         Assign::Start { ticket: Ticket { at: task, serial }, slot: usize::from(slot), how }
     }
@@ -208,13 +273,16 @@ impl Machine<'_> {
             connection.state = State::Idle;
             connection.since = since;
         }
+        if newest == NIL {
+            self.roots.expiry = Instant::from_micros(since).after(IDLE_TIMEOUT);
+        }
         idle::push(self.tables.connections, Of::Session, newest, slot);
         self.roots.newest = slot;
-        self.roots.idle = self.roots.idle.saturating_add(1);
+        self.roots.idle = self.roots.idle.wrapping_add(1);
         if let Some(origin) = self.tables.origins.get_mut(usize::from(origin)) {
             idle::push(self.tables.connections, Of::Origin, origin.newest, slot);
             origin.newest = slot;
-            origin.idle = origin.idle.saturating_add(1);
+            origin.idle = origin.idle.wrapping_add(1);
         }
         self.release(origin);
         true
@@ -249,35 +317,38 @@ impl Machine<'_> {
 
     /// A connection has no task any more.
     fn release(&mut self, at: u16) {
-        self.roots.busy = self.roots.busy.saturating_sub(1);
+        self.roots.busy = self.roots.busy.wrapping_sub(1);
         if let Some(origin) = self.tables.origins.get_mut(usize::from(at)) {
-            origin.busy = origin.busy.saturating_sub(1);
+            origin.busy = origin.busy.wrapping_sub(1);
         }
         self.admit(at);
     }
 
     /// Takes an idle connection out of both its rings.
     fn unlink(&mut self, slot: u16) {
+        let is_oldest = self.oldest() == slot;
         let connections = &mut *self.tables.connections;
         let Some(&Connection { origin, in_session, .. }) = connections.get(usize::from(slot))
         else {
             return;
         };
         if self.roots.drain == slot {
-            let is_oldest = idle::oldest(connections, Of::Session, self.roots.newest) == slot;
             self.roots.drain = if is_oldest { NIL } else { in_session.older };
         }
         self.roots.newest = idle::unlink(connections, Of::Session, self.roots.newest, slot);
-        self.roots.idle = self.roots.idle.saturating_sub(1);
+        self.roots.idle = self.roots.idle.wrapping_sub(1);
         if let Some(origin) = self.tables.origins.get_mut(usize::from(origin)) {
             origin.newest = idle::unlink(connections, Of::Origin, origin.newest, slot);
-            origin.idle = origin.idle.saturating_sub(1);
+            origin.idle = origin.idle.wrapping_sub(1);
+        }
+        if is_oldest {
+            self.set_expiry();
         }
     }
 
     /// A task is not queued any more: its place is free, and its ticket stale.
     fn leave(&mut self, task: u16) {
-        self.roots.queued = self.roots.queued.saturating_sub(1);
+        self.roots.queued = self.roots.queued.wrapping_sub(1);
         self.give_task(task);
     }
 

@@ -70,6 +70,7 @@ use crate::time::Instant;
 
 #[cfg(feature = "alloc")]
 pub use super::storage::Growing;
+use super::storage::Origin;
 pub use super::storage::{InPlace, Storage};
 
 /// The next thing to do for the tasks and connections of a session.
@@ -255,6 +256,9 @@ impl<S: Storage> Schedule<S> {
     /// there are as many of those as allowed, else the oldest of all.
     #[inline]
     pub fn poll_assign(&mut self, now: Instant) -> Assign {
+        if let Some(wait) = self.roots.waits(now) {
+            return wait;
+        }
         if !self.roots.has_free_slot()
             && let Some(slot) = self.storage.add_connection()
         {
@@ -321,7 +325,9 @@ impl<S: Storage> Schedule<S> {
     /// another.
     #[must_use]
     pub fn is_origin_used(&self, origin: usize) -> bool {
-        self.storage.origins().get(origin).is_some_and(super::storage::Origin::is_used)
+        let fresh = self.storage.tasks().get(usize::from(self.roots.fresh()));
+        fresh.is_some_and(|task| usize::from(task.origin) == origin)
+            || self.storage.origins().get(origin).is_some_and(Origin::is_used)
     }
 
     fn machine(&mut self) -> Machine<'_> {

@@ -405,12 +405,10 @@ fn most_comparisons(queued: usize, origins: u64, spread: u64) -> u64 {
         let urgency = priority(PRIORITY_MOST - random.below(spread + 1) as u16);
         let before = COMPARISONS.get();
         scheduler.add(at(now), origin, Wish::Any, urgency).unwrap();
-        if scheduler.queued() > queued {
-            if scheduler.busy() == 6 {
-                scheduler.free(random.below(6) as usize);
-            }
-            scheduler.next(now);
+        if scheduler.queued() > queued && scheduler.busy() == 6 {
+            scheduler.free(random.below(6) as usize);
         }
+        while matches!(scheduler.poll_assign(at(now)), Assign::Start { .. }) {}
         most = most.max(COMPARISONS.get() - before);
     }
     most
