@@ -62,7 +62,6 @@ pub(super) fn push(connections: &mut [Connection], of: Of, newest: u16, at: u16)
 /// Takes a connection out. Returns the newest that is left, or `NIL`.
 pub(super) fn unlink(connections: &mut [Connection], of: Of, newest: u16, at: u16) -> u16 {
     let Ring { older, newer } = ring(connections, of, at);
-    set(connections, of, at, |ring| *ring = Ring::OUT);
     if older == at {
         return NIL;
     }
