@@ -160,9 +160,7 @@ pub type Scheduler<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: 
 #[cfg(feature = "alloc")]
 pub type GrowableScheduler = Schedule<Growing>;
 
-impl<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: usize>
-    Scheduler<TASKS, CONNECTIONS, ORIGINS>
-{
+impl<const T: usize, const C: usize, const O: usize> Scheduler<T, C, O> {
     /// A scheduler without tasks and connections.
     ///
     /// Does not compile for more than [`SESSION_ITEMS`](crate::limits::SESSION_ITEMS) of anything.
@@ -172,9 +170,7 @@ impl<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: usize>
     }
 }
 
-impl<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: usize> Default
-    for Scheduler<TASKS, CONNECTIONS, ORIGINS>
-{
+impl<const T: usize, const C: usize, const O: usize> Default for Scheduler<T, C, O> {
     fn default() -> Self {
         Self::new()
     }

@@ -121,17 +121,15 @@ pub struct InPlace<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: 
     connections_used: u16,
 }
 
-impl<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: usize>
-    InPlace<TASKS, CONNECTIONS, ORIGINS>
-{
+impl<const T: usize, const C: usize, const O: usize> InPlace<T, C, O> {
     pub(super) const fn empty() -> Self {
-        const { assert!(TASKS <= SESSION_ITEMS, "no number for so many tasks") };
-        const { assert!(CONNECTIONS <= SESSION_ITEMS, "no number for so many connections") };
-        const { assert!(ORIGINS <= SESSION_ITEMS, "no number for so many origins") };
+        const { assert!(T <= SESSION_ITEMS, "no number for so many tasks") };
+        const { assert!(C <= SESSION_ITEMS, "no number for so many connections") };
+        const { assert!(O <= SESSION_ITEMS, "no number for so many origins") };
         Self {
-            tasks: [Queued::NONE; TASKS],
-            connections: [Connection::FREE; CONNECTIONS],
-            origins: [Origin::UNUSED; ORIGINS],
+            tasks: [Queued::NONE; T],
+            connections: [Connection::FREE; C],
+            origins: [Origin::UNUSED; O],
             tasks_used: 0,
             connections_used: 0,
         }
@@ -139,9 +137,7 @@ impl<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: usize>
 }
 
 #[allow(private_interfaces, reason = "sealed")]
-impl<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: usize> Storage
-    for InPlace<TASKS, CONNECTIONS, ORIGINS>
-{
+impl<const T: usize, const C: usize, const O: usize> Storage for InPlace<T, C, O> {
     fn tables(&mut self) -> Tables<'_> {
         let Self { tasks, connections, origins, .. } = self;
         Tables { tasks, connections, origins }
@@ -157,18 +153,18 @@ impl<const TASKS: usize, const CONNECTIONS: usize, const ORIGINS: usize> Storage
 
     fn add_task(&mut self) -> Option<u16> {
         let at = self.tasks_used;
-        (usize::from(at) < TASKS).then(|| self.tasks_used = at.saturating_add(1))?;
+        (usize::from(at) < T).then(|| self.tasks_used = at.saturating_add(1))?;
         Some(at)
     }
 
     fn add_connection(&mut self) -> Option<u16> {
         let at = self.connections_used;
-        (usize::from(at) < CONNECTIONS).then(|| self.connections_used = at.saturating_add(1))?;
+        (usize::from(at) < C).then(|| self.connections_used = at.saturating_add(1))?;
         Some(at)
     }
 
     fn reach_origin(&mut self, origin: u16) -> bool {
-        usize::from(origin) < ORIGINS
+        usize::from(origin) < O
     }
 }
 
@@ -194,6 +190,22 @@ impl Growing {
             most_tasks: if tasks < MOST { tasks } else { MOST },
             most_connections: if connections < MOST { connections } else { MOST },
         }
+    }
+
+    /// Adds origins up to this one. `false` if there can be no such one.
+    #[inline(never)]
+    fn add_origins(&mut self, origin: u16) -> bool {
+        // No more are in use at once, so that numbers used again stay below.
+        let most = self.most_tasks.saturating_add(self.most_connections).min(SESSION_ITEMS);
+        if usize::from(origin) >= most {
+            return false;
+        }
+        while self.origins.len() <= usize::from(origin) {
+            if Self::push(&mut self.origins, most, Origin::UNUSED).is_none() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Adds one item, unless there are `most` already or memory is short. Returns its number.
@@ -232,13 +244,6 @@ impl Storage for Growing {
     }
 
     fn reach_origin(&mut self, origin: u16) -> bool {
-        // No more are in use at once, so that numbers used again stay below.
-        let most = self.most_tasks.saturating_add(self.most_connections).min(SESSION_ITEMS);
-        while self.origins.len() <= usize::from(origin) && usize::from(origin) < most {
-            if Self::push(&mut self.origins, most, Origin::UNUSED).is_none() {
-                break;
-            }
-        }
-        usize::from(origin) < self.origins.len()
+        usize::from(origin) < self.origins.len() || self.add_origins(origin)
     }
 }

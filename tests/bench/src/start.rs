@@ -103,7 +103,9 @@ fn next(random: &mut u32) -> usize {
 fn started(scheduler: &mut GrowableScheduler, now: Instant) -> Result<(usize, How), Failure> {
     match scheduler.poll_assign(now) {
         Assign::Start { slot, how, .. } => Ok((slot, how)),
-        other => Err(format!("{other:?} instead of a start").into()),
+        other @ (Assign::Close { .. } | Assign::Wait { .. }) => {
+            Err(format!("{other:?} instead of a start").into())
+        }
     }
 }
 

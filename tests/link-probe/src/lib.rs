@@ -7,12 +7,14 @@
 #![no_std]
 
 mod messages;
+mod session;
 mod task;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use sortie_core::session::Pool;
+use sortie_core::session::scheduler::{Full, Scheduler, Ticket, Urgency};
 use sortie_core::{
     BodyLength, Broken, ByteCounts, ChunkedDecoder, Error, Field, Instant, Limit, Misuse, Output,
     Progress, Request, RequestError, RequestHead, ResponseHead, Run, Scheme, Slot, Task,
@@ -39,6 +41,10 @@ pub struct Arguments<'a> {
     decoder: ChunkedDecoder,
     run: Run,
     pool: Pool<6>,
+    scheduler: Scheduler<8, 6, 14>,
+    ticket: Ticket,
+    urgency: Urgency,
+    full: Full,
     counts: ByteCounts,
     progress: Progress,
     now: Instant,
@@ -79,6 +85,7 @@ fn look<T>(result: T) {
 #[unsafe(no_mangle)]
 pub extern "C" fn probe_entry(with: &mut Arguments<'_>) {
     task::calls(with);
+    session::calls(with);
     messages::calls(with);
     #[cfg(feature = "control")]
     control(with);

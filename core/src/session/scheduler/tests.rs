@@ -43,7 +43,9 @@ impl<S: Storage> Schedule<S> {
     fn next(&mut self, now: u64) -> (Ticket, usize, How) {
         match self.poll_assign(at(now)) {
             Assign::Start { ticket, slot, how } => (ticket, slot, how),
-            other => panic!("{other:?} instead of a start"),
+            other @ (Assign::Close { .. } | Assign::Wait { .. }) => {
+                panic!("{other:?} instead of a start")
+            }
         }
     }
 
