@@ -44,6 +44,8 @@ pub enum Misuse {
     TooMuch,
     /// [`SUSPENDS`](crate::limits::SUSPENDS) calls of `suspend` are already counted.
     TooManySuspends,
+    /// The ticket is of a task that is not queued: it was started or removed.
+    StaleTicket,
 }
 
 /// How the server broke HTTP/1.1.
@@ -235,6 +237,7 @@ impl fmt::Display for Misuse {
             Self::NotAskedFor => "the task did not ask for this input now: poll its output first",
             Self::TooMuch => "more bytes were reported than the task allowed",
             Self::TooManySuspends => "the count of suspends is at its limit",
+            Self::StaleTicket => "the ticket is of a task that is not queued any more",
         })
     }
 }
