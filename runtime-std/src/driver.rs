@@ -5,20 +5,20 @@ use std::task::{Context, Poll, ready};
 
 use sortie_core::{CloseReason, Event, Instant, Output, Receive, Wish};
 
-use crate::connect::{Attempt, Begun};
+use crate::connect::Connector;
 use crate::connection::Connection;
 use crate::exchange::{Outgoing, poll_body, poll_discard, poll_head, poll_send};
 use crate::hop::Hop;
-use crate::metrics::{Moment, Recorder};
+use crate::metrics::Recorder;
 use crate::response::Response;
-use crate::shared::{Shared, tell};
+use crate::shared::{Shared, poll_deadline, tell};
 use crate::source::Source;
-use crate::world::{Timer, World};
+use crate::world::World;
 
 /// The adapter's side of a task: what the core asks for is done here.
 pub(crate) struct Driver<W: World> {
     connection: Option<Box<Connection<W>>>,
-    connecting: Option<Attempt<W>>,
+    connector: Connector<W>,
     pub(crate) hop: Hop,
     pub(crate) source: Source,
     /// What is told beyond content and the end.
@@ -65,7 +65,7 @@ enum Moved {
 
 impl<W: World> Driver<W> {
     pub(crate) fn new(hop: Hop, source: Source, tells: Tells) -> Self {
-        Self { connection: None, connecting: None, hop, source, tells, recorder: None }
+        Self { connection: None, connector: Connector::new(), hop, source, tells, recorder: None }
     }
 
     /// Drives the task until there is something to tell, with `buffer` for content; while it is
@@ -112,7 +112,10 @@ impl<W: World> Driver<W> {
                     self.close(shared);
                     tell(shared.core().handle_upgraded_end(Ok(())));
                 }
-                Output::Complete(result) => return Poll::Ready(Turn::Complete(result)),
+                Output::Complete(result) => {
+                    self.connector.give_up(shared, now);
+                    return Poll::Ready(Turn::Complete(result));
+                }
             }
         }
     }
@@ -125,39 +128,11 @@ impl<W: World> Driver<W> {
         now: Instant,
         wish: Wish,
     ) -> Poll<()> {
-        if self.connecting.is_none() {
-            match Attempt::begin(cx, shared, self.hop.target(), now, wish) {
-                Begun::Wait => return self.poll_wait(cx, shared, now),
-                Begun::Idle(connection) => {
-                    self.connection = Some(connection);
-                    self.record(Moment::Reused, now);
-                    tell(shared.core().handle_connected(now, true));
-                    return Poll::Ready(());
-                }
-                Begun::Opening(attempt) => {
-                    self.record(Moment::Connecting, now);
-                    tell(shared.core().handle_connecting(now));
-                    self.connecting = Some(attempt);
-                }
-            }
+        let wanted = (wish, self.hop.target());
+        let recorder = self.recorder.as_deref_mut();
+        if let Some(connection) = ready!(self.connector.poll(cx, shared, now, wanted, recorder)) {
+            self.connection = Some(connection);
         }
-        let Some(attempt) = &mut self.connecting else {
-            return Poll::Ready(());
-        };
-        let Poll::Ready(result) = attempt.poll(cx, shared, self.hop.target()) else {
-            let deadline = shared.core().deadline();
-            return poll_deadline(cx, shared, now, &mut attempt.timer, deadline);
-        };
-        self.connecting = None;
-        let told = match result {
-            Ok(connection) => {
-                self.connection = Some(connection);
-                self.record(Moment::Connected, now);
-                shared.core().handle_connected(now, false)
-            }
-            Err(why) => shared.core().handle_connect_failed(why),
-        };
-        tell(told);
         Poll::Ready(())
     }
 
@@ -212,24 +187,8 @@ impl<W: World> Driver<W> {
     /// Waits for a command, an answer or the deadline. What is in flight is given up first: the
     /// core asks for it again when it is wanted.
     fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, now: Instant) -> Poll<()> {
-        let deadline = shared.core().deadline();
-        if let Some(attempt) = self.connecting.take() {
-            attempt.give_up(shared);
-        }
-        let mut timer = shared.idle_timer();
-        poll_deadline(
-            cx,
-            shared,
-            now,
-            timer.get_or_insert_with(|| shared.session.world.timer()),
-            deadline,
-        )
-    }
-
-    fn record(&mut self, moment: Moment, now: Instant) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.note(moment, now, self.hop.target().as_str());
-        }
+        self.connector.give_up(shared, now);
+        shared.poll_idle(cx, now)
     }
 
     /// An exchange is over, one way or the other.
@@ -248,29 +207,15 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// Closes the connection, or gives up the attempt to make one.
+    /// Closes the connection, or gives up what it takes to get one.
     pub(crate) fn close(&mut self, shared: &Shared<W>) {
+        let now = shared.now();
         if let Some(connection) = self.connection.take() {
-            shared.session.connections.free(connection.slot);
+            let slot = connection.slot;
+            // Closed before its slot is given to another.
+            drop(connection);
+            shared.session.connections.free(now, slot);
         }
-        if let Some(attempt) = self.connecting.take() {
-            attempt.give_up(shared);
-        }
+        self.connector.give_up(shared, now);
     }
-}
-
-/// Ready when a timer of the task ran out; the core has been told.
-fn poll_deadline<W: World>(
-    cx: &mut Context<'_>,
-    shared: &Shared<W>,
-    now: Instant,
-    timer: &mut W::Timer,
-    deadline: Option<Instant>,
-) -> Poll<()> {
-    let Some(deadline) = deadline else {
-        return Poll::Pending;
-    };
-    ready!(timer.poll_until(cx, now, deadline));
-    shared.core().handle_timeout(shared.now());
-    Poll::Ready(())
 }

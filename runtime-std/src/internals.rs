@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState};
+use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState, limits};
 
 pub use crate::driver::Turn;
 pub use crate::world::{Connecting, Endpoint, Stream, Timer, World};
@@ -25,7 +25,7 @@ impl<W: World> Session<W> {
     /// A session whose tasks have these options.
     pub fn new(world: W, options: TaskOptions) -> Self {
         let background = Background::Spawner(Arc::new(|_| ()));
-        Self { inner: SessionShared::new(world, options, background) }
+        Self { inner: SessionShared::new(world, options, background, limits::CONNECTIONS_PER_HOST) }
     }
 
     /// A suspended task.

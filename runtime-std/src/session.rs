@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use sortie_core::{RedirectPolicy, TaskKind, TaskOptions};
+use sortie_core::{RedirectPolicy, TaskKind, TaskOptions, limits};
 
 use crate::background::Background;
 use crate::body::Body;
@@ -21,7 +21,7 @@ use crate::ride::{Ride, Until};
 use crate::shared::SessionShared;
 use crate::source::UploadSource;
 use crate::task::Task;
-use crate::world::System;
+use crate::world::{System, World};
 
 /// A session: the connections and settings that its tasks share. Cheap to clone.
 ///
@@ -55,6 +55,7 @@ impl Drop for Owner {
 pub struct SessionBuilder {
     options: TaskOptions,
     background: Background,
+    per_host: u16,
 }
 
 impl SessionBuilder {
@@ -69,6 +70,14 @@ impl SessionBuilder {
     #[must_use]
     pub fn resource_timeout(mut self, timeout: Duration) -> Self {
         self.options.resource_timeout = micros(timeout);
+        self
+    }
+
+    /// The most connections to one origin that tasks have at a time, at least 1: others wait for
+    /// their turn, by priority. 6 if not set.
+    #[must_use]
+    pub const fn max_connections_per_host(mut self, most: u16) -> Self {
+        self.per_host = most;
         self
     }
 
@@ -101,7 +110,7 @@ impl SessionBuilder {
     /// The session.
     #[must_use]
     pub fn build(self) -> Session {
-        let inner = SessionShared::new(System::new(), self.options, self.background);
+        let inner = SessionShared::new(System::new(), self.options, self.background, self.per_host);
         Session { owner: Arc::new(Owner { inner }) }
     }
 }
@@ -128,7 +137,11 @@ impl Session {
     /// A session to be configured.
     #[must_use]
     pub fn builder() -> SessionBuilder {
-        SessionBuilder { options: TaskOptions::default(), background: Background::thread() }
+        SessionBuilder {
+            options: TaskOptions::default(),
+            background: Background::thread(),
+            per_host: limits::CONNECTIONS_PER_HOST,
+        }
     }
 
     /// A suspended data task for a request, or for a `GET` of a URL.
@@ -217,7 +230,8 @@ impl Session {
 
     /// Closes the connections that no task has: later tasks open new ones.
     pub fn flush(&self) {
-        self.owner.inner.connections.flush();
+        let inner = &self.owner.inner;
+        inner.connections.flush(inner.world.now());
     }
 
     /// Downloads to a file: the response, once the whole content is in its place. See

@@ -168,7 +168,7 @@ impl Task {
 
     /// Sets the priority. Once the task has a connection it stays as it is there.
     pub fn set_priority(&self, priority: Priority) {
-        self.seated.shared.set_priority(priority);
+        self.seated.shared.set_hints(|hints| hints.priority = priority);
     }
 
     /// A text of the caller's, never interpreted.
@@ -179,7 +179,7 @@ impl Task {
 
     /// Sets the text.
     pub fn set_description(&self, description: Option<String>) {
-        self.seated.shared.hints().description = description;
+        self.seated.shared.set_hints(|hints| hints.description = description);
     }
 
     /// The most that the caller expects to send, head included, in bytes. A hint, never enforced.
@@ -190,7 +190,7 @@ impl Task {
 
     /// Sets that: tasks with less to move get a connection a little sooner.
     pub fn set_count_of_bytes_client_expects_to_send(&self, bytes: Option<u64>) {
-        self.seated.shared.hints().expects_to_send = bytes;
+        self.seated.shared.set_hints(|hints| hints.expects_to_send = bytes);
     }
 
     /// The most that the caller expects to receive, head included, in bytes. A hint, never
@@ -202,7 +202,7 @@ impl Task {
 
     /// Sets that: tasks with less to move get a connection a little sooner.
     pub fn set_count_of_bytes_client_expects_to_receive(&self, bytes: Option<u64>) {
-        self.seated.shared.hints().expects_to_receive = bytes;
+        self.seated.shared.set_hints(|hints| hints.expects_to_receive = bytes);
     }
 
     /// Whether content is wanted as it comes. If not, a [`Body`](crate::Body) gives it once it is
@@ -215,7 +215,7 @@ impl Task {
     /// Sets that; `true` if it is not set. Whole content is bounded by
     /// [`max_content`](crate::TaskBuilder::max_content).
     pub fn set_prefers_incremental_delivery(&self, incremental: bool) {
-        self.seated.shared.hints().prefers_whole = !incremental;
+        self.seated.shared.set_hints(|hints| hints.prefers_whole = !incremental);
     }
 
     /// When the task may begin at the earliest, if it has to wait for that.
