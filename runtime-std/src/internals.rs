@@ -115,10 +115,11 @@ impl<W: World> Task<W> {
     /// Drives until there is something to tell.
     pub fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Turn> {
         loop {
-            match ready!(self.driver.poll(cx, &self.shared, buffer)) {
-                Turn::Finish => tell(self.shared.core().handle_committed()),
-                turn => return Poll::Ready(turn),
+            let turn = ready!(self.driver.poll(cx, &self.shared, buffer));
+            if turn != Turn::Finish {
+                return Poll::Ready(turn);
             }
+            tell(self.shared.core().handle_committed());
         }
     }
 }
