@@ -23,7 +23,7 @@ use crate::transfer::{Io, Receive, Transfer};
 use crate::wire::framing::CloseReason;
 use counts::ByteCounts;
 use deadline::Deadlines;
-use output::{Due, Output, Release, Wish};
+use output::{Due, Output, Release, Tell, Wish};
 use question::Asked;
 use state::{Lifecycle, TaskState};
 
@@ -255,7 +255,7 @@ impl Task {
     /// or is being cancelled stays as it is.
     pub fn cancel(&mut self) {
         if self.lifecycle.cancel() {
-            self.due = Due { release: self.due.release, ..Due::default() };
+            self.due.forget();
             self.fail(Error::Canceled);
         }
     }
@@ -405,7 +405,7 @@ impl Task {
             Output::Event(event) => self.due.told(event),
             Output::Upgraded => {
                 // From here on the connection is not ours to close.
-                self.due.upgraded = false;
+                self.due.untell(Tell::Upgraded);
                 self.is_connected = false;
             }
             Output::Close(_) | Output::Reuse => self.due.release = None,
@@ -429,10 +429,12 @@ impl Task {
         let suspended = self.is_suspended();
         // A failure ends even a suspended task, and what came before it is told before it.
         if !suspended || matches!(self.phase, Phase::Failed(_)) {
-            if let Some(event) = self.due.event(self.asked.pending()) {
+            if self.due.is_told()
+                && let Some(event) = self.due.event(self.asked.pending())
+            {
                 return Output::Event(event);
             }
-            if self.due.upgraded {
+            if self.due.has(Tell::Upgraded) {
                 return Output::Upgraded;
             }
         }
@@ -492,8 +494,8 @@ impl Task {
             return;
         }
         // What was not handed over yet is closed, and nobody needs to answer any more.
-        self.due.upgraded = false;
-        self.due.question = false;
+        self.due.untell(Tell::Upgraded);
+        self.due.untell(Tell::Question);
         self.asked.clear();
         self.release(Release::Close(CloseReason::Failed));
         self.set_phase(Phase::Failed(error));
