@@ -1,5 +1,5 @@
-//! Starting tasks by the scheduler of the core: what it adds to a GET on a kept connection, and what
-//! a long queue adds to a start. There is no peer: those that have a queue serve it in one order.
+//! Starting tasks by the scheduler of the core: what it adds to a GET on a kept connection, and
+//! what a long queue adds to a start. There is no peer: none of them orders its queue.
 
 use crate::meter::{Failure, Meter, Outcome, Row};
 use sortie_core::session::scheduler::{Assign, GrowableScheduler, How, Urgency};
