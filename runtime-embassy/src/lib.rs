@@ -64,7 +64,7 @@
 //! - TLS. A URL with `https` or `wss` fails as [`TlsUnavailable`](Transport::TlsUnavailable), and
 //!   nothing is sent: never in plaintext what was to be secure.
 //! - IPv6, and host names that have no IPv4 address.
-//! - Redirects are delivered, not followed; so are challenges.
+//! - Challenges: they are delivered as any other response.
 //! - Content larger than the buffer that is lent for it: a data task needs it whole.
 //! - Use from more than one executor: like the network stack, a session stays on its own.
 //!
@@ -83,6 +83,7 @@ mod queue;
 mod resources;
 mod session;
 mod stream;
+mod target;
 mod task;
 mod time;
 
@@ -91,7 +92,8 @@ pub use resources::Resources;
 pub use session::{Config, Session};
 pub use sortie_core;
 pub use sortie_core::{
-    BodyLength, ByteCounts, Error, Field, Progress, Request, ResponseHead, Slot, TaskState,
-    Transport, Url, field,
+    Answer, Asks, BodyLength, ByteCounts, Error, Field, Progress, Question, RedirectPolicy,
+    Request, ResponseHead, ResumeData, Rewrite, Slot, TaskState, Token, Transport, Url, Validator,
+    field,
 };
 pub use task::{Alone, DataTask, Failure, Response, Under};
