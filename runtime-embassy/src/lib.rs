@@ -36,10 +36,11 @@
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
 //! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
-//! | [`Session<C>`](Session) | a static or a local | 88 + 56 a connection |
-//! | future of a task | the future that awaits it | 650 |
-//! | future of a task with a lent [`ControlBlock`] | the same | 390 |
-//! | [`ControlBlock`] | a static or a local | 264 |
+//! | [`Session<C>`](Session) | a static or a local | 96 + 56 a connection |
+//! | future of a task | the future that awaits it | 710 |
+//! | future of a task with a lent [`ControlBlock`] | the same | 430 |
+//! | [`ControlBlock`] | a static or a local | 288 |
+//! | [URLs of redirects](DataTask::target), if any are followed | a local | 1 or 2 URLs |
 //!
 //! The response is read straight into the caller's buffer and decoded in place. Its head lives in
 //! the buffer of the connection, and is gone with the exchange, unless [memory is
@@ -52,6 +53,24 @@
 //! server has closed it meanwhile, the task opens another, or retries once if that was noticed only
 //! after the request was sent. Tasks for which there is none wait, in turn; the wait does not count
 //! as idle time.
+//!
+//! # Redirects
+//!
+//! They are followed, up to 20 of them unless [`Config::redirects`] says otherwise, where the task
+//! [brings room](DataTask::target) for their URLs. Without room a redirect is an error, so that its
+//! body is not taken for the content that was asked for.
+//!
+//! ```
+//! # use sortie_embassy::{Failure, Request, Response, Session};
+//! # async fn f(session: &Session<'_, 1>, request: &Request<'_>) -> Result<(), Failure> {
+//! let (mut urls, mut content) = ([0; 256], [0; 512]);
+//! let response = session.data_task(request).target(&mut urls).receive(&mut content).await?;
+//! let _from = response.redirected_to().unwrap_or(request.url());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A task that [asks](DataTask::asks) leaves the decision to who has its [`TaskControl`].
 //!
 //! # Cancellation
 //!

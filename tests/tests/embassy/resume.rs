@@ -31,7 +31,7 @@ fn text(run: &Run<Came>) -> String {
     String::from_utf8_lossy(&run.requests[0]).into_owned()
 }
 
-const REST: &str = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-10/11\r\nETag: \"v1\"\r\n\
+const REST: &str = "HTTP/1.1 206 Rest\r\nContent-Range: bytes 5-10/11\r\nETag: \"v1\"\r\n\
                     Content-Length: 6\r\n\r\n world";
 const WHOLE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nanother world";
 
