@@ -45,6 +45,8 @@ pub struct ControlBlock {
     asked: RefCell<WakerRegistration>,
     #[cfg(feature = "internals")]
     watcher: Cell<Option<fn(Output)>>,
+    #[cfg(feature = "internals")]
+    follower: Cell<Option<fn(&str)>>,
 }
 
 /// Commands for a task that has not begun.
@@ -84,6 +86,8 @@ impl ControlBlock {
             asked: RefCell::new(WakerRegistration::new()),
             #[cfg(feature = "internals")]
             watcher: Cell::new(None),
+            #[cfg(feature = "internals")]
+            follower: Cell::new(None),
         }
     }
 
@@ -98,6 +102,22 @@ impl ControlBlock {
     #[doc(hidden)]
     pub fn watch(&self, watcher: fn(Output)) {
         self.watcher.set(Some(watcher));
+    }
+
+    /// Calls `follower` with the URL of every redirect that is followed.
+    #[cfg(feature = "internals")]
+    #[doc(hidden)]
+    pub fn watch_redirects(&self, follower: fn(&str)) {
+        self.follower.set(Some(follower));
+    }
+
+    /// Something happened; the URL that a redirect goes to is `next`.
+    #[cfg(feature = "internals")]
+    pub(crate) fn note(&self, event: Event, next: Option<&str>) {
+        let follower = self.follower.get().filter(|_| matches!(event, Event::Redirected { .. }));
+        if let (Some(follower), Some(next)) = (follower, next) {
+            follower(next);
+        }
     }
 
     /// Puts `task` under control and runs it, unless it was told otherwise before.

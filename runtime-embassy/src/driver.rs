@@ -77,6 +77,8 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
                 Output::Event(event) => {
                     self.target.note(event);
                     self.input.note(event);
+                    #[cfg(feature = "internals")]
+                    control.note(event, self.target.next());
                 }
                 Output::Close(reason) => {
                     if let Some(lease) = self.lease.take() {

@@ -60,6 +60,14 @@ impl<'r, 'a> Target<'r, 'a> {
         }
     }
 
+    /// The URL that is gone to next.
+    #[cfg(feature = "internals")]
+    pub(crate) fn next(&self) -> Option<&str> {
+        let Next::Followed(length) = self.next else { return None };
+        let text = self.room.get(self.current..)?.get(..length)?;
+        core::str::from_utf8(text).ok()
+    }
+
     /// Before a connection is asked for: the URL of a redirect that is followed is the current one.
     /// Not before, because the connection that is given back until then leads to the last one.
     pub(crate) fn go_on(&mut self) {

@@ -1,12 +1,16 @@
 //! Redirects: where they lead, in what memory, over which connections.
 
+use embassy_futures::join::join;
 use embassy_net::Stack;
-use sortie_core::{BodyLength, Error, Limit, Request, Slot, Transport, Url, field};
+use embassy_time::Duration;
+use sortie_core::{
+    BodyLength, Error, Limit, Question, RedirectError, Request, Slot, Transport, Url, field,
+};
 use sortie_embassy::{Config, RedirectPolicy, Resources, Session};
 use sortie_tests::embassy::{Run, run};
-use sortie_tests::script::{Origin, Part, Step};
+use sortie_tests::script::{Body, Origin, Part, Say, Script, Step};
 
-use crate::{GOOD, HELLO, answers, get, origin};
+use crate::{GOOD, HELLO, agreed, answers, get, origin};
 
 const A: &str = "http://192.0.2.1/a";
 const B: &str = "http://192.0.2.1/b";
@@ -262,6 +266,26 @@ fn a_location_behind_many_fields_is_found_or_the_task_fails() {
 }
 
 #[test]
+fn the_wait_for_the_next_connection_is_no_idle_time() {
+    let there = "http://origin.example/c";
+    let bytes = HELLO.as_bytes().chunks(8);
+    let slow = bytes.flat_map(|piece| [Step::Wait(20_000), Step::Send(piece.into())]);
+    let moved = [Step::Send(redirect(302, there).into()), Step::Next, Step::Expect(Part::Request)];
+    let home = origin(moved.into_iter().chain(slow));
+    let run = run(GOOD, &[home, answers(HELLO)], async |stack, _| {
+        let mut config = Config::default();
+        config.request_timeout = Duration::from_millis(50);
+        let mut resources = Resources::<1, 1024>::new();
+        let session = Session::new(stack, &mut resources, config);
+        let (a, b) = (get(A), get(B));
+        join(follow(&session, &a, &[], 200), follow(&session, &b, &[], 200)).await
+    });
+    // The other one had the only connection meanwhile.
+    assert_eq!(run.output, (hello(there), Ok((200, "hello".into(), None))));
+    assert!(run.ended > 100_000, "{}", run.ended);
+}
+
+#[test]
 fn a_redirect_to_https_is_refused_and_nothing_more_is_sent() {
     let run = followed(&[answers(redirect(301, "https://192.0.2.1:80/"))], 200);
     assert_eq!(run.output, Err(Error::Transport(Transport::TlsUnavailable)));
@@ -282,4 +306,30 @@ fn only_success_is_taken_where_it_is_required() {
         (failure.error, failure.status, found)
     });
     assert_eq!(run.output, (Error::Status(404), Some(404), Ok(200)));
+}
+
+#[test]
+fn scripts_of_several_hops_show_what_they_show_on_the_core() {
+    let moved = redirect(302, "/b");
+    let away = redirect(307, "http://origin.example/c#d");
+    let back = redirect(301, "http://192.0.2.1/e");
+    let hops = Script::get().exchanges([&moved, &away, HELLO]).exchanges([&back]);
+    let trace = agreed(&hops, GOOD);
+    assert_eq!((trace.hops().len(), trace.connections.len(), trace.result), (3, 2, Ok(())));
+    let post = Script::new("POST", Body::Bytes(b"body".into())).exchanges([&away]).answered(HELLO);
+    assert_eq!(agreed(&post, GOOD).text(), "hello");
+    let round = redirect(302, "/round");
+    let round = Script::get().exchanges([round.as_str(); 21]);
+    assert_eq!(agreed(&round, GOOD).result, Err(Error::Redirect(RedirectError::TooMany)));
+
+    let asked = Script::get().asks(Question::Redirect).asks(Question::Disposition);
+    let asked = asked.reply(30_000, Say::Follow).reply(30_000, Say::Allow);
+    assert!(agreed(&asked.exchanges([&moved, HELLO]), GOOD).ended > 60_000);
+    let refused = Script::get().asks(Question::Redirect).reply(0, Say::Refuse);
+    assert_eq!(agreed(&refused.answered(moved.clone()), GOOD).statuses(), [302]);
+
+    let rest = "HTTP/1.1 206 Rest\r\nContent-Range: bytes 5-10/11\r\n\r\n world";
+    let rest = rest.replace("\r\n\r\n", "\r\nContent-Length: 6\r\n\r\n");
+    let resumed = Script::get().resumes("\"v1\"", 5, None).exchanges([&moved, &rest]);
+    assert_eq!(agreed(&resumed, GOOD).text(), " world");
 }
