@@ -118,6 +118,11 @@ impl<W: World> Connector<W> {
         Some(ticket)
     }
 
+    /// Whether there is nothing to give up.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.attempt.is_none() && self.queued.is_none()
+    }
+
     /// Gives up the place in the queue, or the attempt: the core asks again when it wants one.
     pub(crate) fn give_up(&mut self, shared: &Shared<W>, now: Instant) {
         if let Some(ticket) = self.leave_queue(shared) {

@@ -314,6 +314,7 @@ impl Disposition {
             Ok(download) => {
                 let mut seat = seated.seat();
                 seat.content = Content::File(Box::new(download));
+                seat.driver.tells.finish = true;
                 seat.begin(&seated.shared);
                 drop(seat);
                 owed.answer(Answer::BecomeDownload);

@@ -32,6 +32,8 @@ pub(crate) struct Driver<W: World> {
 pub(crate) struct Tells {
     /// [`Turn::Prepare`]: there is a file to be opened before anything is sent.
     pub(crate) prepare: bool,
+    /// [`Turn::Finish`]: what is received is not yet where it belongs.
+    pub(crate) finish: bool,
     /// [`Turn::Sent`]: somebody watches what is sent.
     pub(crate) sent: bool,
 }
@@ -69,16 +71,15 @@ impl<W: World> Driver<W> {
     }
 
     /// Drives the task until there is something to tell, with `buffer` for content; while it is
-    /// empty no content is read. Each call goes on where the last one stopped.
+    /// empty no content is read. Each call goes on where the last one stopped. It is `now`, and the
+    /// bell rings for `cx`.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
+        now: Instant,
         buffer: &mut [u8],
     ) -> Poll<Turn> {
-        shared.bell.register(cx.waker());
-        // One look at the clock: nothing below waits.
-        let now = shared.now();
         loop {
             let output = shared.core().poll_output();
             match output {
@@ -91,7 +92,8 @@ impl<W: World> Driver<W> {
                     Moved::Sent(count) => return Poll::Ready(Turn::Sent(count)),
                 },
                 Output::Inspect => self.hop.inspect(shared, now),
-                Output::Finish => return Poll::Ready(Turn::Finish),
+                Output::Finish if self.tells.finish => return Poll::Ready(Turn::Finish),
+                Output::Finish => tell(shared.core().handle_committed()),
                 Output::Wait => ready!(self.poll_wait(cx, shared, now)),
                 Output::Event(event) => {
                     self.hop.note(shared, event);
@@ -149,12 +151,12 @@ impl<W: World> Driver<W> {
             return Poll::Ready(Moved::Nothing);
         };
         loop {
-            let (io, deadline) = {
+            let io = {
                 let core = shared.core();
                 if !core.still(Output::Exchange) {
                     return Poll::Ready(Moved::Nothing);
                 }
-                (core.io(buffer.len()), core.deadline())
+                core.io(buffer.len())
             };
             let outgoing = Outgoing { hop: &self.hop, source: &mut self.source };
             let sent = poll_send(cx, shared, now, connection, outgoing, io.send);
@@ -178,6 +180,7 @@ impl<W: World> Driver<W> {
                 }
                 (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
+                    let deadline = shared.core().deadline();
                     ready!(poll_deadline(cx, shared, now, &mut connection.timer, deadline));
                 }
             }
@@ -209,6 +212,9 @@ impl<W: World> Driver<W> {
 
     /// Closes the connection, or gives up what it takes to get one.
     pub(crate) fn close(&mut self, shared: &Shared<W>) {
+        if self.connection.is_none() && self.connector.is_idle() {
+            return;
+        }
         let now = shared.now();
         if let Some(connection) = self.connection.take() {
             let slot = connection.slot;

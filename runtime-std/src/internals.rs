@@ -1,7 +1,7 @@
 //! The driver over any [`World`], for the tests of this workspace: no part of the interface.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState, limits};
 
@@ -11,7 +11,7 @@ pub use crate::world::{Connecting, Endpoint, Stream, Timer, World};
 use crate::background::Background;
 use crate::driver::{Driver, Tells};
 use crate::hop::Hop;
-use crate::shared::{Hints, SessionShared, Shared, tell};
+use crate::shared::{Hints, SessionShared, Shared};
 use crate::source::Source;
 use crate::{Error, Request, Response};
 
@@ -114,13 +114,9 @@ impl<W: World> Task<W> {
 
     /// Drives until there is something to tell.
     pub fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Turn> {
-        loop {
-            let turn = ready!(self.driver.poll(cx, &self.shared, buffer));
-            if turn != Turn::Finish {
-                return Poll::Ready(turn);
-            }
-            tell(self.shared.core().handle_committed());
-        }
+        self.shared.bell.register(cx.waker());
+        let now = self.shared.now();
+        self.driver.poll(cx, &self.shared, now, buffer)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use sortie_core::{Event, Misuse};
+use sortie_core::{Event, Instant, Misuse};
 
 use crate::changes::TaskSnapshot;
 use crate::content::Content;
@@ -198,25 +198,26 @@ impl<W: World> Seat<W> {
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
+        now: Instant,
         until: &mut Goal<'_>,
     ) -> Poll<Turn> {
         let Self { driver, content, file_error, .. } = self;
         if !driver.hop.is_delivered {
-            return driver.poll(cx, shared, &mut []);
+            return driver.poll(cx, shared, now, &mut []);
         }
         match (until, content) {
-            (Goal::Response, _) => driver.poll(cx, shared, &mut []),
-            (Goal::Content(buffer), Content::Memory(_)) => driver.poll(cx, shared, buffer),
+            (Goal::Response, _) => driver.poll(cx, shared, now, &mut []),
+            (Goal::Content(buffer), Content::Memory(_)) => driver.poll(cx, shared, now, buffer),
             (_, Content::Memory(memory)) => {
                 let counts = *shared.core().counts();
-                driver.poll(cx, shared, memory.room(&counts))
+                driver.poll(cx, shared, now, memory.room(&counts))
             }
             (_, Content::File(download)) => match download.room(cx) {
-                Ok(room) => driver.poll(cx, shared, room),
+                Ok(room) => driver.poll(cx, shared, now, room),
                 Err(why) => {
                     file_error.get_or_insert(why);
                     tell(shared.core().handle_sink_failed(None));
-                    driver.poll(cx, shared, &mut [])
+                    driver.poll(cx, shared, now, &mut [])
                 }
             },
         }
@@ -343,6 +344,7 @@ impl<W: World> Ride<W> {
         &mut self,
         seated: &'a Arc<Seated<W>>,
         cx: &Context<'_>,
+        now: Instant,
     ) -> Poll<MutexGuard<'a, Seat<W>>> {
         let mut seat = seated.seat();
         if self.rider.is_some() && seat.rider == self.rider || seat.outcome.is_some() {
@@ -366,7 +368,7 @@ impl<W: World> Ride<W> {
         if seat.place.is_none() && seated.shared.core().is_new() {
             seat.place = seated.shared.session.live.enter(seated);
             match seat.place {
-                Some(_) => seated.shared.core().resume(seated.shared.now()),
+                Some(_) => seated.shared.core().resume(now),
                 None => {
                     let url = seated.shared.request.url();
                     seat.outcome = Some(Err(Error::new(ErrorKind::SessionInvalidated, url, None)));
@@ -404,8 +406,11 @@ impl<W: World> Ride<W> {
     fn poll_goal(&mut self, cx: &mut Context<'_>, mut goal: Goal<'_>) -> Poll<usize> {
         let seated = self.seated.clone();
         let shared = &seated.shared;
+        shared.bell.register(cx.waker());
+        // One look at the clock: nothing below waits, unless the user's code does.
+        let mut now = shared.now();
         loop {
-            let mut seat = ready!(self.poll_seat(&seated, cx));
+            let mut seat = ready!(self.poll_seat(&seated, cx, now));
             ready!(seat.poll_ending(cx, shared));
             if seat.outcome.is_some() {
                 Self::hear_end(&seated, seat);
@@ -414,7 +419,7 @@ impl<W: World> Ride<W> {
             if matches!(goal, Goal::Response) && seat.driver.hop.is_delivered {
                 return Poll::Ready(0);
             }
-            let Poll::Ready(turn) = seat.poll_turn(cx, shared, &mut goal) else {
+            let Poll::Ready(turn) = seat.poll_turn(cx, shared, now, &mut goal) else {
                 shared.changed();
                 return Poll::Pending;
             };
@@ -434,6 +439,7 @@ impl<W: World> Ride<W> {
             }
             if let Some(listener) = &seated.listener {
                 Self::tell(&seated, listener.as_ref(), seat, turn);
+                now = shared.now();
             }
             shared.changed();
         }
@@ -537,10 +543,12 @@ impl<W: World> Ride<W> {
 
 impl<W: World> Drop for Ride<W> {
     fn drop(&mut self) {
-        if self.is_alone && self.seated.seat().outcome.is_none() {
-            self.abandon();
-        }
         let mut seat = self.seated.seat();
+        if seat.outcome.is_none() && self.is_alone {
+            drop(seat);
+            self.abandon();
+            seat = self.seated.seat();
+        }
         if self.is_background {
             seat.has_background = false;
         }
@@ -548,9 +556,9 @@ impl<W: World> Drop for Ride<W> {
             seat.rider = None;
             seat.wake();
         }
-        let goes_on = seat.outcome.is_none() && !self.is_background;
+        let goes_on = seat.outcome.is_none() && self.rider.is_some() && !self.is_background;
         drop(seat);
-        if goes_on && self.rider.is_some() {
+        if goes_on {
             self.seated.drive();
         }
     }
