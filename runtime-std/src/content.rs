@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use sortie_core::{ByteCounts, ResumeData, repr_digest_sha256};
 
-use crate::file::{FileError, PartFile, Sha256Digest, Start, TemporaryFile};
+use crate::file::{FileError, FileErrorKind, PartFile, Sha256Digest, Start, TemporaryFile};
 use crate::response::Response;
 
 /// Content that is set aside at once for a length that a server names: it may lie.
@@ -104,7 +104,16 @@ pub(crate) struct Download {
     url: String,
     /// What a later download can go on with: the core's byte form, for the bytes stored so far.
     record: Option<Vec<u8>>,
-    pub(crate) failed: Option<FileError>,
+    /// The response whose content is to come. What is stored stays until it does: an error may come
+    /// instead.
+    expected: Option<Expected>,
+}
+
+/// A response whose content is to come.
+struct Expected {
+    response: Response,
+    offset: u64,
+    total: Option<u64>,
 }
 
 impl Download {
@@ -121,7 +130,7 @@ impl Download {
             filled: 0,
             url: url.to_owned(),
             record: None,
-            failed: None,
+            expected: None,
         })
     }
 
@@ -163,23 +172,30 @@ impl Download {
         Ok(self.record.clone())
     }
 
-    /// Content begins, at `offset`.
-    pub(crate) fn begin(&mut self, response: &Response, offset: u64, total: Option<u64>) {
+    /// Content is to come, and begins at `offset`, of `total` bytes if that is known.
+    pub(crate) fn expect(&mut self, response: &Response, offset: u64, total: Option<u64>) {
+        self.expected = Some(Expected { response: response.clone(), offset, total });
+    }
+
+    /// Content comes, or the end of it. What is stored behind its offset goes.
+    fn begin(&mut self) {
+        let (Some(expected), Some(part)) = (self.expected.take(), &mut self.part) else {
+            return;
+        };
+        let Expected { response, offset, total } = expected;
         let head = response.head();
-        let data = ResumeData::of(&self.url, &head, 0);
-        // A resumed response may leave the length of the whole out.
-        let data = data.and_then(|data| data.with_received(0, total.or_else(|| data.total())));
-        let record = data.as_ref().and_then(encoded);
+        self.filled = 0;
+        // A record that is there stays with content that is gone on with.
+        let mut record = None;
         if offset == 0 {
+            let data = ResumeData::of(&self.url, &head, 0);
+            let data = data.and_then(|data| data.with_received(0, total));
+            record = data.as_ref().and_then(encoded);
             self.record.clone_from(&record);
         }
-        self.filled = 0;
-        if let Some(part) = &mut self.part {
-            let sha256 = repr_digest_sha256(&head).map(Sha256Digest);
-            // A record that is there stays with content that is gone on with.
-            let record = if offset == 0 { record } else { None };
-            part.begin(Start { offset, record, sha256 });
-        }
+        let has_content = matches!(head.status(), 200 | 206);
+        let sha256 = repr_digest_sha256(&head).filter(|_| has_content).map(Sha256Digest);
+        part.begin(Start { offset, record, sha256 });
     }
 
     /// Room for content; none while what is there waits to be written.
@@ -196,7 +212,9 @@ impl Download {
         Ok(&mut self.buffer[self.filled..])
     }
 
-    pub(crate) const fn add(&mut self, count: usize) {
+    /// So many bytes of content lie in the room.
+    pub(crate) fn add(&mut self, count: usize) {
+        self.begin();
         self.filled += count;
     }
 
@@ -218,13 +236,20 @@ impl Download {
         cx: &mut Context<'_>,
         length: u64,
     ) -> Poll<Result<(), FileError>> {
+        self.begin();
         if self.filled > 0 {
             ready!(self.poll_push(cx))?;
         }
         let Some(part) = &mut self.part else {
             return Poll::Ready(Ok(()));
         };
-        ready!(part.poll_commit(cx, Some(length)))?;
+        if let Err(why) = ready!(part.poll_commit(cx, Some(length))) {
+            if matches!(why.kind(), FileErrorKind::Digest { .. }) {
+                // It was removed.
+                self.record = None;
+            }
+            return Poll::Ready(Err(why));
+        }
         self.record = None;
         if self.plan.destination.is_none() {
             self.temporary = self.part.take().and_then(PartFile::into_temporary);
@@ -236,7 +261,7 @@ impl Download {
     /// Writes what came before the task ended, and lets the file go: its resume data, if another
     /// download can go on from it.
     pub(crate) fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
-        if self.failed.is_none() && self.filled > 0 {
+        if self.filled > 0 {
             let _ = ready!(self.poll_push(cx));
         }
         let Some(part) = &mut self.part else {

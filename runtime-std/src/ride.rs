@@ -246,7 +246,7 @@ impl<W: World> Seat<W> {
         let counts = *shared.core().counts();
         match (&mut self.content, &self.driver.hop.response) {
             (Content::File(download), Some(response)) => {
-                download.begin(response, counts.received, counts.expected_to_receive);
+                download.expect(response, counts.received, counts.expected_to_receive);
             }
             (Content::Memory(memory), _) => memory.clear(),
             (Content::File(_), None) => {}
@@ -406,11 +406,16 @@ impl<W: World> Ride<W> {
     fn poll_goal(&mut self, cx: &mut Context<'_>, mut goal: Goal<'_>) -> Poll<usize> {
         let seated = self.seated.clone();
         let shared = &seated.shared;
-        shared.bell.register(cx.waker());
         // One look at the clock: nothing below waits, unless the user's code does.
         let mut now = shared.now();
+        // The bell rings for whoever has the seat, and for nobody else.
+        let mut hears = false;
         loop {
             let mut seat = ready!(self.poll_seat(&seated, cx, now));
+            if !hears {
+                shared.bell.register(cx.waker());
+                hears = true;
+            }
             ready!(seat.poll_ending(cx, shared));
             if seat.outcome.is_some() {
                 Self::hear_end(&seated, seat);
