@@ -19,13 +19,17 @@ use crate::world::System;
 pub struct Body {
     ride: Ride<System>,
     is_ended: bool,
+    /// Content that came before, and how much of it was read.
+    front: Vec<u8>,
+    read: usize,
     /// Content that is given whole, and how much of it was read.
     whole: Option<(Vec<u8>, usize)>,
 }
 
 impl Body {
-    pub(crate) const fn new(ride: Ride<System>) -> Self {
-        Self { ride, is_ended: false, whole: None }
+    /// Content that goes on behind `front`, which came before.
+    pub(crate) const fn behind(front: Vec<u8>, ride: Ride<System>) -> Self {
+        Self { ride, is_ended: false, front, read: 0, whole: None }
     }
 
     /// The task that the content belongs to.
@@ -55,6 +59,13 @@ impl Body {
     fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
+        }
+        let front = &self.front[self.read..];
+        if !front.is_empty() {
+            let count = buffer.len().min(front.len());
+            buffer[..count].copy_from_slice(&front[..count]);
+            self.read += count;
+            return Poll::Ready(Ok(count));
         }
         let result = match self.ride.seated.shared.hints().prefers_whole || self.whole.is_some() {
             true => ready!(self.poll_whole(cx, buffer)),

@@ -429,7 +429,10 @@ impl<W: World> Ride<W> {
                 return Poll::Pending;
             };
             match turn {
-                Turn::Content(count) if matches!(goal, Goal::Content(_)) => {
+                // What a file takes does not lie in the reader's buffer.
+                Turn::Content(count)
+                    if matches!((&goal, &seat.content), (Goal::Content(_), Content::Memory(_))) =>
+                {
                     shared.changed();
                     return Poll::Ready(count);
                 }
@@ -535,6 +538,17 @@ impl<W: World> Ride<W> {
 
     fn no_response(&self) -> Error {
         Error::new(ErrorKind::Task(NO_RESPONSE), self.seated.shared.request.url(), None)
+    }
+
+    /// Content that was gathered before somebody reads it as it comes.
+    pub(crate) fn take_front(&self) -> Result<Vec<u8>, Error> {
+        if self.seated.seat().is_told {
+            let url = self.seated.shared.request.url();
+            return Err(Error::new(ErrorKind::ContentTaken, url, None));
+        }
+        // Whoever wants it whole gets it at the end.
+        let is_whole = self.seated.shared.hints().prefers_whole;
+        Ok(if is_whole { Vec::new() } else { self.take_gathered() })
     }
 
     /// Content that was gathered, taken as it is read.

@@ -303,10 +303,7 @@ impl Session {
     where
         R: TryInto<Request, Error: Into<Error>>,
     {
-        let mut ride = self.ride(request)?;
-        poll_fn(|cx| ride.poll_until(cx, Until::Response)).await;
-        let response = ride.response()?;
-        Ok((response, Body::new(ride)))
+        self.task(request)?.bytes().await
     }
 
     /// As [`data`](Self::data), blocking.

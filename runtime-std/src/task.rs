@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use sortie_core::{ByteCounts, Misuse, TaskKind, TaskState, UrlSessionCounts};
 
+use crate::body::Body;
 use crate::changes::{Changes, TaskSnapshot};
 use crate::content::Content;
 use crate::error::Error;
@@ -271,6 +272,30 @@ impl Task {
         let nothing = || FileError::new(FileErrorKind::Misuse, destination);
         let moved = temporary.ok_or_else(nothing).and_then(|mut file| file.persist_to(destination));
         moved.map_err(|why| Error::file(url, why))
+    }
+
+    /// The response, and its content as it comes. Content that came before is given first; that of
+    /// a download goes to its file, and the [`Body`] only tells its end.
+    ///
+    /// Cancel safety: dropping the future cancels the task, as dropping the [`Body`] does.
+    ///
+    /// # Errors
+    /// What ended the task before there was a response, or
+    /// [`ContentTaken`](crate::ErrorKind::ContentTaken).
+    pub async fn bytes(self) -> Result<(Response, Body), Error> {
+        let mut ride = Ride::alone(self.seated);
+        poll_fn(|cx| ride.poll_until(cx, Until::Response)).await;
+        let response = ride.response()?;
+        let front = ride.take_front()?;
+        Ok((response, Body::behind(front, ride)))
+    }
+
+    /// As [`bytes`](Self::bytes), blocking.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub fn bytes_blocking(self) -> Result<(Response, Body), Error> {
+        async_io::block_on(self.bytes())
     }
 
     /// Blocks until the task has ended, and drives it meanwhile.
