@@ -190,6 +190,15 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the content of the response in which the task ended is what it was said to be, as
+    /// far as it came. If not, a download drops it, and keeps what was stored before it.
+    #[must_use]
+    pub const fn keeps_content(self) -> bool {
+        !matches!(self, Self::Peer(PeerError::RangeLength))
+    }
+}
+
 impl RedirectError {
     const fn code(self) -> i32 {
         match self {

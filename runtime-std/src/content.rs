@@ -107,6 +107,8 @@ pub(crate) struct Download {
     /// The response whose content is to come. What is stored stays until it does: an error may come
     /// instead.
     expected: Option<Expected>,
+    /// Where the content of the current response began.
+    offset: u64,
 }
 
 /// A response whose content is to come.
@@ -131,6 +133,7 @@ impl Download {
             url: url.to_owned(),
             record: None,
             expected: None,
+            offset: 0,
         })
     }
 
@@ -185,6 +188,7 @@ impl Download {
         let Expected { response, offset, total } = expected;
         let head = response.head();
         self.filled = 0;
+        self.offset = offset;
         // A record that is there stays with content that is gone on with.
         let mut record = None;
         if offset == 0 {
@@ -256,6 +260,14 @@ impl Download {
         }
         self.part = None;
         Poll::Ready(Ok(()))
+    }
+
+    /// The content of the current response is not what it was said to be.
+    pub(crate) fn drop_content(&mut self) {
+        self.filled = 0;
+        if let Some(part) = &mut self.part {
+            part.begin(Start { offset: self.offset, record: None, sha256: None });
+        }
     }
 
     /// Writes what came before the task ended, and lets the file go: its resume data, if another

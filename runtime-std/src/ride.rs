@@ -286,6 +286,13 @@ impl<W: World> Seat<W> {
         Poll::Ready(())
     }
 
+    fn fail(&mut self, why: sortie_core::Error) {
+        self.ending = Some(why);
+        if let (Content::File(download), false) = (&mut self.content, why.keeps_content()) {
+            download.drop_content();
+        }
+    }
+
     /// The core has ended the task: what is stored is put in order.
     fn poll_ending(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
         if let Some(why) = self.ending {
@@ -442,7 +449,7 @@ impl<W: World> Ride<W> {
                 Turn::Finish => ready!(seat.poll_commit(cx, shared)),
                 // It is told when what is stored is in order.
                 Turn::Complete(Ok(())) => seat.end(shared, Ok(())),
-                Turn::Complete(Err(why)) => seat.ending = Some(why),
+                Turn::Complete(Err(why)) => seat.fail(why),
                 Turn::Sent(_) | Turn::Event(_) => {}
             }
             if let Some(listener) = &seated.listener {
