@@ -13,7 +13,7 @@ use crate::driver::{Driver, Tells};
 use crate::hop::Hop;
 use crate::shared::{Hints, SessionShared, Shared};
 use crate::source::Source;
-use crate::{Error, Request, Response};
+use crate::{Error, Request, Response, UploadSource};
 
 /// A session in a world of the test's own.
 #[allow(missing_debug_implementations, reason = "for tests only")]
@@ -33,8 +33,20 @@ impl<W: World> Session<W> {
     /// # Errors
     /// The request is not one that a task can be made for.
     pub fn task(&self, request: Request) -> Result<Task<W>, Error> {
+        self.upload(request, None)
+    }
+
+    /// A suspended task with a body from elsewhere.
+    ///
+    /// # Errors
+    /// The request is not one that a task can be made for.
+    pub fn upload(&self, request: Request, source: Option<UploadSource>) -> Result<Task<W>, Error> {
+        let (source, request) = match source {
+            Some(source) => Source::open(source, request)?,
+            None => (Source::Request, request),
+        };
         let shared = self.inner.task(request.clone(), self.inner.options(), Hints::default())?;
-        let driver = Driver::new(Hop::new(request, false), Source::Request, Tells::default());
+        let driver = Driver::new(Hop::new(request, false), source, Tells::default());
         Ok(Task { shared, driver })
     }
 }
@@ -107,9 +119,25 @@ impl<W: World> Task<W> {
         answered
     }
 
-    /// The redirect that is asked about, or the next one, leads to this request instead.
-    pub fn edit_redirect(&mut self, request: Request) {
-        self.driver.hop.edited = Some(request);
+    /// Answers that a redirect is followed with this request.
+    ///
+    /// # Errors
+    /// No redirect is asked about.
+    pub fn follow_with(&mut self, request: Request) -> Result<(), Misuse> {
+        self.driver.hop.edited = Some(request.clone());
+        self.driver.source = Source::Request;
+        let answered = request.lend(|lent| self.answer(Answer::FollowWith(lent)));
+        answered.unwrap_or(Err(Misuse::NotAskedFor))
+    }
+
+    /// The body comes from here, from its start.
+    ///
+    /// # Errors
+    /// It is a file that cannot be read.
+    pub fn set_source(&mut self, source: UploadSource) -> Result<(), Error> {
+        let (source, _) = Source::open(source, self.driver.hop.request().clone())?;
+        self.driver.source = source;
+        Ok(())
     }
 
     /// Drives until there is something to tell.
