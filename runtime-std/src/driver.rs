@@ -23,6 +23,8 @@ pub(crate) struct Driver<W: World> {
     pub(crate) source: Source,
     /// What is told beyond content and the end.
     pub(crate) tells: Tells,
+    /// Bytes of the body that were sent and not told, where they are.
+    untold: u64,
     /// Present where somebody wants to have metrics.
     pub(crate) recorder: Option<Box<Recorder>>,
 }
@@ -60,12 +62,11 @@ enum Moved {
     /// Something else is to be done now.
     Nothing,
     Content(usize),
-    Sent(u64),
 }
 
 impl<W: World> Driver<W> {
     pub(crate) fn new(hop: Hop, source: Source, tells: Tells) -> Self {
-        Self { connection: None, connecting: None, hop, source, tells, recorder: None }
+        Self { connection: None, connecting: None, hop, source, tells, untold: 0, recorder: None }
     }
 
     /// Drives the task until there is something to tell, with `buffer` for content; while it is
@@ -80,6 +81,9 @@ impl<W: World> Driver<W> {
         // One look at the clock: nothing below waits.
         let now = shared.now();
         loop {
+            if self.untold > 0 {
+                return Poll::Ready(Turn::Sent(std::mem::take(&mut self.untold)));
+            }
             let output = shared.core().poll_output();
             match output {
                 Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
@@ -88,7 +92,6 @@ impl<W: World> Driver<W> {
                 Output::Exchange => match ready!(self.poll_exchange(cx, shared, now, buffer)) {
                     Moved::Nothing => {}
                     Moved::Content(count) => return Poll::Ready(Turn::Content(count)),
-                    Moved::Sent(count) => return Poll::Ready(Turn::Sent(count)),
                 },
                 Output::Inspect => self.hop.inspect(shared, now),
                 Output::Finish => return Poll::Ready(Turn::Finish),
@@ -194,13 +197,14 @@ impl<W: World> Driver<W> {
                     poll_head(cx, shared, now, connection, again, &mut self.hop)
                 }
             };
+            if let (Poll::Ready(count), true) = (sent, self.tells.sent) {
+                self.untold += count;
+            }
             match (sent, received) {
                 (_, Poll::Ready(content)) if content > 0 => {
                     return Poll::Ready(Moved::Content(content));
                 }
-                (Poll::Ready(count), _) if count > 0 && self.tells.sent => {
-                    return Poll::Ready(Moved::Sent(count));
-                }
+                (Poll::Ready(_), _) if self.untold > 0 => return Poll::Ready(Moved::Nothing),
                 (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
                     ready!(poll_deadline(cx, shared, now, &mut connection.timer, deadline));
@@ -227,6 +231,7 @@ impl<W: World> Driver<W> {
     }
 
     fn record(&mut self, moment: Moment, now: Instant) {
+        self.hop.is_answered = false;
         if let Some(recorder) = &mut self.recorder {
             recorder.note(moment, now, self.hop.target().as_str());
         }
@@ -235,7 +240,8 @@ impl<W: World> Driver<W> {
     /// An exchange is over, one way or the other.
     fn release(&mut self, shared: &Shared<W>, now: Instant) {
         if let Some(recorder) = &mut self.recorder {
-            let status = self.hop.response.as_ref().map(Response::status);
+            let answer = self.hop.response.as_ref().filter(|_| self.hop.is_answered);
+            let status = answer.map(Response::status);
             recorder.end(now, status, *shared.core().counts());
         }
     }
