@@ -233,7 +233,7 @@ impl TaskBuilder {
         let mut driver = Driver::new(Hop::new(request, has_delegate), source, tells);
         driver.recorder = has_delegate.then(|| Box::new(Recorder::new(shared.now())));
         let listener = self.delegate.map(|delegate| {
-            let listener: Box<dyn Listener<System>> = Box::new(Delegating(delegate));
+            let listener: Arc<dyn Listener<System>> = Arc::new(Delegating(delegate));
             listener
         });
         Ok(Task { seated: Seated::new(shared, driver, content, listener) })

@@ -97,7 +97,7 @@ pub(crate) struct Plan {
 pub(crate) struct Download {
     plan: Plan,
     part: Option<PartFile>,
-    temporary: Option<TemporaryFile>,
+    pub(crate) temporary: Option<TemporaryFile>,
     buffer: Vec<u8>,
     filled: usize,
     /// The URL that resume data speaks of: the task's own.
@@ -143,10 +143,6 @@ impl Download {
             (None, Some(temporary)) => Some(temporary.path().to_owned()),
             (None, None) => None,
         }
-    }
-
-    pub(crate) const fn take_temporary(&mut self) -> Option<TemporaryFile> {
-        self.temporary.take()
     }
 
     /// Opens the part file. Returns what is to be resumed, in the core's byte form.

@@ -23,6 +23,8 @@ pub(crate) struct Driver<W: World> {
     pub(crate) source: Source,
     /// What is told beyond content and the end.
     pub(crate) tells: Tells,
+    /// Bytes of the body that were sent and not told, where they are.
+    untold: u64,
     /// Present where somebody wants to have metrics.
     pub(crate) recorder: Option<Box<Recorder>>,
 }
@@ -62,12 +64,12 @@ enum Moved {
     /// Something else is to be done now.
     Nothing,
     Content(usize),
-    Sent(u64),
 }
 
 impl<W: World> Driver<W> {
     pub(crate) fn new(hop: Hop, source: Source, tells: Tells) -> Self {
-        Self { connection: None, connector: Connector::new(), hop, source, tells, recorder: None }
+        let connector = Connector::new();
+        Self { connection: None, connector, hop, source, tells, untold: 0, recorder: None }
     }
 
     /// Drives the task until there is something to tell, with `buffer` for content; while it is
@@ -81,6 +83,9 @@ impl<W: World> Driver<W> {
         buffer: &mut [u8],
     ) -> Poll<Turn> {
         loop {
+            if self.untold > 0 {
+                return Poll::Ready(Turn::Sent(std::mem::take(&mut self.untold)));
+            }
             let output = shared.core().poll_output();
             match output {
                 Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
@@ -89,7 +94,6 @@ impl<W: World> Driver<W> {
                 Output::Exchange => match ready!(self.poll_exchange(cx, shared, now, buffer)) {
                     Moved::Nothing => {}
                     Moved::Content(count) => return Poll::Ready(Turn::Content(count)),
-                    Moved::Sent(count) => return Poll::Ready(Turn::Sent(count)),
                 },
                 Output::Inspect => self.hop.inspect(shared, now),
                 Output::Finish if self.tells.finish => return Poll::Ready(Turn::Finish),
@@ -130,6 +134,7 @@ impl<W: World> Driver<W> {
         now: Instant,
         wish: Wish,
     ) -> Poll<()> {
+        self.hop.is_answered = false;
         let wanted = (wish, self.hop.target());
         let recorder = self.recorder.as_deref_mut();
         if let Some(connection) = ready!(self.connector.poll(cx, shared, now, wanted, recorder)) {
@@ -171,13 +176,14 @@ impl<W: World> Driver<W> {
                     poll_head(cx, shared, now, connection, again, &mut self.hop)
                 }
             };
+            if let (Poll::Ready(count), true) = (sent, self.tells.sent) {
+                self.untold += count;
+            }
             match (sent, received) {
                 (_, Poll::Ready(content)) if content > 0 => {
                     return Poll::Ready(Moved::Content(content));
                 }
-                (Poll::Ready(count), _) if count > 0 && self.tells.sent => {
-                    return Poll::Ready(Moved::Sent(count));
-                }
+                (Poll::Ready(_), _) if self.untold > 0 => return Poll::Ready(Moved::Nothing),
                 (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
                     let deadline = shared.core().deadline();
@@ -197,7 +203,8 @@ impl<W: World> Driver<W> {
     /// An exchange is over, one way or the other.
     fn release(&mut self, shared: &Shared<W>, now: Instant) {
         if let Some(recorder) = &mut self.recorder {
-            let status = self.hop.response.as_ref().map(Response::status);
+            let answer = self.hop.response.as_ref().filter(|_| self.hop.is_answered);
+            let status = answer.map(Response::status);
             recorder.end(now, status, *shared.core().counts());
         }
     }

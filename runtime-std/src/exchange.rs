@@ -106,6 +106,7 @@ pub(crate) fn poll_head<W: World>(
         inbox.drop_front(advance.drop);
         if advance.head > 0 {
             hop.response = Some(Response::new(&inbox.held()[..advance.head]));
+            hop.is_answered = true;
             inbox.drop_front(advance.head);
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use sortie_core::{RedirectPolicy, TaskKind, TaskOptions, limits};
+use sortie_core::{RedirectPolicy, TaskKind, TaskOptions, TaskState, limits};
 
 use crate::background::Background;
 use crate::body::Body;
@@ -172,7 +172,8 @@ impl Session {
     where
         R: TryInto<Request, Error: Into<Error>>,
     {
-        self.build_task(TaskKind::Upload, request).source(source.into())
+        let request = request.try_into().map_err(Into::into).map(Request::for_upload);
+        TaskBuilder::new(self.owner.inner.clone(), TaskKind::Upload, request).source(source.into())
     }
 
     /// A download task to be made: its content goes to a file.
@@ -199,7 +200,9 @@ impl Session {
     /// The tasks that run, or were suspended after they ran. Tasks that never ran are not listed.
     #[must_use]
     pub fn all_tasks(&self) -> Vec<Task> {
-        self.owner.inner.live.all().into_iter().map(|seated| Task { seated }).collect()
+        let all = self.owner.inner.live.all().into_iter().map(|seated| Task { seated });
+        all.filter(|task| matches!(task.state(), TaskState::Running | TaskState::Suspended))
+            .collect()
     }
 
     /// Takes no new tasks. Those that began run to their end; then nothing of the session is left:

@@ -113,7 +113,7 @@ impl Task {
     /// Cancel safety: dropping the future leaves the task cancelled; its resume data is then in
     /// its [`error`](Self::error).
     pub async fn cancel_producing_resume_data(&self) -> Option<ResumeData> {
-        self.seated.shared.cancel();
+        self.seated.stop();
         let mut ride = Ride::new(self.seated.clone());
         poll_fn(|cx| ride.poll_until(cx, Until::Complete)).await;
         self.error().and_then(|error| error.resume_data().cloned())
@@ -242,7 +242,7 @@ impl Task {
     /// Whether somebody is told and asked what the task does.
     #[must_use]
     pub fn has_delegate(&self) -> bool {
-        self.seated.listener.is_some()
+        self.seated.seat().driver.tells.sent
     }
 
     /// Where a download is: its destination, or its temporary file once it is whole. A temporary
@@ -266,12 +266,17 @@ impl Task {
         let destination = destination.as_ref();
         let url = self.original_request().url();
         let temporary = match &mut self.seated.seat().content {
-            Content::File(download) => download.take_temporary(),
+            Content::File(download) => download.temporary.take(),
             Content::Memory(_) => None,
         };
-        let nothing = || FileError::new(FileErrorKind::Misuse, destination);
-        let moved = temporary.ok_or_else(nothing).and_then(|mut file| file.persist_to(destination));
-        moved.map_err(|why| Error::file(url, why))
+        let nothing = || Error::file(url, FileError::new(FileErrorKind::Misuse, destination));
+        let mut temporary = temporary.ok_or_else(nothing)?;
+        temporary.persist_to(destination).map_err(|why| {
+            if let Content::File(download) = &mut self.seated.seat().content {
+                download.temporary = Some(temporary);
+            }
+            Error::file(url, why)
+        })
     }
 
     /// The response, and its content as it comes. Content that came before is given first; that of

@@ -1,12 +1,14 @@
 //! Who is told and asked what a task does: which calls, in which order, and what answers do.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::task::{Context, Waker};
 use std::thread;
 
 use sortie::{Request, Session, TaskState, UploadSource};
 
-use crate::helpers::{Folder, Noting, answer, read, script};
+use crate::helpers::{Folder, Log, Noting, answer, eventually, read, script};
 use crate::{Near, Origin, PATIENCE, gate, pass};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -37,12 +39,13 @@ fn answers_without_content_tell_no_data() {
     let answers = ["HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n", OK];
     let origin = Origin::answering(&["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"]);
     let head = Request::new("HEAD", &origin.url).unwrap();
-    let (log, status) = run(head);
+    let session = Session::new();
+    let (log, status) = run(&session, head);
     assert_eq!((log, status), (calls(&["response 200", "metrics", "complete"]), 200));
     origin.done();
     for (text, status) in [(answers[0], 204), (answers[1], 304)] {
         let origin = Origin::answering(&[text]);
-        let (log, got) = run(Request::get(&origin.url).unwrap());
+        let (log, got) = run(&session, Request::get(&origin.url).unwrap());
         let response = format!("response {status}");
         assert_eq!((log, got), (calls(&[&response, "metrics", "complete"]), status));
         origin.done();
@@ -53,26 +56,17 @@ fn calls(calls: &[&str]) -> Vec<String> {
     calls.iter().map(|call| (*call).to_owned()).collect()
 }
 
-fn run(request: Request) -> (Vec<String>, u16) {
-    let delegate = Noting::default();
-    let log = delegate.log();
-    let task = Session::new().data_task(request).delegate(delegate).create().unwrap();
-    // Awaited before the session goes.
-    let status = task.wait().map_or(0, |(response, _)| response.status());
-    (log.calls(), status)
-}
-
 #[test]
 fn a_failure_tells_metrics_and_the_end_and_nothing_before() {
     let origin = Origin::new(vec![|near: &mut Near| {
         near.request();
     }]);
-    let (log, _) = run_in(&Session::new(), Request::get(&origin.url).unwrap());
+    let (log, _) = run(&Session::new(), Request::get(&origin.url).unwrap());
     assert_eq!(log, calls(&["metrics", "complete -1005"]));
     origin.done();
 }
 
-fn run_in(session: &Session, request: Request) -> (Vec<String>, u16) {
+fn run(session: &Session, request: Request) -> (Vec<String>, u16) {
     let delegate = Noting::default();
     let log = delegate.log();
     let task = session.data_task(request).delegate(delegate).create().unwrap();
@@ -171,15 +165,18 @@ fn nobody_is_told_the_end_before_the_file() {
         let (entered, is_entered) = gate();
         let (go, is_go) = gate();
         let is_go = std::sync::Mutex::new(is_go);
+        let log = Log::default();
+        let left = log.clone();
         let delegate = Noting {
+            log: log.clone(),
             on_finish: Some(Box::new(move |_| {
                 entered.send(()).unwrap();
                 // The other one has time to overtake; it must not.
                 let _ = is_go.lock().unwrap().recv_timeout(std::time::Duration::from_millis(20));
+                left.note("left");
             })),
             ..Noting::default()
         };
-        let log = delegate.log();
         let session = Session::new();
         let task = session.download_task(&origin.url).to(folder.path(&format!("{number}")));
         let task = task.delegate(delegate).create().unwrap();
@@ -191,7 +188,7 @@ fn nobody_is_told_the_end_before_the_file() {
         waiting.join().unwrap().unwrap();
         let _ = go.send(());
         log.wait_for("complete");
-        let want = ["response 200", "wrote", "finished", "metrics", "complete"];
+        let want = ["response 200", "wrote", "finished", "left", "metrics", "complete"];
         assert_eq!(log.calls(), calls(&want));
         origin.done();
     }
@@ -265,6 +262,34 @@ fn a_redirect_can_be_decided_later_from_another_thread() {
     assert_eq!(log.calls(), calls(&["redirect 302 GET /a"]));
     thread::spawn(move || decision.follow()).join().unwrap();
     assert_eq!(task.wait().unwrap().1, b"ok");
+    origin.done();
+}
+
+/// An await took the task over while it waited for the answer, and was dropped.
+#[test]
+fn a_task_goes_on_after_an_answer_whoever_looked_meanwhile() {
+    let origin = Origin::answering(&[&moved(302, "/a"), OK]);
+    let (later, decisions) = channel();
+    let later = std::sync::Mutex::new(later);
+    let delegate = Noting {
+        on_redirect: Some(Box::new(move |decision, _| {
+            later.lock().unwrap().send(decision).unwrap();
+        })),
+        ..Noting::default()
+    };
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    task.resume();
+    let decision = decisions.recv_timeout(PATIENCE).unwrap();
+    // The background has nothing to do but to wait.
+    thread::sleep(std::time::Duration::from_millis(20));
+    {
+        let mut future = std::pin::pin!(task.clone().into_future());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+    }
+    decision.follow();
+    eventually("the end", || task.state() == TaskState::Completed);
     origin.done();
 }
 
@@ -478,7 +503,7 @@ fn informational_responses_are_told_with_their_fields() {
         near.send("HTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\n");
         near.send(OK);
     }]);
-    let (log, status) = run_in(&Session::new(), Request::get(&origin.url).unwrap());
+    let (log, status) = run(&Session::new(), Request::get(&origin.url).unwrap());
     assert_eq!(
         (&log[..2], status),
         (&calls(&["informational 103 </a>", "informational 103 </b>"])[..], 200)
@@ -588,7 +613,7 @@ fn a_delegate_is_released_when_its_task_has_ended() {
     log.wait_for("complete");
     let held = task.clone();
     task.wait().unwrap();
-    crate::helpers::eventually("the delegate is released", || Arc::strong_count(&delegate) == 1);
+    eventually("the delegate is released", || Arc::strong_count(&delegate) == 1);
     assert_eq!(held.state(), TaskState::Completed);
     origin.done();
 }

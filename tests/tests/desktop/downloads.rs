@@ -193,7 +193,7 @@ fn an_error_page_is_not_stored() {
     let error = task.clone().wait().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Task(Error::Status(404)));
     assert_eq!(task.response().map(|response| response.status()), Some(404));
-    assert_eq!(read(&to), b"old");
+    assert_eq!((read(&to), folder.names()), (b"old".to_vec(), vec!["a".to_owned()]));
     session.flush();
     let task = session.download_task(&origin.url).to(&to).requires_success(false);
     assert_eq!(task.create().unwrap().wait().unwrap().0.status(), 404);

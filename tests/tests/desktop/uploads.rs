@@ -233,22 +233,6 @@ fn a_refusal_that_comes_while_the_body_is_sent_is_the_answer() {
 }
 
 #[test]
-fn an_answer_is_read_although_the_connection_no_longer_takes_the_body() {
-    let origin = Origin::new(vec![|near: &mut Near| {
-        near.request();
-        near.send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
-        near.finish_sending();
-        near.stream.shutdown(std::net::Shutdown::Read).unwrap();
-        near.closed();
-    }]);
-    let session = Session::new();
-    let task = session.upload_task(post(&origin.url), vec![0; 32 << 20]).create().unwrap();
-    let (response, content) = task.wait().unwrap();
-    assert_eq!((response.status(), content.as_slice()), (401, &b"no"[..]));
-    origin.done();
-}
-
-#[test]
 fn a_body_waits_for_the_server_that_was_asked_first() {
     let request = |url: &str| post(url).field("Expect", "100-continue").unwrap();
     let origin = Origin::new(vec![
