@@ -1,11 +1,14 @@
 //! Where the content of a task goes.
 
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use sortie_core::{ByteCounts, ResumeData, repr_digest_sha256};
 
-use crate::file::{FileError, FileErrorKind, PartFile, Sha256Digest, Start, TemporaryFile};
+use crate::file::{FileError, FileErrorKind, Found, PartFile, Sha256Digest, Start, TemporaryFile};
 use crate::response::Response;
 
 /// Content that is set aside at once for a length that a server names: it may lie.
@@ -16,6 +19,11 @@ const LARGEST_READ: usize = 1024 * 1024;
 
 /// What is gathered for a file before it is written, at most.
 const FILE_BUFFER: usize = 256 * 1024;
+
+/// How often a part file is opened that another download holds, and how long is waited in between:
+/// half a second in all.
+const BUSY_ATTEMPTS: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the content of a task goes.
 pub(crate) enum Content {
@@ -93,10 +101,13 @@ pub(crate) struct Plan {
     pub(crate) resume: Option<Vec<u8>>,
 }
 
+type Opening = blocking::Task<Result<(PartFile, Option<Found>), FileError>>;
+
 /// A download on its way to its file.
 pub(crate) struct Download {
     plan: Plan,
     part: Option<PartFile>,
+    opening: Option<Opening>,
     pub(crate) temporary: Option<TemporaryFile>,
     buffer: Vec<u8>,
     filled: usize,
@@ -127,6 +138,7 @@ impl Download {
         Ok(Self {
             plan,
             part: None,
+            opening: None,
             temporary: None,
             buffer: Vec::new(),
             filled: 0,
@@ -145,15 +157,35 @@ impl Download {
         }
     }
 
-    /// Opens the part file. Returns what is to be resumed, in the core's byte form.
-    pub(crate) fn open(&mut self) -> Result<Option<Vec<u8>>, FileError> {
-        if self.part.is_some() {
-            return Ok(self.record.clone());
+    /// Opens the part file. Ready with what is to be resumed, in the core's byte form.
+    pub(crate) fn poll_open(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Vec<u8>>, FileError>> {
+        if self.part.is_none() {
+            let opening = self.opening.get_or_insert_with(|| {
+                let plan = self.plan.clone();
+                blocking::unblock(move || open(&plan))
+            });
+            let opened = ready!(Pin::new(opening).poll(cx));
+            self.opening = None;
+            let (part, found) = match opened {
+                Ok(opened) => opened,
+                Err(why) => return Poll::Ready(Err(why)),
+            };
+            self.opened(part, found);
         }
-        let (mut part, found) = match &self.plan.destination {
-            Some(destination) => PartFile::open(destination, !self.plan.starts_over)?,
-            None => (PartFile::temporary()?, None),
-        };
+        Poll::Ready(Ok(self.record.clone()))
+    }
+
+    /// Opens the part file at once.
+    pub(crate) fn open(&mut self) -> Result<(), FileError> {
+        let (part, found) = open(&self.plan)?;
+        self.opened(part, found);
+        Ok(())
+    }
+
+    fn opened(&mut self, mut part: PartFile, found: Option<Found>) {
         if let Some(digest) = self.plan.sha256 {
             part.expect_sha256(digest);
         }
@@ -168,7 +200,6 @@ impl Download {
             let data = stored.with_received(found.length, total).filter(|_| is_ours)?;
             encoded(&data)
         });
-        Ok(self.record.clone())
     }
 
     /// Content is to come, and begins at `offset`, of `total` bytes if that is known.
@@ -284,6 +315,24 @@ impl Download {
             encoded(&data.with_received(length, data.total())?)
         });
         Poll::Ready(bytes.filter(|_| self.plan.destination.is_some()))
+    }
+}
+
+/// Opens the part file. Blocks, and waits a moment for another download that is just letting it go:
+/// one that was dropped may have a write under way.
+fn open(plan: &Plan) -> Result<(PartFile, Option<Found>), FileError> {
+    let Some(destination) = &plan.destination else {
+        return Ok((PartFile::temporary()?, None));
+    };
+    let mut attempts = 0;
+    loop {
+        match PartFile::open(destination, !plan.starts_over) {
+            Err(why) if why.kind() == FileErrorKind::Busy && attempts < BUSY_ATTEMPTS => {
+                attempts += 1;
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            opened => return opened,
+        }
     }
 }
 

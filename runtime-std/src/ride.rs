@@ -144,6 +144,11 @@ impl<W: World> Seated<W> {
             .spawn(Box::pin(std::future::poll_fn(move |cx| ride.poll_until(cx, Until::Complete))));
     }
 
+    /// Whether the task has ended, and what is stored of it is in order.
+    pub(crate) fn is_over(&self) -> bool {
+        self.seat().outcome.is_some()
+    }
+
     pub(crate) fn snapshot(&self) -> TaskSnapshot {
         let status = {
             let seat = self.seat();
@@ -200,6 +205,7 @@ impl<W: World> Seat<W> {
     /// The task has ended: those who wait for the seat are told.
     fn end(&mut self, shared: &Shared<W>, result: Result<(), Error>) {
         self.outcome = Some(result);
+        shared.changed();
         // A session lasts until the last end was told.
         if self.listener.is_none() {
             self.leave(shared);
@@ -256,21 +262,23 @@ impl<W: World> Seat<W> {
     }
 
     /// A connection is there: the file is opened before anything is sent.
-    fn prepare(&mut self, shared: &Shared<W>) {
+    fn poll_prepare(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
         if let Content::File(download) = &mut self.content {
-            match download.open() {
+            match ready!(download.poll_open(cx)) {
                 Ok(resume) => {
                     shared.core().set_resuming(resume.is_some());
                     self.driver.hop.resume = resume;
                 }
                 Err(why) => {
                     self.file_error = Some(why);
-                    return tell(shared.core().handle_sink_failed(None));
+                    tell(shared.core().handle_sink_failed(None));
+                    return Poll::Ready(());
                 }
             }
         }
         self.driver.tells.prepare = false;
         tell(shared.core().handle_prepared(shared.now()));
+        Poll::Ready(())
     }
 
     /// The head of the response is there: content begins, or begins again. Of one that fails the
@@ -484,7 +492,7 @@ impl<W: World> Ride<W> {
                     return Poll::Ready(count);
                 }
                 Turn::Content(count) => seat.add(shared, count),
-                Turn::Prepare => seat.prepare(shared),
+                Turn::Prepare => ready!(seat.poll_prepare(cx, shared)),
                 Turn::Event(Event::Response { .. }) => seat.begin(shared),
                 Turn::Finish => ready!(seat.poll_commit(cx, shared)),
                 // It is told when what is stored is in order.
@@ -555,7 +563,7 @@ impl<W: World> Ride<W> {
     }
 
     /// Lets another one drive.
-    fn leave_seat(&mut self) {
+    fn leave_seat(&self) {
         let mut seat = self.seated.seat();
         if self.rider.is_some() && seat.rider == self.rider {
             seat.rider = None;
