@@ -22,7 +22,12 @@ const ROOM: usize = 16 * 1024;
 #[must_use]
 pub fn lacks(script: &Script) -> Option<&'static str> {
     let upgrades = script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
+    let has_length =
+        script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     match script.options.kind {
+        _ if has_length && matches!(script.body, Body::Pieces(_)) => {
+            Some("a length in a field: it is said with the reader")
+        }
         TaskKind::Stream | TaskKind::WebSocket => Some("a task kind that it does not have"),
         TaskKind::Data | TaskKind::Upload | TaskKind::Download if upgrades => {
             Some("a connection handed over to the user")
@@ -177,7 +182,12 @@ impl<'s> Runner<'s> {
             Event::Resumed => {
                 Told::Resumed { offset: counts.received, total: counts.expected_to_receive }
             }
-            Event::BodyRestarted => Told::BodyRestarted,
+            Event::BodyRestarted => {
+                if let Some(source) = source(&self.script.body) {
+                    self.task.set_source(source).expect("a reader");
+                }
+                Told::BodyRestarted
+            }
             Event::Question(question, _) => {
                 let now = self.world.state().now;
                 self.owed = self.replies.next().map(|reply| (now + reply.after, &reply.say));
