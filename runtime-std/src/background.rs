@@ -57,6 +57,7 @@ impl Background {
     pub(crate) fn stop(&self) {
         if let Self::Thread(runner) = self {
             let runner = runner.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Outside of the lock: it may be the last owner of rides.
             drop(runner);
         }
     }
