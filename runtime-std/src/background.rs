@@ -75,7 +75,11 @@ impl Background {
     /// Ends the thread, when no task is left for it.
     pub(crate) fn stop(&self) {
         if let Self::Thread(state) = self {
-            *state.lock().unwrap_or_else(PoisonError::into_inner) = State::Stopped;
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let stopped = std::mem::replace(&mut *state, State::Stopped);
+            drop(state);
+            // Outside of the lock: it may be the last owner of rides.
+            drop(stopped);
         }
     }
 }

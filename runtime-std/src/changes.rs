@@ -92,9 +92,7 @@ impl Changes {
         // First registered, then looked: a change in between is not missed.
         self.seated.shared.watch.register(cx.waker());
         let now = self.seated.snapshot();
-        // The end is seen when all of it is there to be seen.
-        let is_ending = now.state == TaskState::Completed && !self.seated.is_over();
-        if self.last == Some(now) || is_ending {
+        if self.last == Some(now) {
             return Poll::Pending;
         }
         self.last = Some(now);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use sortie_core::{Answer, CloseReason, Event, Instant, Misuse, Output, Question};
+use sortie_core::{Answer, CloseReason, Event, Instant, Misuse, Output, Question, TaskState};
 
 use crate::changes::TaskSnapshot;
 use crate::content::Content;
@@ -144,12 +144,24 @@ impl<W: World> Seated<W> {
             .spawn(Box::pin(std::future::poll_fn(move |cx| ride.poll_until(cx, Until::Complete))));
     }
 
-    /// Whether the task has ended, and what is stored of it is in order.
-    pub(crate) fn is_over(&self) -> bool {
-        self.seat().outcome.is_some()
+    /// The state. Completed is told when the outcome is there and what is stored is in order: who
+    /// sees it may look at the error, and begin another download to the same place.
+    pub(crate) fn state(&self) -> TaskState {
+        let state = self.shared.core().state();
+        if state != TaskState::Completed {
+            return state;
+        }
+        let seat = self.seat();
+        match (&seat.outcome, seat.ending) {
+            (None, Some(sortie_core::Error::Canceled)) => TaskState::Canceling,
+            (None, Some(_)) => TaskState::Running,
+            (None, None) | (Some(_), _) => TaskState::Completed,
+        }
     }
 
     pub(crate) fn snapshot(&self) -> TaskSnapshot {
+        // Looked at first: what is seen of a completed task is final.
+        let state = self.state();
         let status = {
             let seat = self.seat();
             let hop = &seat.driver.hop;
@@ -158,7 +170,7 @@ impl<W: World> Seated<W> {
         let priority = self.shared.hints().priority;
         let core = self.shared.core();
         TaskSnapshot {
-            state: core.state(),
+            state,
             counts: *core.counts(),
             progress: core.progress(),
             priority,
@@ -173,7 +185,9 @@ impl<W: World> Drop for Seated<W> {
     fn drop(&mut self) {
         let seat = self.seat.get_mut().unwrap_or_else(PoisonError::into_inner);
         seat.driver.close(&self.shared);
-        seat.leave(&self.shared);
+        if let Some(place) = seat.place.take() {
+            self.shared.session.left(place);
+        }
     }
 }
 
@@ -203,22 +217,10 @@ impl<W: World> Seat<W> {
     }
 
     /// The task has ended: those who wait for the seat are told.
-    fn end(&mut self, shared: &Shared<W>, result: Result<(), Error>) {
+    fn end(&mut self, result: Result<(), Error>) {
         self.outcome = Some(result);
-        shared.changed();
-        // A session lasts until the last end was told.
-        if self.listener.is_none() {
-            self.leave(shared);
-        }
         self.wake();
         self.wake_background();
-    }
-
-    /// The session no longer lists the task.
-    fn leave(&mut self, shared: &Shared<W>) {
-        if let Some(place) = self.place.take() {
-            shared.session.left(place);
-        }
     }
 
     fn wake(&mut self) {
@@ -346,7 +348,8 @@ impl<W: World> Seat<W> {
             };
             let error = self.error(why, resume);
             self.ending = None;
-            self.end(shared, Err(error));
+            self.end(Err(error));
+            shared.changed();
         }
         Poll::Ready(())
     }
@@ -496,8 +499,12 @@ impl<W: World> Ride<W> {
                 Turn::Event(Event::Response { .. }) => seat.begin(shared),
                 Turn::Finish => ready!(seat.poll_commit(cx, shared)),
                 // It is told when what is stored is in order.
-                Turn::Complete(Ok(())) => seat.end(shared, Ok(())),
-                Turn::Complete(Err(why)) => seat.fail(why),
+                Turn::Complete(Ok(())) => seat.end(Ok(())),
+                Turn::Complete(Err(why)) => {
+                    seat.fail(why);
+                    // If it is pending, so is the next turn.
+                    let _ = seat.poll_ending(cx, shared);
+                }
                 Turn::Event(Event::Question(Question::NewBody, token))
                     if seat.driver.source.is_replayable() =>
                 {
@@ -532,23 +539,25 @@ impl<W: World> Ride<W> {
         }
     }
 
-    /// Tells the user's code the end, once.
+    /// Tells the user's code the end, and then the session, once.
     fn hear_end(seated: &Arc<Seated<W>>, mut seat: MutexGuard<'_, Seat<W>>) {
-        let Some(listener) = seat.listener.take() else {
-            return;
-        };
+        let (listener, place) = (seat.listener.take(), seat.place.take());
         let result = seat.outcome.clone().unwrap_or(Ok(()));
         let metrics = seat.driver.recorder.take().map(|recorder| {
             let core = seated.shared.core();
             recorder.finish(seated.shared.now(), core.redirect_count())
         });
+        // With the last task of a closed session rides are dropped, which want their seat.
         drop(seat);
-        if let Some(metrics) = metrics {
-            listener.hear(seated, Told::Metrics(metrics));
+        if let Some(listener) = listener {
+            if let Some(metrics) = metrics {
+                listener.hear(seated, Told::Metrics(metrics));
+            }
+            listener.hear(seated, Told::Complete(result));
         }
-        listener.hear(seated, Told::Complete(result));
-        drop(listener);
-        seated.seat().leave(&seated.shared);
+        if let Some(place) = place {
+            seated.shared.session.left(place);
+        }
     }
 
     /// Cancels the task and closes its connection, now: nobody awaits it any more.
@@ -648,7 +657,7 @@ impl<W: World> Shared<W> {
     /// Suspends, for a progress handle: only if the task runs.
     pub(crate) fn suspend_if_running(&self) -> Result<bool, Misuse> {
         let mut core = self.core();
-        let runs = core.state() == sortie_core::TaskState::Running;
+        let runs = core.state() == TaskState::Running;
         if runs {
             core.suspend()?;
         }

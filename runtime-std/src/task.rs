@@ -122,7 +122,7 @@ impl Task {
     /// The state, as of now.
     #[must_use]
     pub fn state(&self) -> TaskState {
-        self.seated.shared.core().state()
+        self.seated.state()
     }
 
     /// The bytes sent, received and expected, as of now, of the current hop.
@@ -327,8 +327,8 @@ impl Source for Handle {
             Some(Err(why)) => why.code() == sortie_core::Error::Canceled.code(),
             Some(Ok(())) | None => false,
         };
+        let state = self.0.state();
         let core = self.0.shared.core();
-        let state = core.state();
         Report {
             send: core.counts().send_progress(),
             receive: core.counts().receive_progress(),

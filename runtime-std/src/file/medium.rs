@@ -10,6 +10,10 @@ pub(crate) trait Medium: Read + Write + Seek + Send + 'static {
 
     /// Returns when the content is on the disk, not only in memory.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Lets the lock go, if there is one. Closing alone does so only once no process has the file:
+    /// one that is being started has it for a moment, as it has all open files.
+    fn unlock(&mut self) {}
 }
 
 impl Medium for File {
@@ -19,5 +23,9 @@ impl Medium for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_all()
+    }
+
+    fn unlock(&mut self) {
+        let _ = Self::unlock(self);
     }
 }

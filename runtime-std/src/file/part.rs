@@ -239,7 +239,9 @@ impl<M: Medium> Part<M> {
             let _ = place.remove_record();
             let _ = place.remove_part();
         }
-        self.medium = None;
+        if let Some(mut medium) = self.medium.take() {
+            medium.unlock();
+        }
     }
 }
 
@@ -250,6 +252,9 @@ impl<M: Medium> Drop for Part<M> {
         let worthless = !kept || self.discard.load(Ordering::Acquire);
         if self.medium.is_some() && worthless {
             self.remove();
+        }
+        if let Some(medium) = &mut self.medium {
+            medium.unlock();
         }
     }
 }

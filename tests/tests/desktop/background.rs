@@ -69,7 +69,7 @@ fn a_task_that_nobody_awaits_runs_on_the_sessions_thread_which_ends_with_it() {
     let task = session.task(&origin.url).unwrap();
     task.resume();
     eventually("content", || task.counts().received == 5);
-    assert_eq!(session_threads(), 1);
+    eventually("one thread", || session_threads() == 1);
     drop(session);
     assert_eq!((session_threads(), task.state()), (1, TaskState::Running));
     go.send(()).unwrap();
@@ -93,7 +93,7 @@ fn a_thread_that_was_started_ends_with_the_last_handle_of_the_session() {
         task.resume();
         eventually("the end", || task.state() == TaskState::Completed);
     }
-    assert_eq!(session_threads(), 1, "one thread for all");
+    eventually("one thread for all", || session_threads() == 1);
     let same = session.clone();
     drop(session);
     assert_eq!(session_threads(), 1);

@@ -96,7 +96,8 @@ pub(crate) fn alone(name: &str) -> bool {
     false
 }
 
-/// Threads of this process with the session's name.
+/// Threads of this process with the session's name. A thread has the name of the one that starts
+/// it, until it gives itself its own.
 pub(crate) fn session_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
     tasks

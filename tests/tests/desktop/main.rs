@@ -153,6 +153,12 @@ impl Near {
         }
     }
 
+    /// Waits until the client closes, whatever it sends before.
+    fn ended(&mut self) {
+        let mut rest = [0; 16 * 1024];
+        while self.stream.read(&mut rest).is_ok_and(|count| count > 0) {}
+    }
+
     fn finish_sending(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }

@@ -175,6 +175,7 @@ impl AsyncRead for Broken {
 fn a_reader_that_fails_is_the_cause_of_the_error() {
     let origin = Origin::new(vec![|near: &mut Near| {
         near.request();
+        near.ended();
     }]);
     let session = Session::new();
     let source = UploadSource::reader(Broken(100));
@@ -194,10 +195,7 @@ fn a_file_that_changes_before_it_is_sent_fails_the_task() {
         std::fs::write(&path, content(20)).unwrap();
         let origin = Origin::new(vec![|near: &mut Near| {
             near.request();
-            near.held.clear();
-            let mut rest = [0; 64];
-            // Whatever of it was sent: not the whole, and then the end.
-            while io::Read::read(&mut near.stream, &mut rest).is_ok_and(|count| count > 0) {}
+            near.ended();
         }]);
         let session = Session::new();
         let task = session.upload_task(post(&origin.url), UploadSource::file(&path));
