@@ -17,7 +17,7 @@ use crate::metrics::Recorder;
 use crate::priority::Priority;
 use crate::request::Request;
 use crate::resume::ResumeData;
-use crate::ride::Seated;
+use crate::seat::Seated;
 use crate::shared::{Hints, SessionShared};
 use crate::source::{Source, UploadSource};
 use crate::task::{Task, TaskFuture};

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use sortie_core::{ByteCounts, Progress as ProgressValue, TaskState};
 
 use crate::priority::Priority;
-use crate::ride::Seated;
+use crate::seat::Seated;
 use crate::world::System;
 
 /// Who waits for a task to change.

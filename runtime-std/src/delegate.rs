@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::metrics::TaskMetrics;
 use crate::request::Request;
 use crate::response::Response;
-use crate::ride::{Seat, Seated};
+use crate::seat::{Seat, Seated};
 use crate::source::{Source, UploadSource};
 use crate::task::Task;
 use crate::world::{System, World};

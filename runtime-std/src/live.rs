@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use crate::ride::Seated;
+use crate::seat::Seated;
 use crate::world::World;
 
 /// The live tasks of a session.

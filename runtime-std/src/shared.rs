@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use atomic_waker::AtomicWaker;
 use sortie_core::session::scheduler::{Ticket, Urgency};
-use sortie_core::{Instant, Misuse, TaskOptions};
+use sortie_core::{Instant, Misuse, TaskOptions, TaskState};
 
 use crate::background::Background;
 use crate::changes::Watch;
@@ -170,6 +170,18 @@ impl<W: World> Shared<W> {
         let suspended = self.core().suspend();
         self.ring();
         suspended
+    }
+
+    /// Suspends, for a progress handle: only if the task runs.
+    pub(crate) fn suspend_if_running(&self) -> Result<bool, Misuse> {
+        let mut core = self.core();
+        let runs = core.state() == TaskState::Running;
+        if runs {
+            core.suspend()?;
+        }
+        drop(core);
+        self.ring();
+        Ok(runs)
     }
 
     pub(crate) fn cancel(&self) {

@@ -20,7 +20,8 @@ use crate::progress::{Progress, ProgressReporting, Report, Source};
 use crate::request::Request;
 use crate::response::Response;
 use crate::resume::ResumeData;
-use crate::ride::{Ride, Seated, Until};
+use crate::ride::{Ride, Until};
+use crate::seat::Seated;
 use crate::world::System;
 
 /// A task: a request on its way. Created suspended; clones are the same task.
