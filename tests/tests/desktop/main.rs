@@ -10,6 +10,7 @@ mod handle;
 mod helpers;
 mod redirects;
 mod resumption;
+mod scheduling;
 mod session;
 mod tasks;
 mod uploads;
