@@ -7,6 +7,7 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 
 use embassy_sync::waitqueue::WakerRegistration;
+use sortie_core::limits::{PRIORITY_DEFAULT, PRIORITY_MOST};
 use sortie_core::{
     Answer, ByteCounts, Error, Event, Io, Misuse, Output, Progress, Question, Rewrite, Task,
     TaskState, Token,
@@ -39,6 +40,8 @@ pub struct ControlBlock {
     task: RefCell<Option<Task>>,
     /// Commands given before the first task began.
     before: Cell<Before>,
+    /// Of the task that is governed, in thousandths.
+    priority: Cell<u16>,
     /// Rung at every command.
     bell: RefCell<WakerRegistration>,
     /// Rung at every question.
@@ -54,6 +57,7 @@ pub struct ControlBlock {
 struct Before {
     suspends: u16,
     cancel: bool,
+    is_prioritized: bool,
 }
 
 /// The side of a [`ControlBlock`] that is lent to a task: to one at a time.
@@ -81,7 +85,8 @@ impl ControlBlock {
     pub const fn new() -> Self {
         Self {
             task: RefCell::new(None),
-            before: Cell::new(Before { suspends: 0, cancel: false }),
+            before: Cell::new(Before { suspends: 0, cancel: false, is_prioritized: false }),
+            priority: Cell::new(PRIORITY_DEFAULT),
             bell: RefCell::new(WakerRegistration::new()),
             asked: RefCell::new(WakerRegistration::new()),
             #[cfg(feature = "internals")]
@@ -121,10 +126,13 @@ impl ControlBlock {
     }
 
     /// Puts `task` under control and runs it, unless it was told otherwise before.
-    pub(crate) fn begin(&self, task: Task) -> Governed<'_> {
+    pub(crate) fn begin(&self, task: Task, priority: u16) -> Governed<'_> {
         if let Ok(mut place) = self.task.try_borrow_mut() {
             let task = place.insert(task);
             let before = self.before.take();
+            if !before.is_prioritized {
+                self.priority.set(priority);
+            }
             task.resume(now());
             for _ in 0..before.suspends {
                 report(task.suspend());
@@ -139,6 +147,11 @@ impl ControlBlock {
     /// Calls `f` with the task, if there is one. It never calls back.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Task) -> R) -> Option<R> {
         self.task.try_borrow_mut().ok()?.as_mut().map(f)
+    }
+
+    /// The priority of the task, in thousandths.
+    pub(crate) fn priority(&self) -> u16 {
+        self.priority.get()
     }
 
     /// Reports something to the task.
@@ -268,6 +281,20 @@ impl TaskControl<'_> {
     /// until then stays in the caller's buffer.
     pub fn cancel(&self) {
         self.block.command(Task::cancel, |before| before.cancel = true);
+    }
+
+    /// Sets the [priority](crate::DataTask::priority) of the task, in thousandths. If it waits for
+    /// a connection it is moved in the queue as soon as its future is polled, which this asks for;
+    /// once it has one it stays as it is there.
+    pub fn set_priority(&self, thousandths: u16) {
+        self.block.priority.set(thousandths.min(PRIORITY_MOST));
+        self.block.command(|_| {}, |before| before.is_prioritized = true);
+    }
+
+    /// The priority of the task, in thousandths; before the first task begins, what was set for it.
+    #[must_use]
+    pub fn priority(&self) -> u16 {
+        self.block.priority()
     }
 
     /// The question that waits for its answer. A task has one only if it was made to

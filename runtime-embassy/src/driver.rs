@@ -38,6 +38,10 @@ pub(crate) struct Parcel<'r> {
     pub(crate) asks: Asks,
     pub(crate) requires_success: bool,
     pub(crate) earliest_begin: Instant,
+    /// In thousandths, when it begins.
+    pub(crate) priority: u16,
+    /// 0 if nothing was said.
+    pub(crate) expected_bytes: u64,
 }
 
 impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
@@ -53,7 +57,7 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
     /// Puts a new task under `control`.
     pub(crate) fn begin<'c>(&self, control: &'c ControlBlock) -> Governed<'c> {
         let options = self.session.options(&self.outgoing);
-        control.begin(Task::new(self.target.request(), options))
+        control.begin(Task::new(self.target.request(), options), self.outgoing.priority)
     }
 
     /// What the task brought.
@@ -105,7 +109,8 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
     async fn connect(&mut self, control: &ControlBlock, wish: Wish) {
         self.input.restart();
         self.target.go_on();
-        let connecting = connect(self.session, control, wish, self.target.url());
+        let (bytes, url) = (self.outgoing.expected_bytes, self.target.url());
+        let connecting = connect(self.session, control, wish, bytes, url);
         let changed = control.obey(Output::Connect(wish));
         if let Either::First(lease) = select(connecting, changed).await {
             self.lease = lease;

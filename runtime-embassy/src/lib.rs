@@ -36,7 +36,7 @@
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
 //! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
-//! | [`Session<C>`](Session) | a static or a local | 96 + 56 a connection |
+//! | [`Session<C>`](Session) | a static or a local | 608 + 88 a connection |
 //! | future of a task | the future that awaits it | 710 |
 //! | future of a task with a lent [`ControlBlock`] | the same | 430 |
 //! | [`ControlBlock`] | a static or a local | 288 |
@@ -51,8 +51,17 @@
 //! A session has `CONNECTIONS` sockets for as long as it lives. Each is opened when a task needs
 //! it, kept open after an exchange that ended in order, and used again for the same origin. If the
 //! server has closed it meanwhile, the task opens another, or retries once if that was noticed only
-//! after the request was sent. Tasks for which there is none wait, in turn; the wait does not count
-//! as idle time.
+//! after the request was sent.
+//!
+//! Tasks for which there is none wait. The core decides which is next and on which connection, as
+//! it does on a desktop: see [`scheduler`](sortie_core::session::scheduler). Of equal
+//! [priority](DataTask::priority) they start in the order in which they came; eight of them, and
+//! those that come while as many wait get in line as soon as there is room, in no order. The wait
+//! does not count as idle time. A task that is dropped while it waits, or just when its turn has
+//! come, leaves it to the next. One that is neither dropped nor polled keeps what it was given.
+//!
+//! An idle connection is closed after
+//! [`IDLE_TIMEOUT`](sortie_core::limits::IDLE_TIMEOUT), with the next call of the session.
 //!
 //! # Redirects
 //!
@@ -105,6 +114,7 @@ mod stream;
 mod target;
 mod task;
 mod time;
+mod turn;
 
 pub use control::{ControlBlock, Seat, TaskControl};
 pub use resources::Resources;

@@ -5,7 +5,6 @@ use core::fmt;
 
 use embassy_net::Stack;
 use embassy_time::Duration;
-use sortie_core::session::Pool;
 use sortie_core::{RedirectPolicy, Request, TaskKind, TaskOptions, limits};
 
 use crate::connection::Connection;
@@ -28,6 +27,9 @@ pub struct Config {
     /// What is done with redirects. Up to 20 are followed unless set otherwise, by tasks that bring
     /// [room for their URLs](DataTask::target); for others a redirect is an error.
     pub redirects: RedirectPolicy,
+    /// Connections to one origin with a task, at least one: other tasks to it wait meanwhile, and
+    /// leave the rest of the connections to others. 6 unless set otherwise.
+    pub max_connections_per_host: u16,
 }
 
 impl Default for Config {
@@ -36,6 +38,7 @@ impl Default for Config {
             request_timeout: Duration::from_micros(limits::REQUEST_TIMEOUT),
             resource_timeout: Duration::from_micros(limits::RESOURCE_TIMEOUT),
             redirects: RedirectPolicy::default(),
+            max_connections_per_host: limits::CONNECTIONS_PER_HOST,
         }
     }
 }
@@ -44,13 +47,13 @@ impl Default for Config {
 ///
 /// There is nothing to spawn: a task is driven by whoever awaits it, and dropping that future
 /// cancels it. Any number of tasks can share a session by reference; those for which there is no
-/// connection wait until another is done. A connection is kept open after an exchange and used
+/// connection wait until it is their turn, by their [priority](DataTask::priority) and in the order
+/// in which they came. A connection is kept open after an exchange and used
 /// again for the same origin.
 pub struct Session<'d, const CONNECTIONS: usize> {
     pub(crate) stack: Stack<'d>,
     pub(crate) slots: [RefCell<Connection<'d>>; CONNECTIONS],
-    pub(crate) pool: RefCell<Pool<CONNECTIONS>>,
-    pub(crate) queue: Queue,
+    pub(crate) queue: RefCell<Queue<CONNECTIONS>>,
     pub(crate) config: Config,
 }
 
@@ -70,8 +73,7 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
         Self {
             stack,
             slots: slots.map(|buffers| RefCell::new(Connection::new(stack, buffers))),
-            pool: RefCell::new(Pool::new()),
-            queue: Queue::new(),
+            queue: RefCell::new(Queue::new(config.max_connections_per_host)),
             config,
         }
     }
@@ -126,9 +128,6 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
 
 impl<const CONNECTIONS: usize> fmt::Debug for Session<'_, CONNECTIONS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("pool", &self.pool)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Session").field("config", &self.config).finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use embassy_time::Instant;
+use sortie_core::limits::{PRIORITY_DEFAULT, PRIORITY_MOST};
 use sortie_core::{Asks, Error, RedirectPolicy, Request, ResponseHead, ResumeData, Slot, Url};
 
 use crate::control::{ControlBlock, Seat};
@@ -72,6 +73,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
             asks: Asks { redirect: false, disposition: false, new_body: false },
             requires_success: false,
             earliest_begin: sortie_core::Instant::EPOCH,
+            priority: PRIORITY_DEFAULT,
+            expected_bytes: 0,
         };
         Self { session, request, outgoing, head: None, target: &mut [], control: Alone }
     }
@@ -120,6 +123,25 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// Asks for no connection before `at`. The resource timer runs meanwhile.
     pub fn earliest_begin(mut self, at: Instant) -> Self {
         self.outgoing.earliest_begin = instant(at);
+        self
+    }
+
+    /// How soon the task gets a connection, beside others of its session that wait for one: in
+    /// thousandths, from 0 to 1000, the most urgent; more counts as that. 500 unless set otherwise,
+    /// and 250 and 750 are URLSession's low and high.
+    ///
+    /// It orders those that wait; it does not slow down one that runs. A task of lower priority is
+    /// not starved: waiting counts for it, too, and each thousandth for 30 ms of that.
+    pub const fn priority(mut self, thousandths: u16) -> Self {
+        self.outgoing.priority =
+            if thousandths < PRIORITY_MOST { thousandths } else { PRIORITY_MOST };
+        self
+    }
+
+    /// The most that is expected to be sent and received, heads included, in bytes. A hint, never
+    /// enforced: of tasks that come at the same time small ones go first.
+    pub const fn expected_bytes(mut self, bytes: u64) -> Self {
+        self.outgoing.expected_bytes = bytes;
         self
     }
 

@@ -121,6 +121,15 @@ pub struct Ticket {
     pub(super) serial: u64,
 }
 
+impl Ticket {
+    /// The place of the task in the queue's table: below the number of tasks there can be, and that
+    /// of no other queued task. Once the ticket is stale, another task may have it.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self.at as usize
+    }
+}
+
 /// How urgent a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

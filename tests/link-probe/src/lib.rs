@@ -14,7 +14,6 @@ mod task;
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use sortie_core::session::Pool;
 use sortie_core::session::scheduler::{Full, Scheduler, Ticket, Urgency};
 use sortie_core::{
     BodyLength, Broken, BufferTooSmall, ByteCounts, ChunkedDecoder, Error, Field, Instant, Limit,
@@ -42,7 +41,6 @@ pub struct Arguments<'a> {
     options: TaskOptions,
     decoder: ChunkedDecoder,
     run: Run,
-    pool: Pool<6>,
     scheduler: Scheduler<8, 6, 14>,
     ticket: Ticket,
     urgency: Urgency,

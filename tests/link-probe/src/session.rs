@@ -1,16 +1,10 @@
-//! Every call of what tasks share: the scheduler, and the pool.
+//! Every call of what tasks share.
 
-use sortie_core::session::scheduler::{Schedule, Scheduler, Urgency};
-use sortie_core::session::{Fixed, Pool, Slots};
+use sortie_core::session::scheduler::{Schedule, Scheduler, Ticket, Urgency};
 
-use crate::{Arguments, call, look};
+use crate::{Arguments, call};
 
 pub(crate) fn calls(with: &mut Arguments<'_>) {
-    scheduler(with);
-    pool(with);
-}
-
-fn scheduler(with: &mut Arguments<'_>) {
     call!(with, with.scheduler = Scheduler::new());
     call!(with, with.scheduler = Scheduler::default());
     call!(with, {
@@ -26,23 +20,10 @@ fn scheduler(with: &mut Arguments<'_>) {
     call!(with, Schedule::free(&mut with.scheduler, with.size));
     call!(with, Schedule::drain_idle(&mut with.scheduler));
     call!(with, Schedule::flush(&mut with.scheduler));
+    call!(with, Ticket::place(with.ticket));
     call!(with, Schedule::queued(&with.scheduler));
     call!(with, Schedule::busy(&with.scheduler));
     call!(with, Schedule::idle(&with.scheduler));
     call!(with, Schedule::is_queued(&with.scheduler, with.ticket));
     call!(with, Schedule::is_origin_used(&with.scheduler, with.size));
-}
-
-fn pool(with: &mut Arguments<'_>) {
-    call!(with, with.pool = Pool::new());
-    call!(with, with.pool = Pool::default());
-    look::<Fixed<6>>(Fixed::default());
-    call!(with, {
-        let same_origin = |slot| core::hint::black_box(slot) == with.size;
-        Slots::assign(&mut with.pool, with.now, with.wish, same_origin)
-    });
-    call!(with, Slots::keep(&mut with.pool, with.size, with.now, with.size));
-    call!(with, Slots::free(&mut with.pool, with.size));
-    call!(with, Slots::poll_expired(&mut with.pool, with.now));
-    call!(with, Slots::idle(&with.pool));
 }
