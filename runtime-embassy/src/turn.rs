@@ -46,8 +46,8 @@ pub(crate) struct Turn<'s, 'd, const N: usize> {
 }
 
 impl<'d, const N: usize> Session<'d, N> {
-    /// Waits for its turn, in the order of the core, for a connection to the origin of `url`. `None`
-    /// never comes, see [`Lease::new`].
+    /// Waits for its turn, in the order of the core, for a connection to the origin of `url`.
+    /// `None` never comes, see [`Lease::new`].
     ///
     /// Dropping the future loses the place in the queue and nothing else.
     pub(crate) fn lease<'s, 'r>(

@@ -203,7 +203,7 @@ impl Download {
     }
 
     /// Content is to come, and begins at `offset`, of `total` bytes if that is known.
-    pub(crate) fn expect(&mut self, response: &Response, offset: u64, total: Option<u64>) {
+    pub(crate) fn announce(&mut self, response: &Response, offset: u64, total: Option<u64>) {
         self.expected = Some(Expected { response: response.clone(), offset, total });
     }
 

@@ -283,7 +283,7 @@ impl<W: World> Seat<W> {
         let counts = *shared.core().counts();
         match (&mut self.content, &self.driver.hop.response) {
             (Content::File(download), Some(response)) => {
-                download.expect(response, counts.received, counts.expected_to_receive);
+                download.announce(response, counts.received, counts.expected_to_receive);
             }
             (Content::Memory(memory), _) => memory.clear(),
             (Content::File(_), None) => {}

@@ -21,9 +21,9 @@ impl<'a> Validator<'a> {
     ///
     /// That is its entity tag, if that is strong; without any, `Last-Modified`, where `Date` is at
     /// least a second later (RFC 9110 §8.8.2.2). Beside a weak entity tag no date is taken:
-    /// RFC 9110 §13.1.5 forbids to send one then. Nothing is made of fields that contradict themselves: more
-    /// than one `ETag`, `Last-Modified` or `Date`, a malformed one, one longer than
-    /// [`VALIDATOR_BYTES`].
+    /// RFC 9110 §13.1.5 forbids to send one then. Nothing is made of fields that contradict
+    /// themselves: more than one `ETag`, `Last-Modified` or `Date`, a malformed one, one longer
+    /// than [`VALIDATOR_BYTES`].
     #[must_use]
     pub fn of(head: &ResponseHead<'a>) -> Option<Self> {
         if !head.is_listed() {
