@@ -100,6 +100,8 @@ pub(crate) struct Download {
     temporary: Option<TemporaryFile>,
     buffer: Vec<u8>,
     filled: usize,
+    /// Where the content of the current response begins.
+    offset: u64,
     /// The URL that resume data speaks of: the task's own.
     url: String,
     /// What a later download can go on with: the core's byte form, for the bytes stored so far.
@@ -119,6 +121,7 @@ impl Download {
             temporary: None,
             buffer: Vec::new(),
             filled: 0,
+            offset: 0,
             url: url.to_owned(),
             record: None,
             failed: None,
@@ -174,11 +177,20 @@ impl Download {
             self.record.clone_from(&record);
         }
         self.filled = 0;
+        self.offset = offset;
         if let Some(part) = &mut self.part {
             let sha256 = repr_digest_sha256(&head).map(Sha256Digest);
             // A record that is there stays with content that is gone on with.
             let record = if offset == 0 { record } else { None };
             part.begin(Start { offset, record, sha256 });
+        }
+    }
+
+    /// The content of this response cannot be what it was said to be: what was there before stays.
+    pub(crate) fn take_back(&mut self) {
+        self.filled = 0;
+        if let Some(part) = &mut self.part {
+            part.begin(Start { offset: self.offset, record: None, sha256: None });
         }
     }
 

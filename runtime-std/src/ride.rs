@@ -242,6 +242,9 @@ impl<W: World> Seat<W> {
 
     /// The head of the response is there: content begins, or begins again.
     pub(crate) fn begin(&mut self, shared: &Shared<W>) {
+        if shared.core().has_failed() {
+            return;
+        }
         let counts = *shared.core().counts();
         match (&mut self.content, &self.driver.hop.response) {
             (Content::File(download), Some(response)) => {
@@ -283,6 +286,17 @@ impl<W: World> Seat<W> {
             }
         }
         Poll::Ready(())
+    }
+
+    /// The core says that the task has failed.
+    fn fail(&mut self, why: sortie_core::Error) {
+        use sortie_core::{Error as Core, PeerError};
+        if let (Core::Peer(PeerError::RangeLength), Content::File(download)) =
+            (why, &mut self.content)
+        {
+            download.take_back();
+        }
+        self.ending = Some(why);
     }
 
     /// The core has ended the task: what is stored is put in order.
@@ -432,7 +446,7 @@ impl<W: World> Ride<W> {
                 Turn::Finish => ready!(seat.poll_commit(cx, shared)),
                 // It is told when what is stored is in order.
                 Turn::Complete(Ok(())) => seat.end(shared, Ok(())),
-                Turn::Complete(Err(why)) => seat.ending = Some(why),
+                Turn::Complete(Err(why)) => seat.fail(why),
                 Turn::Sent(_) | Turn::Event(_) => {}
             }
             if let Some(listener) = &seated.listener {

@@ -91,6 +91,7 @@ impl Default for TaskOptions {
 /// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
 ///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
+///   [`has_failed`](Self::has_failed),
 ///   [`pending_question`](Self::pending_question);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
@@ -388,6 +389,13 @@ impl Task {
             | Phase::Failed(_)
             | Phase::Completed => Io::NONE,
         }
+    }
+
+    /// Whether the task has failed, be it told yet or not. A response that is told then is only the
+    /// reason: it does not begin content, and what is stored of an earlier one stays.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        matches!(self.phase, Phase::Failed(_))
     }
 
     /// Whether `output` is what the task would still say: "is what you told me still so?"
