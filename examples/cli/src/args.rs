@@ -125,6 +125,7 @@ impl Common {
             "-H" | "--header" => self.fields.push(field(&items.text()?)?),
             "-A" | "--user-agent" => self.fields.push(("User-Agent".to_owned(), items.text()?)),
             "-u" | "--user" => self.fields.push(basic(&items.text()?)),
+            "-b" | "--cookie" => self.fields.extend(cookie(&items.text()?)?),
             "-L" | "--location" => self.redirects = RedirectPolicy::default(),
             "--no-location" => self.redirects = RedirectPolicy::Deliver,
             "--max-redirs" => {
@@ -174,6 +175,16 @@ fn basic(user: &str) -> (String, String) {
     let colon = if user.contains(':') { "" } else { ":" };
     let coded = base64(format!("{user}{colon}").as_bytes());
     ("Authorization".to_owned(), format!("Basic {coded}"))
+}
+
+/// The field for cookies. As with curl nothing is sent for an empty text; what servers set is not
+/// kept.
+fn cookie(text: &str) -> Result<Option<(String, String)>, lexopt::Error> {
+    match (text.is_empty(), text.contains('=')) {
+        (true, _) => Ok(None),
+        (false, true) => Ok(Some(("Cookie".to_owned(), text.to_owned()))),
+        (false, false) => Err("--cookie is of the form 'name=value': there are no files".into()),
+    }
 }
 
 /// Base64 with padding (RFC 4648 §4).
