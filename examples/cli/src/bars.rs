@@ -50,10 +50,12 @@ impl Bars {
     /// One more bar. Its name is cut where it is too long.
     pub(crate) fn add(&self, name: &str) -> ProgressBar {
         let room = if self.is_wide { NAME } else { SHORT_NAME };
-        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
+        // Added first: before that it would draw on a terminal of its own.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let bar = self.all.add(bar.with_finish(ProgressFinish::AndClear));
         bar.set_style(style(self.is_wide, false));
         bar.set_prefix(cut(name, room));
-        self.all.add(bar)
+        bar
     }
 
     /// Sets what a bar shows.
@@ -64,6 +66,9 @@ impl Bars {
                 Some(total) => bar.set_length(total),
                 None => bar.unset_length(),
             }
+            // What was there from the start tells nothing of how fast it goes.
+            bar.set_position(done);
+            bar.reset_eta();
         }
         if bar.position() != done {
             bar.set_position(done);

@@ -2,7 +2,6 @@
 
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
 use sortie::Session;
 use sortie::core::Url;
@@ -16,7 +15,6 @@ use crate::report::Failure;
 pub(crate) fn run(options: &Download) -> ExitCode {
     let common = &options.common;
     let session = Session::new();
-    let began = Instant::now();
     let mut crew = Crew::new(common);
     let mut first = None;
     for (at, url) in options.urls.iter().enumerate() {
@@ -26,7 +24,7 @@ pub(crate) fn run(options: &Download) -> ExitCode {
         }
     }
     crew.run(options.parallel, |crew, member, outcome| {
-        let failure = ended(options, crew, member, outcome, began);
+        let failure = ended(options, crew, member, outcome);
         if let Some(failure) = &failure {
             first.get_or_insert_with(|| failure.status());
         }
@@ -87,14 +85,14 @@ fn ended(
     crew: &Crew<'_>,
     member: &Member,
     outcome: Outcome,
-    began: Instant,
 ) -> Option<Failure> {
     let common = &options.common;
     match outcome {
         Err(failure) => Some(failure),
         Ok(_) if common.silent || common.json => None,
         Ok(_) => {
-            let (bytes, seconds) = (member.task.counts().received, began.elapsed().as_secs_f64());
+            let (bytes, seconds) =
+                (member.task.counts().received, member.started.elapsed().as_secs_f64());
             crew.say(&format!("{}: {bytes} bytes, {seconds:.1} s", member.name));
             None
         }

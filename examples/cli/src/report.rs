@@ -83,8 +83,10 @@ impl Failure {
         match self {
             Self::Task(error) => match (kept(error), error.kind()) {
                 (Some(kept), _) => format!("{error}: {kept}"),
-                // Errors of files say it themselves.
-                (None, ErrorKind::File(_)) => error.to_string(),
+                // These say it themselves.
+                (None, ErrorKind::File(_) | ErrorKind::Url(_) | ErrorKind::Request(_)) => {
+                    error.to_string()
+                }
                 (None, _) => format!("{error}: {advice}"),
             },
             Self::File { what, error, .. } => format!("{what}: {error}"),
