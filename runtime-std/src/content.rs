@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use sortie_core::{ByteCounts, ResumeData, repr_digest_sha256};
 
-use crate::file::{FileError, PartFile, Sha256Digest, Start, TemporaryFile};
+use crate::file::{FileError, FileErrorKind, PartFile, Sha256Digest, Start, TemporaryFile};
 use crate::response::Response;
 
 /// Content that is set aside at once for a length that a server names: it may lie.
@@ -236,7 +236,13 @@ impl Download {
         let Some(part) = &mut self.part else {
             return Poll::Ready(Ok(()));
         };
-        ready!(part.poll_commit(cx, Some(length)))?;
+        if let Err(why) = ready!(part.poll_commit(cx, Some(length))) {
+            if matches!(why.kind(), FileErrorKind::Digest { .. }) {
+                // It was removed: nobody can go on from it.
+                self.record = None;
+            }
+            return Poll::Ready(Err(why));
+        }
         self.record = None;
         if self.plan.destination.is_none() {
             self.temporary = self.part.take().and_then(PartFile::into_temporary);
