@@ -200,3 +200,31 @@ fn base64(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{base64, basic, cookie};
+
+    #[test]
+    fn base64_is_that_of_rfc_4648() {
+        let cases =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
+        for (plain, coded) in cases {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn credentials_are_those_of_rfc_7617_and_without_a_password_still_have_a_colon() {
+        assert_eq!(basic("Aladdin:open sesame").1, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(basic("a").1, basic("a:").1);
+    }
+
+    #[test]
+    fn cookies_are_pairs_and_files_are_refused() {
+        assert!(cookie("").unwrap().is_none());
+        assert_eq!(cookie("a=b").unwrap().unwrap().1, "a=b");
+        assert!(cookie("jar.txt").is_err());
+    }
+}

@@ -98,3 +98,25 @@ fn ended(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::named_by;
+
+    #[test]
+    fn a_file_is_named_after_the_end_of_the_path_and_never_leaves_the_folder() {
+        let cases = [
+            ("http://h/a/b.iso", Some("b.iso")),
+            ("http://h/b.iso?x=/y", Some("b.iso")),
+            ("http://h/b.iso#z/", Some("b.iso")),
+            ("http://h/..%2Fup", Some("..%2Fup")),
+            ("http://h/a/", None),
+            ("http://h", None),
+            ("http://h/a/..", None),
+            ("http://h/.", None),
+        ];
+        for (url, name) in cases {
+            assert_eq!(named_by(url).as_deref(), name.map(std::path::Path::new), "{url}");
+        }
+    }
+}

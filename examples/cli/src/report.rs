@@ -139,3 +139,20 @@ pub(crate) fn unwritten(name: &str, error: io::Error) -> Failure {
 pub(crate) fn create(path: &Path) -> Result<std::fs::File, Failure> {
     std::fs::File::create(path).map_err(|error| unwritten(&path.display().to_string(), error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_url_is_shown_without_user_information_and_control_characters() {
+        let cases = [
+            ("http://u:p@h:1/x@y?q", "http://h:1/x@y?q"),
+            ("http://h", "http://h"),
+            ("h/\u{1b}[2J", "h/\u{fffd}[2J"),
+        ];
+        for (url, text) in cases {
+            assert_eq!(shown(url), text);
+        }
+    }
+}
