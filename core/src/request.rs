@@ -141,7 +141,7 @@ impl<'a> Field<'a> {
 
     /// A field whose name and value are known to be valid, and which the core gives no meaning.
     pub(crate) const fn of_checked(name: &'static str, value: &'a [u8]) -> Self {
-        Self { name, value, known: Known::Other }
+        Self { name, value, known: Known::of(name.as_bytes()) }
     }
 
     /// The name, in the case it was given in and is sent in.

@@ -262,7 +262,7 @@ fn resumable(head: &ResponseHead<'_>, fields: &Fields, received: u64) {
     match data.validator() {
         Validator::ETag(_) => assert!(tags == [value] && is_strong_tag(value)),
         Validator::LastModified(_) => {
-            assert!(tags.iter().all(|tag| tag.starts_with(b"W/")));
+            assert!(tags.is_empty());
             assert_eq!(values(fields, "last-modified"), [value]);
             let [made] = values(fields, "date")[..] else { panic!("no Date, or several") };
             assert!(http_date(made) > http_date(value) && http_date(value).is_some());

@@ -36,10 +36,11 @@
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
 //! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
-//! | [`Session<C>`](Session) | a static or a local | 88 + 56 a connection |
-//! | future of a task | the future that awaits it | 650 |
-//! | future of a task with a lent [`ControlBlock`] | the same | 390 |
-//! | [`ControlBlock`] | a static or a local | 264 |
+//! | [`Session<C>`](Session) | a static or a local | 96 + 56 a connection |
+//! | future of a task | the future that awaits it | 710 |
+//! | future of a task with a lent [`ControlBlock`] | the same | 430 |
+//! | [`ControlBlock`] | a static or a local | 288 |
+//! | [URLs of redirects](DataTask::target), if any are followed | a local | 1 or 2 URLs |
 //!
 //! The response is read straight into the caller's buffer and decoded in place. Its head lives in
 //! the buffer of the connection, and is gone with the exchange, unless [memory is
@@ -53,6 +54,24 @@
 //! after the request was sent. Tasks for which there is none wait, in turn; the wait does not count
 //! as idle time.
 //!
+//! # Redirects
+//!
+//! They are followed, up to 20 of them unless [`Config::redirects`] says otherwise, where the task
+//! [brings room](DataTask::target) for their URLs. Without room a redirect is an error, so that its
+//! body is not taken for the content that was asked for.
+//!
+//! ```
+//! # use sortie_embassy::{Failure, Request, Response, Session};
+//! # async fn f(session: &Session<'_, 1>, request: &Request<'_>) -> Result<(), Failure> {
+//! let (mut urls, mut content) = ([0; 256], [0; 512]);
+//! let response = session.data_task(request).target(&mut urls).receive(&mut content).await?;
+//! let _from = response.redirected_to().unwrap_or(request.url());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A task that [asks](DataTask::asks) leaves the decision to who has its [`TaskControl`].
+//!
 //! # Cancellation
 //!
 //! Every future here can be dropped at any time, in a `select` or by a timeout. What that loses is
@@ -64,7 +83,7 @@
 //! - TLS. A URL with `https` or `wss` fails as [`TlsUnavailable`](Transport::TlsUnavailable), and
 //!   nothing is sent: never in plaintext what was to be secure.
 //! - IPv6, and host names that have no IPv4 address.
-//! - Redirects are delivered, not followed; so are challenges.
+//! - Challenges: they are delivered as any other response.
 //! - Content larger than the buffer that is lent for it: a data task needs it whole.
 //! - Use from more than one executor: like the network stack, a session stays on its own.
 //!
@@ -83,6 +102,7 @@ mod queue;
 mod resources;
 mod session;
 mod stream;
+mod target;
 mod task;
 mod time;
 
@@ -91,7 +111,8 @@ pub use resources::Resources;
 pub use session::{Config, Session};
 pub use sortie_core;
 pub use sortie_core::{
-    BodyLength, ByteCounts, Error, Field, Progress, Request, ResponseHead, Slot, TaskState,
-    Transport, Url, field,
+    Answer, Asks, BodyLength, ByteCounts, Error, Field, Progress, Question, RedirectPolicy,
+    Request, ResponseHead, ResumeData, Rewrite, Slot, TaskState, Token, Transport, Url, Validator,
+    field,
 };
 pub use task::{Alone, DataTask, Failure, Response, Under};

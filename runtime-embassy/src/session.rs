@@ -6,9 +6,10 @@ use core::fmt;
 use embassy_net::Stack;
 use embassy_time::Duration;
 use sortie_core::session::Pool;
-use sortie_core::{Request, TaskOptions, limits};
+use sortie_core::{RedirectPolicy, Request, TaskKind, TaskOptions, limits};
 
 use crate::connection::Connection;
+use crate::driver::Parcel;
 use crate::queue::Queue;
 use crate::resources::Resources;
 use crate::task::{DataTask, Failure, Response};
@@ -24,6 +25,9 @@ pub struct Config {
     pub request_timeout: Duration,
     /// The longest time for a whole task, from its start on. 7 days unless set otherwise.
     pub resource_timeout: Duration,
+    /// What is done with redirects. Up to 20 are followed unless set otherwise, by tasks that bring
+    /// [room for their URLs](DataTask::target); for others a redirect is an error.
+    pub redirects: RedirectPolicy,
 }
 
 impl Default for Config {
@@ -31,6 +35,7 @@ impl Default for Config {
         Self {
             request_timeout: Duration::from_micros(limits::REQUEST_TIMEOUT),
             resource_timeout: Duration::from_micros(limits::RESOURCE_TIMEOUT),
+            redirects: RedirectPolicy::default(),
         }
     }
 }
@@ -73,10 +78,13 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
 
     /// Sends `request` with `body` and receives the content of the response in `content`.
     ///
-    /// The short form of [`data_task`](Self::data_task), without commands and response fields.
+    /// The short form of [`data_task`](Self::data_task), without commands, response fields and room
+    /// for the URLs of redirects.
     ///
     /// # Errors
-    /// See [`Failure`]. A response of any status is a success, and so is a redirect.
+    /// See [`Failure`]. A response of any status is a success. A redirect is one where
+    /// [`Config::redirects`] says that it is delivered, else it fails with
+    /// [`Limit::TargetBuffer`](sortie_core::Limit::TargetBuffer).
     ///
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. What was received until
@@ -99,12 +107,19 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
         DataTask::new(self, request)
     }
 
-    /// How the core's tasks behave here.
-    pub(crate) fn options(&self) -> TaskOptions {
+    /// How the core's task for `outgoing` behaves here.
+    pub(crate) fn options(&self, outgoing: &Parcel<'_>) -> TaskOptions {
+        let is_resuming = outgoing.resume.is_some();
         TaskOptions {
+            kind: if is_resuming { TaskKind::Download } else { TaskKind::Data },
             request_timeout: micros(self.config.request_timeout),
             resource_timeout: micros(self.config.resource_timeout),
-            ..TaskOptions::default()
+            body_is_replayable: true,
+            redirects: outgoing.redirects,
+            asks: outgoing.asks,
+            requires_success: outgoing.requires_success,
+            is_resuming,
+            earliest_begin: outgoing.earliest_begin,
         }
     }
 }

@@ -19,8 +19,18 @@ pub(crate) type Spawner = Arc<dyn Fn(Drive) + Send + Sync>;
 
 /// Where tasks are driven that nobody awaits.
 pub(crate) enum Background {
-    Thread(Mutex<Option<Runner>>),
+    Thread(Mutex<State>),
     Spawner(Spawner),
+}
+
+/// Whether the thread runs.
+pub(crate) enum State {
+    /// Exits: `Running`, `Stopped`.
+    Idle,
+    /// Exit: `Stopped`.
+    Running(Runner),
+    /// The session has ended.
+    Stopped,
 }
 
 /// The one thread.
@@ -37,7 +47,7 @@ struct Stop {
 
 impl Background {
     pub(crate) const fn thread() -> Self {
-        Self::Thread(Mutex::new(None))
+        Self::Thread(Mutex::new(State::Idle))
     }
 
     /// Runs `drive` until it ends. If no thread can be started, the future is dropped with the
@@ -45,19 +55,27 @@ impl Background {
     pub(crate) fn spawn(&self, drive: Drive) {
         match self {
             Self::Spawner(spawner) => spawner(drive),
-            Self::Thread(runner) => {
-                let mut runner = runner.lock().unwrap_or_else(PoisonError::into_inner);
-                let runner = runner.get_or_insert_with(Runner::start);
-                runner.executor.spawn(drive).detach();
+            Self::Thread(state) => {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                if matches!(*state, State::Idle) {
+                    *state = State::Running(Runner::start());
+                }
+                match &*state {
+                    State::Running(runner) => runner.executor.spawn(drive).detach(),
+                    // A task that never began is cancelled: that is no work for long.
+                    State::Idle | State::Stopped => {
+                        drop(state);
+                        let _ = thread::Builder::new().spawn(move || async_io::block_on(drive));
+                    }
+                }
             }
         }
     }
 
     /// Ends the thread, when no task is left for it.
     pub(crate) fn stop(&self) {
-        if let Self::Thread(runner) = self {
-            let runner = runner.lock().unwrap_or_else(PoisonError::into_inner).take();
-            drop(runner);
+        if let Self::Thread(state) = self {
+            *state.lock().unwrap_or_else(PoisonError::into_inner) = State::Stopped;
         }
     }
 }

@@ -19,17 +19,17 @@ use crate::world::System;
 pub struct Body {
     ride: Ride<System>,
     is_ended: bool,
-    /// Content that came before, and how much of it was read.
-    front: Vec<u8>,
+    /// Content was, or is being, gathered, because it was wanted whole.
+    is_gathered: bool,
+    /// Of what was gathered, or came before: what is given, and how much of it was read.
+    held: Vec<u8>,
     read: usize,
-    /// Content that is given whole, and how much of it was read.
-    whole: Option<(Vec<u8>, usize)>,
 }
 
 impl Body {
     /// Content that goes on behind `front`, which came before.
     pub(crate) const fn behind(front: Vec<u8>, ride: Ride<System>) -> Self {
-        Self { ride, is_ended: false, front, read: 0, whole: None }
+        Self { ride, is_ended: false, is_gathered: false, held: front, read: 0 }
     }
 
     /// The task that the content belongs to.
@@ -60,37 +60,40 @@ impl Body {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let front = &self.front[self.read..];
-        if !front.is_empty() {
-            let count = buffer.len().min(front.len());
-            buffer[..count].copy_from_slice(&front[..count]);
-            self.read += count;
-            return Poll::Ready(Ok(count));
-        }
-        let result = match self.ride.seated.shared.hints().prefers_whole || self.whole.is_some() {
-            true => ready!(self.poll_whole(cx, buffer)),
+        let is_whole = self.ride.seated.shared.hints().prefers_whole;
+        let is_held = self.read < self.held.len();
+        let result = match is_whole || is_held || self.is_gathered {
+            true => ready!(self.poll_gathered(cx, buffer, is_whole)),
             false => ready!(self.ride.poll_content(cx, buffer)),
         };
         self.is_ended = !matches!(result, Ok(1..));
         Poll::Ready(result)
     }
-}
 
-impl Body {
-    /// Content is wanted once it is whole.
-    fn poll_whole(
+    /// Content is wanted once it is whole, or was.
+    fn poll_gathered(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
+        is_whole: bool,
     ) -> Poll<Result<usize, Error>> {
-        ready!(self.ride.poll_until(cx, Until::Complete));
-        if let Some(Err(why)) = &self.ride.seated.seat().outcome {
-            return Poll::Ready(Err(why.clone()));
+        self.is_gathered = true;
+        if is_whole {
+            ready!(self.ride.poll_until(cx, Until::Complete));
+            if let Some(Err(why)) = &self.ride.seated.seat().outcome {
+                return Poll::Ready(Err(why.clone()));
+            }
         }
-        let (content, read) = self.whole.get_or_insert_with(|| (self.ride.take_gathered(), 0));
-        let count = buffer.len().min(content.len() - *read);
-        buffer[..count].copy_from_slice(&content[*read..*read + count]);
-        *read += count;
+        if self.read == self.held.len() {
+            (self.held, self.read) = (self.ride.take_gathered(), 0);
+        }
+        let left = &self.held[self.read..];
+        if left.is_empty() && !is_whole {
+            return self.ride.poll_content(cx, buffer);
+        }
+        let count = buffer.len().min(left.len());
+        buffer[..count].copy_from_slice(&left[..count]);
+        self.read += count;
         Poll::Ready(Ok(count))
     }
 }

@@ -228,11 +228,12 @@ impl TaskBuilder {
         };
         let shared = self.session.task(request.clone(), options, self.hints)?;
         let has_delegate = self.delegate.is_some();
-        let tells = Tells { prepare: matches!(content, Content::File(_)), sent: has_delegate };
+        let is_file = matches!(content, Content::File(_));
+        let tells = Tells { prepare: is_file, finish: is_file, sent: has_delegate };
         let mut driver = Driver::new(Hop::new(request, has_delegate), source, tells);
         driver.recorder = has_delegate.then(|| Box::new(Recorder::new(shared.now())));
         let listener = self.delegate.map(|delegate| {
-            let listener: Box<dyn Listener<System>> = Box::new(Delegating(delegate));
+            let listener: Arc<dyn Listener<System>> = Arc::new(Delegating(delegate));
             listener
         });
         Ok(Task { seated: Seated::new(shared, driver, content, listener) })

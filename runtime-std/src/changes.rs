@@ -92,7 +92,9 @@ impl Changes {
         // First registered, then looked: a change in between is not missed.
         self.seated.shared.watch.register(cx.waker());
         let now = self.seated.snapshot();
-        if self.last == Some(now) {
+        // The end is seen when all of it is there to be seen.
+        let is_ending = now.state == TaskState::Completed && !self.seated.is_over();
+        if self.last == Some(now) || is_ending {
             return Poll::Pending;
         }
         self.last = Some(now);

@@ -1,11 +1,14 @@
 //! Where the content of a task goes.
 
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use sortie_core::{ByteCounts, ResumeData, repr_digest_sha256};
 
-use crate::file::{FileError, FileErrorKind, PartFile, Sha256Digest, Start, TemporaryFile};
+use crate::file::{FileError, FileErrorKind, Found, PartFile, Sha256Digest, Start, TemporaryFile};
 use crate::response::Response;
 
 /// Content that is set aside at once for a length that a server names: it may lie.
@@ -16,6 +19,11 @@ const LARGEST_READ: usize = 1024 * 1024;
 
 /// What is gathered for a file before it is written, at most.
 const FILE_BUFFER: usize = 256 * 1024;
+
+/// How often a part file is opened that another download holds, and how long is waited in between:
+/// half a second in all.
+const BUSY_ATTEMPTS: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the content of a task goes.
 pub(crate) enum Content {
@@ -93,20 +101,32 @@ pub(crate) struct Plan {
     pub(crate) resume: Option<Vec<u8>>,
 }
 
+type Opening = blocking::Task<Result<(PartFile, Option<Found>), FileError>>;
+
 /// A download on its way to its file.
 pub(crate) struct Download {
     plan: Plan,
     part: Option<PartFile>,
-    temporary: Option<TemporaryFile>,
+    opening: Option<Opening>,
+    pub(crate) temporary: Option<TemporaryFile>,
     buffer: Vec<u8>,
     filled: usize,
-    /// Where the content of the current response begins.
-    offset: u64,
     /// The URL that resume data speaks of: the task's own.
     url: String,
     /// What a later download can go on with: the core's byte form, for the bytes stored so far.
     record: Option<Vec<u8>>,
-    pub(crate) failed: Option<FileError>,
+    /// The response whose content is to come. What is stored stays until it does: an error may come
+    /// instead.
+    expected: Option<Expected>,
+    /// Where the content of the current response began.
+    offset: u64,
+}
+
+/// A response whose content is to come.
+struct Expected {
+    response: Response,
+    offset: u64,
+    total: Option<u64>,
 }
 
 impl Download {
@@ -118,13 +138,14 @@ impl Download {
         Ok(Self {
             plan,
             part: None,
+            opening: None,
             temporary: None,
             buffer: Vec::new(),
             filled: 0,
-            offset: 0,
             url: url.to_owned(),
             record: None,
-            failed: None,
+            expected: None,
+            offset: 0,
         })
     }
 
@@ -136,19 +157,35 @@ impl Download {
         }
     }
 
-    pub(crate) const fn take_temporary(&mut self) -> Option<TemporaryFile> {
-        self.temporary.take()
+    /// Opens the part file. Ready with what is to be resumed, in the core's byte form.
+    pub(crate) fn poll_open(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Vec<u8>>, FileError>> {
+        if self.part.is_none() {
+            let opening = self.opening.get_or_insert_with(|| {
+                let plan = self.plan.clone();
+                blocking::unblock(move || open(&plan))
+            });
+            let opened = ready!(Pin::new(opening).poll(cx));
+            self.opening = None;
+            let (part, found) = match opened {
+                Ok(opened) => opened,
+                Err(why) => return Poll::Ready(Err(why)),
+            };
+            self.opened(part, found);
+        }
+        Poll::Ready(Ok(self.record.clone()))
     }
 
-    /// Opens the part file. Returns what is to be resumed, in the core's byte form.
-    pub(crate) fn open(&mut self) -> Result<Option<Vec<u8>>, FileError> {
-        if self.part.is_some() {
-            return Ok(self.record.clone());
-        }
-        let (mut part, found) = match &self.plan.destination {
-            Some(destination) => PartFile::open(destination, !self.plan.starts_over)?,
-            None => (PartFile::temporary()?, None),
-        };
+    /// Opens the part file at once.
+    pub(crate) fn open(&mut self) -> Result<(), FileError> {
+        let (part, found) = open(&self.plan)?;
+        self.opened(part, found);
+        Ok(())
+    }
+
+    fn opened(&mut self, mut part: PartFile, found: Option<Found>) {
         if let Some(digest) = self.plan.sha256 {
             part.expect_sha256(digest);
         }
@@ -163,35 +200,33 @@ impl Download {
             let data = stored.with_received(found.length, total).filter(|_| is_ours)?;
             encoded(&data)
         });
-        Ok(self.record.clone())
     }
 
-    /// Content begins, at `offset`.
-    pub(crate) fn begin(&mut self, response: &Response, offset: u64, total: Option<u64>) {
+    /// Content is to come, and begins at `offset`, of `total` bytes if that is known.
+    pub(crate) fn expect(&mut self, response: &Response, offset: u64, total: Option<u64>) {
+        self.expected = Some(Expected { response: response.clone(), offset, total });
+    }
+
+    /// Content comes, or the end of it. What is stored behind its offset goes.
+    fn begin(&mut self) {
+        let (Some(expected), Some(part)) = (self.expected.take(), &mut self.part) else {
+            return;
+        };
+        let Expected { response, offset, total } = expected;
         let head = response.head();
-        let data = ResumeData::of(&self.url, &head, 0);
-        // A resumed response may leave the length of the whole out.
-        let data = data.and_then(|data| data.with_received(0, total.or(data.total())));
-        let record = data.as_ref().and_then(encoded);
-        if offset == 0 {
-            self.record.clone_from(&record);
-        }
         self.filled = 0;
         self.offset = offset;
-        if let Some(part) = &mut self.part {
-            let sha256 = repr_digest_sha256(&head).map(Sha256Digest);
-            // A record that is there stays with content that is gone on with.
-            let record = if offset == 0 { record } else { None };
-            part.begin(Start { offset, record, sha256 });
+        // A record that is there stays with content that is gone on with.
+        let mut record = None;
+        if offset == 0 {
+            let data = ResumeData::of(&self.url, &head, 0);
+            let data = data.and_then(|data| data.with_received(0, total));
+            record = data.as_ref().and_then(encoded);
+            self.record.clone_from(&record);
         }
-    }
-
-    /// The content of this response cannot be what it was said to be: what was there before stays.
-    pub(crate) fn take_back(&mut self) {
-        self.filled = 0;
-        if let Some(part) = &mut self.part {
-            part.begin(Start { offset: self.offset, record: None, sha256: None });
-        }
+        let has_content = matches!(head.status(), 200 | 206);
+        let sha256 = repr_digest_sha256(&head).filter(|_| has_content).map(Sha256Digest);
+        part.begin(Start { offset, record, sha256 });
     }
 
     /// Room for content; none while what is there waits to be written.
@@ -208,7 +243,9 @@ impl Download {
         Ok(&mut self.buffer[self.filled..])
     }
 
-    pub(crate) const fn add(&mut self, count: usize) {
+    /// So many bytes of content lie in the room.
+    pub(crate) fn add(&mut self, count: usize) {
+        self.begin();
         self.filled += count;
     }
 
@@ -230,6 +267,7 @@ impl Download {
         cx: &mut Context<'_>,
         length: u64,
     ) -> Poll<Result<(), FileError>> {
+        self.begin();
         if self.filled > 0 {
             ready!(self.poll_push(cx))?;
         }
@@ -238,7 +276,7 @@ impl Download {
         };
         if let Err(why) = ready!(part.poll_commit(cx, Some(length))) {
             if matches!(why.kind(), FileErrorKind::Digest { .. }) {
-                // It was removed: nobody can go on from it.
+                // It was removed.
                 self.record = None;
             }
             return Poll::Ready(Err(why));
@@ -251,10 +289,18 @@ impl Download {
         Poll::Ready(Ok(()))
     }
 
+    /// The content of the current response is not what it was said to be.
+    pub(crate) fn drop_content(&mut self) {
+        self.filled = 0;
+        if let Some(part) = &mut self.part {
+            part.begin(Start { offset: self.offset, record: None, sha256: None });
+        }
+    }
+
     /// Writes what came before the task ended, and lets the file go: its resume data, if another
     /// download can go on from it.
     pub(crate) fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
-        if self.failed.is_none() && self.filled > 0 {
+        if self.filled > 0 {
             let _ = ready!(self.poll_push(cx));
         }
         let Some(part) = &mut self.part else {
@@ -269,6 +315,24 @@ impl Download {
             encoded(&data.with_received(length, data.total())?)
         });
         Poll::Ready(bytes.filter(|_| self.plan.destination.is_some()))
+    }
+}
+
+/// Opens the part file. Blocks, and waits a moment for another download that is just letting it go:
+/// one that was dropped may have a write under way.
+fn open(plan: &Plan) -> Result<(PartFile, Option<Found>), FileError> {
+    let Some(destination) = &plan.destination else {
+        return Ok((PartFile::temporary()?, None));
+    };
+    let mut attempts = 0;
+    loop {
+        match PartFile::open(destination, !plan.starts_over) {
+            Err(why) if why.kind() == FileErrorKind::Busy && attempts < BUSY_ATTEMPTS => {
+                attempts += 1;
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            opened => return opened,
+        }
     }
 }
 

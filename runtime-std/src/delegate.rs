@@ -165,7 +165,7 @@ impl Told {
                 let (offset, expected) = (counts.received, counts.expected_to_receive);
                 Some(Self::Resumed { offset, expected })
             }
-            _ => None,
+            Event::Response { .. } | Event::Redirected { .. } | Event::BodyRestarted | _ => None,
         }
     }
 }
@@ -314,6 +314,7 @@ impl Disposition {
             Ok(download) => {
                 let mut seat = seated.seat();
                 seat.content = Content::File(Box::new(download));
+                seat.driver.tells.finish = true;
                 seat.begin(&seated.shared);
                 drop(seat);
                 owed.answer(Answer::BecomeDownload);

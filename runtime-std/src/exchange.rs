@@ -30,16 +30,24 @@ pub(crate) fn poll_send<W: World>(
     let Connection { stream, outbox, .. } = connection;
     let Outgoing { hop, source } = outgoing;
     let mut body = 0;
-    let bytes = match send {
-        None => return Poll::Pending,
+    // What is encoded is written in the same step.
+    let send = match send {
         Some(Send::Encode) => {
             outbox.resize(outbox.capacity(), 0);
             let mut core = shared.core();
             let sends_range = core.sends_range();
             let encoded = hop.lend_head(sends_range, |head| core.encode(head, outbox).unwrap_or(0));
+            drop(core);
             outbox.truncate(encoded.unwrap_or(0));
-            return Poll::Ready(0);
+            if outbox.is_empty() {
+                return Poll::Ready(0);
+            }
+            Some(Send::Encoded { left: outbox.len() })
         }
+        other => other,
+    };
+    let bytes = match send {
+        None | Some(Send::Encode) => return Poll::Pending,
         Some(Send::Source { from }) => {
             match ready!(source.poll_bytes(cx, hop.request(), from)) {
                 Some(bytes) => tell(shared.core().handle_source(now, bytes.len())),
@@ -98,6 +106,7 @@ pub(crate) fn poll_head<W: World>(
         inbox.drop_front(advance.drop);
         if advance.head > 0 {
             hop.response = Some(Response::new(&inbox.held()[..advance.head]));
+            hop.is_answered = true;
             inbox.drop_front(advance.head);
         }
     }

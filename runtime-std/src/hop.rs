@@ -33,6 +33,8 @@ pub(crate) struct Hop {
     pub(crate) resume: Option<Vec<u8>>,
     /// The head of the latest final response.
     pub(crate) response: Option<Response>,
+    /// It came on the connection that the task has now.
+    pub(crate) is_answered: bool,
     /// That response is the result: it was told.
     pub(crate) is_delivered: bool,
     /// Interim responses are kept until they are told.
@@ -49,6 +51,7 @@ impl Hop {
             edited: None,
             resume: None,
             response: None,
+            is_answered: false,
             is_delivered: false,
             keeps_interim,
             interim: None,
@@ -144,7 +147,11 @@ impl Hop {
                 }
                 shared.changed();
             }
-            _ => {}
+            Event::InformationalResponse { .. }
+            | Event::Resumed
+            | Event::BodyRestarted
+            | Event::Question(..)
+            | _ => {}
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The driver over any [`World`], for the tests of this workspace: no part of the interface.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState};
+use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState, limits};
 
 pub use crate::driver::Turn;
 pub use crate::world::{Connecting, Endpoint, Stream, Timer, World};
@@ -11,9 +11,9 @@ pub use crate::world::{Connecting, Endpoint, Stream, Timer, World};
 use crate::background::Background;
 use crate::driver::{Driver, Tells};
 use crate::hop::Hop;
-use crate::shared::{Hints, SessionShared, Shared, tell};
+use crate::shared::{Hints, SessionShared, Shared};
 use crate::source::Source;
-use crate::{Error, Request, Response};
+use crate::{Error, Request, Response, UploadSource};
 
 /// A session in a world of the test's own.
 #[allow(missing_debug_implementations, reason = "for tests only")]
@@ -25,7 +25,7 @@ impl<W: World> Session<W> {
     /// A session whose tasks have these options.
     pub fn new(world: W, options: TaskOptions) -> Self {
         let background = Background::Spawner(Arc::new(|_| ()));
-        Self { inner: SessionShared::new(world, options, background) }
+        Self { inner: SessionShared::new(world, options, background, limits::CONNECTIONS_PER_HOST) }
     }
 
     /// A suspended task.
@@ -33,8 +33,20 @@ impl<W: World> Session<W> {
     /// # Errors
     /// The request is not one that a task can be made for.
     pub fn task(&self, request: Request) -> Result<Task<W>, Error> {
+        self.upload(request, None)
+    }
+
+    /// A suspended task with a body from elsewhere.
+    ///
+    /// # Errors
+    /// The request is not one that a task can be made for.
+    pub fn upload(&self, request: Request, source: Option<UploadSource>) -> Result<Task<W>, Error> {
+        let (source, request) = match source {
+            Some(source) => Source::open(source, request)?,
+            None => (Source::Request, request),
+        };
         let shared = self.inner.task(request.clone(), self.inner.options(), Hints::default())?;
-        let driver = Driver::new(Hop::new(request, false), Source::Request, Tells::default());
+        let driver = Driver::new(Hop::new(request, false), source, Tells::default());
         Ok(Task { shared, driver })
     }
 }
@@ -107,19 +119,32 @@ impl<W: World> Task<W> {
         answered
     }
 
-    /// The redirect that is asked about, or the next one, leads to this request instead.
-    pub fn edit_redirect(&mut self, request: Request) {
-        self.driver.hop.edited = Some(request);
+    /// Answers that a redirect is followed with this request.
+    ///
+    /// # Errors
+    /// No redirect is asked about.
+    pub fn follow_with(&mut self, request: Request) -> Result<(), Misuse> {
+        self.driver.hop.edited = Some(request.clone());
+        self.driver.source = Source::Request;
+        let answered = request.lend(|lent| self.answer(Answer::FollowWith(lent)));
+        answered.unwrap_or(Err(Misuse::NotAskedFor))
+    }
+
+    /// The body comes from here, from its start.
+    ///
+    /// # Errors
+    /// It is a file that cannot be read.
+    pub fn set_source(&mut self, source: UploadSource) -> Result<(), Error> {
+        let (source, _) = Source::open(source, self.driver.hop.request().clone())?;
+        self.driver.source = source;
+        Ok(())
     }
 
     /// Drives until there is something to tell.
     pub fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Turn> {
-        loop {
-            match ready!(self.driver.poll(cx, &self.shared, buffer)) {
-                Turn::Finish => tell(self.shared.core().handle_committed()),
-                turn => return Poll::Ready(turn),
-            }
-        }
+        self.shared.bell.register(cx.waker());
+        let now = self.shared.now();
+        self.driver.poll(cx, &self.shared, now, buffer)
     }
 }
 

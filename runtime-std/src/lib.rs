@@ -50,6 +50,7 @@ mod file;
 mod hop;
 mod live;
 mod metrics;
+mod origins;
 mod priority;
 mod progress;
 mod request;

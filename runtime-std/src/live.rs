@@ -19,6 +19,22 @@ struct Inner<W: World> {
     waiting: Vec<Waker>,
 }
 
+impl<W: World> Inner<W> {
+    fn enter(&mut self, task: &Arc<Seated<W>>) -> usize {
+        let task = Some(Arc::downgrade(task));
+        match self.free.pop() {
+            Some(place) => {
+                self.tasks[place] = task;
+                place
+            }
+            None => {
+                self.tasks.push(task);
+                self.tasks.len() - 1
+            }
+        }
+    }
+}
+
 impl<W: World> Live<W> {
     pub(crate) const fn new() -> Self {
         let inner =
@@ -34,20 +50,12 @@ impl<W: World> Live<W> {
     /// closed.
     pub(crate) fn enter(&self, task: &Arc<Seated<W>>) -> Option<usize> {
         let mut inner = self.lock();
-        if !inner.is_open {
-            return None;
-        }
-        let task = Some(Arc::downgrade(task));
-        Some(match inner.free.pop() {
-            Some(place) => {
-                inner.tasks[place] = task;
-                place
-            }
-            None => {
-                inner.tasks.push(task);
-                inner.tasks.len() - 1
-            }
-        })
+        inner.is_open.then(|| inner.enter(task))
+    }
+
+    /// A task ends that never began, which it may do in a closed session, too.
+    pub(crate) fn enter_ending(&self, task: &Arc<Seated<W>>) -> usize {
+        self.lock().enter(task)
     }
 
     /// A task has ended. Returns whether it was the last one of a closed session.

@@ -29,6 +29,8 @@ struct Inner {
     parts: UrlParts,
     fields: Vec<(String, Vec<u8>)>,
     body: RequestBody,
+    /// The method is the caller's choice, not that of whoever gave a URL alone.
+    has_method: bool,
     /// Whether the caller set these, so that ours are left out.
     has_user_agent: bool,
     has_accept: bool,
@@ -77,6 +79,7 @@ impl Request {
                 parts,
                 fields: Vec::new(),
                 body: RequestBody::None,
+                has_method: true,
                 has_user_agent: false,
                 has_accept: false,
             }),
@@ -135,6 +138,21 @@ impl Request {
             inner.body = RequestBody::Streamed(length);
             Ok(())
         })
+    }
+
+    /// The request for an upload: a URL alone is posted to.
+    pub(crate) fn for_upload(mut self) -> Self {
+        if !self.inner.has_method {
+            Arc::make_mut(&mut self.inner).method = Cow::Borrowed("POST");
+        }
+        self
+    }
+
+    /// A `GET`, where nobody named a method.
+    fn of_url(url: &str) -> Result<Self, Error> {
+        let mut request = Self::get(url)?;
+        Arc::make_mut(&mut request.inner).has_method = false;
+        Ok(request)
     }
 
     pub(crate) fn is_streamed(&self) -> bool {
@@ -257,7 +275,7 @@ impl TryFrom<&str> for Request {
     type Error = Error;
 
     fn try_from(url: &str) -> Result<Self, Error> {
-        Self::get(url)
+        Self::of_url(url)
     }
 }
 
@@ -265,7 +283,7 @@ impl TryFrom<&String> for Request {
     type Error = Error;
 
     fn try_from(url: &String) -> Result<Self, Error> {
-        Self::get(url)
+        Self::of_url(url)
     }
 }
 

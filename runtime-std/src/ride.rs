@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use sortie_core::{Event, Misuse};
+use sortie_core::{Answer, CloseReason, Event, Instant, Misuse, Output, Question};
 
 use crate::changes::TaskSnapshot;
 use crate::content::Content;
@@ -24,7 +24,6 @@ const NO_RESPONSE: sortie_core::Error =
 /// A task with its driver: one allocation for both.
 pub(crate) struct Seated<W: World> {
     pub(crate) shared: Shared<W>,
-    pub(crate) listener: Option<Box<dyn Listener<W>>>,
     seat: Mutex<Seat<W>>,
 }
 
@@ -32,6 +31,8 @@ pub(crate) struct Seated<W: World> {
 pub(crate) struct Seat<W: World> {
     pub(crate) driver: Driver<W>,
     pub(crate) content: Content,
+    /// Released when it has heard of the end.
+    listener: Option<Arc<dyn Listener<W>>>,
     /// Who drives.
     rider: Option<Rider>,
     last_rider: u32,
@@ -39,17 +40,19 @@ pub(crate) struct Seat<W: World> {
     is_calling: bool,
     /// A ride in the background drives, or waits to.
     has_background: bool,
+    /// Wakes that ride: it may wait behind another one, and be woken by nothing else.
+    background: Option<Waker>,
     waiting: Vec<Waker>,
-    /// Where the session lists the task, once it has begun.
+    /// Where the session lists the task, from its begin to its end.
     place: Option<usize>,
+    /// The session takes no new tasks, and this one had not begun.
+    is_refused: bool,
     /// The core has ended the task; what is stored is being put in order.
     ending: Option<sortie_core::Error>,
     pub(crate) outcome: Option<Result<(), Error>>,
     file_error: Option<FileError>,
     /// The content was given to somebody.
     is_told: bool,
-    /// The listener heard of the end.
-    is_heard: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,24 +66,26 @@ impl<W: World> Seated<W> {
         shared: Shared<W>,
         driver: Driver<W>,
         content: Content,
-        listener: Option<Box<dyn Listener<W>>>,
+        listener: Option<Arc<dyn Listener<W>>>,
     ) -> Arc<Self> {
         let seat = Seat {
             driver,
             content,
+            listener,
             rider: None,
             last_rider: 0,
             is_calling: false,
             has_background: false,
+            background: None,
             waiting: Vec::new(),
             place: None,
+            is_refused: false,
             ending: None,
             outcome: None,
             file_error: None,
             is_told: false,
-            is_heard: false,
         };
-        Arc::new(Self { shared, listener, seat: Mutex::new(seat) })
+        Arc::new(Self { shared, seat: Mutex::new(seat) })
     }
 
     pub(crate) fn seat(&self) -> MutexGuard<'_, Seat<W>> {
@@ -108,8 +113,19 @@ impl<W: World> Seated<W> {
 
     /// Ends the task. What nobody drives is driven to its end.
     pub(crate) fn cancel(self: &Arc<Self>) {
-        self.shared.cancel();
+        self.stop();
         self.drive();
+    }
+
+    /// Ends the task, which somebody drives to its end.
+    pub(crate) fn stop(self: &Arc<Self>) {
+        let mut seat = self.seat();
+        if seat.place.is_none() && self.shared.core().is_new() {
+            // Its session lasts until it has ended, so that what drives it ends, too.
+            seat.place = Some(self.shared.session.live.enter_ending(self));
+        }
+        drop(seat);
+        self.shared.cancel();
     }
 
     /// Puts a task in the background that nobody drives.
@@ -126,6 +142,11 @@ impl<W: World> Seated<W> {
             .session
             .background
             .spawn(Box::pin(std::future::poll_fn(move |cx| ride.poll_until(cx, Until::Complete))));
+    }
+
+    /// Whether the task has ended, and what is stored of it is in order.
+    pub(crate) fn is_over(&self) -> bool {
+        self.seat().outcome.is_some()
     }
 
     pub(crate) fn snapshot(&self) -> TaskSnapshot {
@@ -152,9 +173,7 @@ impl<W: World> Drop for Seated<W> {
     fn drop(&mut self) {
         let seat = self.seat.get_mut().unwrap_or_else(PoisonError::into_inner);
         seat.driver.close(&self.shared);
-        if let (Some(place), None) = (seat.place, &seat.outcome) {
-            self.shared.session.left(place);
-        }
+        seat.leave(&self.shared);
     }
 }
 
@@ -163,6 +182,9 @@ impl<W: World> Seat<W> {
     fn error(&mut self, why: sortie_core::Error, resume: Option<Vec<u8>>) -> Error {
         use sortie_core::Error as Core;
         let url = self.driver.hop.target().as_str().to_owned();
+        if self.is_refused {
+            return Error::new(ErrorKind::SessionInvalidated, &url, None);
+        }
         let error = match (why, self.file_error.take(), self.driver.source.failure()) {
             (Core::Sink, Some(file), _) => Error::file(&url, file),
             (Core::Source, _, Some(Failure::File(file))) => Error::file(&url, file),
@@ -183,14 +205,30 @@ impl<W: World> Seat<W> {
     /// The task has ended: those who wait for the seat are told.
     fn end(&mut self, shared: &Shared<W>, result: Result<(), Error>) {
         self.outcome = Some(result);
-        if let Some(place) = self.place {
-            shared.session.left(place);
+        shared.changed();
+        // A session lasts until the last end was told.
+        if self.listener.is_none() {
+            self.leave(shared);
         }
         self.wake();
+        self.wake_background();
+    }
+
+    /// The session no longer lists the task.
+    fn leave(&mut self, shared: &Shared<W>) {
+        if let Some(place) = self.place.take() {
+            shared.session.left(place);
+        }
     }
 
     fn wake(&mut self) {
         std::mem::take(&mut self.waiting).into_iter().for_each(Waker::wake);
+    }
+
+    fn wake_background(&mut self) {
+        if let Some(waker) = self.background.take() {
+            waker.wake();
+        }
     }
 
     /// One turn of the driver, with what the content has room for.
@@ -198,57 +236,61 @@ impl<W: World> Seat<W> {
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
+        now: Instant,
         until: &mut Goal<'_>,
     ) -> Poll<Turn> {
         let Self { driver, content, file_error, .. } = self;
         if !driver.hop.is_delivered {
-            return driver.poll(cx, shared, &mut []);
+            return driver.poll(cx, shared, now, &mut []);
         }
         match (until, content) {
-            (Goal::Response, _) => driver.poll(cx, shared, &mut []),
-            (Goal::Content(buffer), Content::Memory(_)) => driver.poll(cx, shared, buffer),
+            (Goal::Response, _) => driver.poll(cx, shared, now, &mut []),
+            (Goal::Content(buffer), Content::Memory(_)) => driver.poll(cx, shared, now, buffer),
             (_, Content::Memory(memory)) => {
                 let counts = *shared.core().counts();
-                driver.poll(cx, shared, memory.room(&counts))
+                driver.poll(cx, shared, now, memory.room(&counts))
             }
             (_, Content::File(download)) => match download.room(cx) {
-                Ok(room) => driver.poll(cx, shared, room),
+                Ok(room) => driver.poll(cx, shared, now, room),
                 Err(why) => {
                     file_error.get_or_insert(why);
                     tell(shared.core().handle_sink_failed(None));
-                    driver.poll(cx, shared, &mut [])
+                    driver.poll(cx, shared, now, &mut [])
                 }
             },
         }
     }
 
     /// A connection is there: the file is opened before anything is sent.
-    fn prepare(&mut self, shared: &Shared<W>) {
+    fn poll_prepare(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
         if let Content::File(download) = &mut self.content {
-            match download.open() {
+            match ready!(download.poll_open(cx)) {
                 Ok(resume) => {
                     shared.core().set_resuming(resume.is_some());
                     self.driver.hop.resume = resume;
                 }
                 Err(why) => {
                     self.file_error = Some(why);
-                    return tell(shared.core().handle_sink_failed(None));
+                    tell(shared.core().handle_sink_failed(None));
+                    return Poll::Ready(());
                 }
             }
         }
         self.driver.tells.prepare = false;
         tell(shared.core().handle_prepared(shared.now()));
+        Poll::Ready(())
     }
 
-    /// The head of the response is there: content begins, or begins again.
+    /// The head of the response is there: content begins, or begins again. Of one that fails the
+    /// task nothing begins: what is stored stays.
     pub(crate) fn begin(&mut self, shared: &Shared<W>) {
-        if shared.core().has_failed() {
+        if shared.core().still(Output::Close(CloseReason::Failed)) {
             return;
         }
         let counts = *shared.core().counts();
         match (&mut self.content, &self.driver.hop.response) {
             (Content::File(download), Some(response)) => {
-                download.begin(response, counts.received, counts.expected_to_receive);
+                download.expect(response, counts.received, counts.expected_to_receive);
             }
             (Content::Memory(memory), _) => memory.clear(),
             (Content::File(_), None) => {}
@@ -288,15 +330,11 @@ impl<W: World> Seat<W> {
         Poll::Ready(())
     }
 
-    /// The core says that the task has failed.
     fn fail(&mut self, why: sortie_core::Error) {
-        use sortie_core::{Error as Core, PeerError};
-        if let (Core::Peer(PeerError::RangeLength), Content::File(download)) =
-            (why, &mut self.content)
-        {
-            download.take_back();
-        }
         self.ending = Some(why);
+        if let (Content::File(download), false) = (&mut self.content, why.keeps_content()) {
+            download.drop_content();
+        }
     }
 
     /// The core has ended the task: what is stored is put in order.
@@ -357,10 +395,15 @@ impl<W: World> Ride<W> {
         &mut self,
         seated: &'a Arc<Seated<W>>,
         cx: &Context<'_>,
+        now: Instant,
     ) -> Poll<MutexGuard<'a, Seat<W>>> {
         let mut seat = seated.seat();
-        if self.rider.is_some() && seat.rider == self.rider || seat.outcome.is_some() {
+        let is_ended = seat.outcome.is_some() && !seat.is_calling;
+        if self.rider.is_some() && seat.rider == self.rider || is_ended {
             return Poll::Ready(seat);
+        }
+        if self.is_background {
+            seat.background = Some(cx.waker().clone());
         }
         let is_free = match seat.rider {
             None => true,
@@ -380,10 +423,10 @@ impl<W: World> Ride<W> {
         if seat.place.is_none() && seated.shared.core().is_new() {
             seat.place = seated.shared.session.live.enter(seated);
             match seat.place {
-                Some(_) => seated.shared.core().resume(seated.shared.now()),
+                Some(_) => seated.shared.core().resume(now),
                 None => {
-                    let url = seated.shared.request.url();
-                    seat.outcome = Some(Err(Error::new(ErrorKind::SessionInvalidated, url, None)));
+                    seat.is_refused = true;
+                    seated.shared.core().cancel();
                 }
             }
         }
@@ -418,8 +461,16 @@ impl<W: World> Ride<W> {
     fn poll_goal(&mut self, cx: &mut Context<'_>, mut goal: Goal<'_>) -> Poll<usize> {
         let seated = self.seated.clone();
         let shared = &seated.shared;
+        // One look at the clock: nothing below waits, unless the user's code does.
+        let mut now = shared.now();
+        // The bell rings for whoever has the seat, and for nobody else.
+        let mut hears = false;
         loop {
-            let mut seat = ready!(self.poll_seat(&seated, cx));
+            let mut seat = ready!(self.poll_seat(&seated, cx, now));
+            if !hears {
+                shared.bell.register(cx.waker());
+                hears = true;
+            }
             ready!(seat.poll_ending(cx, shared));
             if seat.outcome.is_some() {
                 Self::hear_end(&seated, seat);
@@ -428,7 +479,7 @@ impl<W: World> Ride<W> {
             if matches!(goal, Goal::Response) && seat.driver.hop.is_delivered {
                 return Poll::Ready(0);
             }
-            let Poll::Ready(turn) = seat.poll_turn(cx, shared, &mut goal) else {
+            let Poll::Ready(turn) = seat.poll_turn(cx, shared, now, &mut goal) else {
                 shared.changed();
                 return Poll::Pending;
             };
@@ -441,16 +492,24 @@ impl<W: World> Ride<W> {
                     return Poll::Ready(count);
                 }
                 Turn::Content(count) => seat.add(shared, count),
-                Turn::Prepare => seat.prepare(shared),
+                Turn::Prepare => ready!(seat.poll_prepare(cx, shared)),
                 Turn::Event(Event::Response { .. }) => seat.begin(shared),
                 Turn::Finish => ready!(seat.poll_commit(cx, shared)),
                 // It is told when what is stored is in order.
                 Turn::Complete(Ok(())) => seat.end(shared, Ok(())),
                 Turn::Complete(Err(why)) => seat.fail(why),
+                Turn::Event(Event::Question(Question::NewBody, token))
+                    if seat.driver.source.is_replayable() =>
+                {
+                    // The user edited the redirect into a request with a body of its own.
+                    tell(shared.core().answer(now, token, Answer::Body));
+                    continue;
+                }
                 Turn::Sent(_) | Turn::Event(_) => {}
             }
-            if let Some(listener) = &seated.listener {
+            if let Some(listener) = seat.listener.clone() {
                 Self::tell(&seated, listener.as_ref(), seat, turn);
+                now = shared.now();
             }
             shared.changed();
         }
@@ -475,13 +534,9 @@ impl<W: World> Ride<W> {
 
     /// Tells the user's code the end, once.
     fn hear_end(seated: &Arc<Seated<W>>, mut seat: MutexGuard<'_, Seat<W>>) {
-        let Some(listener) = &seated.listener else {
+        let Some(listener) = seat.listener.take() else {
             return;
         };
-        if seat.is_heard {
-            return;
-        }
-        seat.is_heard = true;
         let result = seat.outcome.clone().unwrap_or(Ok(()));
         let metrics = seat.driver.recorder.take().map(|recorder| {
             let core = seated.shared.core();
@@ -492,20 +547,28 @@ impl<W: World> Ride<W> {
             listener.hear(seated, Told::Metrics(metrics));
         }
         listener.hear(seated, Told::Complete(result));
+        drop(listener);
+        seated.seat().leave(&seated.shared);
     }
 
     /// Cancels the task and closes its connection, now: nobody awaits it any more.
     pub(crate) fn abandon(&mut self) {
-        self.seated.shared.cancel();
+        self.seated.stop();
         let mut cx = Context::from_waker(Waker::noop());
         if self.poll_until(&mut cx, Until::Complete).is_pending() {
             // A write is under way; somebody must see its end.
-            let mut seat = self.seated.seat();
-            if self.rider.is_some() && seat.rider == self.rider {
-                seat.rider = None;
-            }
-            drop(seat);
+            self.leave_seat();
             self.seated.drive();
+        }
+    }
+
+    /// Lets another one drive.
+    fn leave_seat(&self) {
+        let mut seat = self.seated.seat();
+        if self.rider.is_some() && seat.rider == self.rider {
+            seat.rider = None;
+            seat.wake();
+            seat.wake_background();
         }
     }
 
@@ -568,17 +631,14 @@ impl<W: World> Drop for Ride<W> {
         if self.is_alone && self.seated.seat().outcome.is_none() {
             self.abandon();
         }
-        let mut seat = self.seated.seat();
         if self.is_background {
-            seat.has_background = false;
+            self.seated.seat().has_background = false;
         }
-        if self.rider.is_some() && seat.rider == self.rider {
-            seat.rider = None;
-            seat.wake();
-        }
+        self.leave_seat();
+        let seat = self.seated.seat();
         let goes_on = seat.outcome.is_none() && !self.is_background;
         drop(seat);
-        if goes_on && self.rider.is_some() {
+        if goes_on {
             self.seated.drive();
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use sortie_core::{RedirectPolicy, TaskKind, TaskOptions};
+use sortie_core::{RedirectPolicy, TaskKind, TaskOptions, TaskState, limits};
 
 use crate::background::Background;
 use crate::body::Body;
@@ -21,7 +21,7 @@ use crate::ride::{Ride, Until};
 use crate::shared::SessionShared;
 use crate::source::UploadSource;
 use crate::task::Task;
-use crate::world::System;
+use crate::world::{System, World};
 
 /// A session: the connections and settings that its tasks share. Cheap to clone.
 ///
@@ -55,6 +55,7 @@ impl Drop for Owner {
 pub struct SessionBuilder {
     options: TaskOptions,
     background: Background,
+    per_host: u16,
 }
 
 impl SessionBuilder {
@@ -69,6 +70,14 @@ impl SessionBuilder {
     #[must_use]
     pub fn resource_timeout(mut self, timeout: Duration) -> Self {
         self.options.resource_timeout = micros(timeout);
+        self
+    }
+
+    /// The most connections to one origin that tasks have at a time, at least 1: others wait for
+    /// their turn, by priority. 6 if not set.
+    #[must_use]
+    pub const fn max_connections_per_host(mut self, most: u16) -> Self {
+        self.per_host = most;
         self
     }
 
@@ -101,7 +110,7 @@ impl SessionBuilder {
     /// The session.
     #[must_use]
     pub fn build(self) -> Session {
-        let inner = SessionShared::new(System::new(), self.options, self.background);
+        let inner = SessionShared::new(System::new(), self.options, self.background, self.per_host);
         Session { owner: Arc::new(Owner { inner }) }
     }
 }
@@ -128,7 +137,11 @@ impl Session {
     /// A session to be configured.
     #[must_use]
     pub fn builder() -> SessionBuilder {
-        SessionBuilder { options: TaskOptions::default(), background: Background::thread() }
+        SessionBuilder {
+            options: TaskOptions::default(),
+            background: Background::thread(),
+            per_host: limits::CONNECTIONS_PER_HOST,
+        }
     }
 
     /// A suspended data task for a request, or for a `GET` of a URL.
@@ -159,7 +172,8 @@ impl Session {
     where
         R: TryInto<Request, Error: Into<Error>>,
     {
-        self.build_task(TaskKind::Upload, request).source(source.into())
+        let request = request.try_into().map_err(Into::into).map(Request::for_upload);
+        TaskBuilder::new(self.owner.inner.clone(), TaskKind::Upload, request).source(source.into())
     }
 
     /// A download task to be made: its content goes to a file.
@@ -186,7 +200,9 @@ impl Session {
     /// The tasks that run, or were suspended after they ran. Tasks that never ran are not listed.
     #[must_use]
     pub fn all_tasks(&self) -> Vec<Task> {
-        self.owner.inner.live.all().into_iter().map(|seated| Task { seated }).collect()
+        let all = self.owner.inner.live.all().into_iter().map(|seated| Task { seated });
+        all.filter(|task| matches!(task.state(), TaskState::Running | TaskState::Suspended))
+            .collect()
     }
 
     /// Takes no new tasks. Those that began run to their end; then nothing of the session is left:
@@ -217,7 +233,8 @@ impl Session {
 
     /// Closes the connections that no task has: later tasks open new ones.
     pub fn flush(&self) {
-        self.owner.inner.connections.flush();
+        let inner = &self.owner.inner;
+        inner.connections.flush(inner.world.now());
     }
 
     /// Downloads to a file: the response, once the whole content is in its place. See

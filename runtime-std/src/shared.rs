@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use atomic_waker::AtomicWaker;
+use sortie_core::session::scheduler::{Ticket, Urgency};
 use sortie_core::{Instant, Misuse, TaskOptions};
 
 use crate::background::Background;
@@ -14,7 +16,7 @@ use crate::live::Live;
 use crate::priority::Priority;
 use crate::progress::Slot;
 use crate::request::Request;
-use crate::world::World;
+use crate::world::{Timer, World};
 
 /// The inside of a session.
 pub(crate) struct SessionShared<W: World> {
@@ -27,8 +29,13 @@ pub(crate) struct SessionShared<W: World> {
 }
 
 impl<W: World> SessionShared<W> {
-    pub(crate) fn new(world: W, options: TaskOptions, background: Background) -> Arc<Self> {
-        let connections = Connections::new();
+    pub(crate) fn new(
+        world: W,
+        options: TaskOptions,
+        background: Background,
+        per_host: u16,
+    ) -> Arc<Self> {
+        let connections = Connections::new(per_host);
         Arc::new(Self {
             world,
             connections,
@@ -60,7 +67,7 @@ impl<W: World> SessionShared<W> {
     /// No thread and no connection is left.
     fn end(&self) {
         self.background.stop();
-        self.connections.flush();
+        self.connections.flush(self.world.now());
     }
 
     /// What a new, suspended task shares.
@@ -97,6 +104,19 @@ pub(crate) struct Hints {
     pub(crate) expects_to_send: Option<u64>,
     pub(crate) expects_to_receive: Option<u64>,
     pub(crate) prefers_whole: bool,
+    /// While the task waits for a connection.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl Hints {
+    /// How urgent that makes the task. Both hints together are what is to be moved.
+    fn urgency(&self) -> Urgency {
+        let bytes = match (self.expects_to_send, self.expects_to_receive) {
+            (None, None) => None,
+            (send, receive) => Some(send.unwrap_or(0).saturating_add(receive.unwrap_or(0))),
+        };
+        Urgency { priority: self.priority.thousandths(), bytes }
+    }
 }
 
 /// A task as its handles and its driver see it.
@@ -129,8 +149,16 @@ impl<W: World> Shared<W> {
     }
 
     /// The timer for when the task has no connection.
-    pub(crate) fn idle_timer(&self) -> MutexGuard<'_, Option<W::Timer>> {
+    fn idle_timer(&self) -> MutexGuard<'_, Option<W::Timer>> {
         self.idle_timer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits without a connection. Ready when a timer of the task ran out; the core has been told.
+    pub(crate) fn poll_idle(&self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let deadline = self.core().deadline();
+        let mut timer = self.idle_timer();
+        let timer = timer.get_or_insert_with(|| self.session.world.timer());
+        poll_deadline(cx, self, now, timer, deadline)
     }
 
     pub(crate) fn resume(&self) {
@@ -149,8 +177,20 @@ impl<W: World> Shared<W> {
         self.ring();
     }
 
-    pub(crate) fn set_priority(&self, priority: Priority) {
-        self.hints().priority = priority;
+    pub(crate) fn urgency(&self) -> Urgency {
+        self.hints().urgency()
+    }
+
+    /// Changes hints. A task that waits for a connection is moved in its queue.
+    pub(crate) fn set_hints(&self, change: impl FnOnce(&mut Hints)) {
+        let (ticket, urgency) = {
+            let mut hints = self.hints();
+            change(&mut hints);
+            (hints.ticket, hints.urgency())
+        };
+        if let Some(ticket) = ticket {
+            self.session.connections.change(self.now(), ticket, urgency);
+        }
         self.ring();
     }
 
@@ -170,4 +210,20 @@ impl<W: World> Shared<W> {
 /// it is no longer asked for: then the core has refused it and nothing is to be done.
 pub(crate) fn tell(outcome: Result<(), Misuse>) {
     let _ = outcome;
+}
+
+/// Ready when a timer of the task ran out; the core has been told.
+pub(crate) fn poll_deadline<W: World>(
+    cx: &mut Context<'_>,
+    shared: &Shared<W>,
+    now: Instant,
+    timer: &mut W::Timer,
+    deadline: Option<Instant>,
+) -> Poll<()> {
+    let Some(deadline) = deadline else {
+        return Poll::Pending;
+    };
+    ready!(timer.poll_until(cx, now, deadline));
+    shared.core().handle_timeout(shared.now());
+    Poll::Ready(())
 }

@@ -113,7 +113,7 @@ impl Task {
     /// Cancel safety: dropping the future leaves the task cancelled; its resume data is then in
     /// its [`error`](Self::error).
     pub async fn cancel_producing_resume_data(&self) -> Option<ResumeData> {
-        self.seated.shared.cancel();
+        self.seated.stop();
         let mut ride = Ride::new(self.seated.clone());
         poll_fn(|cx| ride.poll_until(cx, Until::Complete)).await;
         self.error().and_then(|error| error.resume_data().cloned())
@@ -169,7 +169,7 @@ impl Task {
 
     /// Sets the priority. Once the task has a connection it stays as it is there.
     pub fn set_priority(&self, priority: Priority) {
-        self.seated.shared.set_priority(priority);
+        self.seated.shared.set_hints(|hints| hints.priority = priority);
     }
 
     /// A text of the caller's, never interpreted.
@@ -180,7 +180,7 @@ impl Task {
 
     /// Sets the text.
     pub fn set_description(&self, description: Option<String>) {
-        self.seated.shared.hints().description = description;
+        self.seated.shared.set_hints(|hints| hints.description = description);
     }
 
     /// The most that the caller expects to send, head included, in bytes. A hint, never enforced.
@@ -191,7 +191,7 @@ impl Task {
 
     /// Sets that: tasks with less to move get a connection a little sooner.
     pub fn set_count_of_bytes_client_expects_to_send(&self, bytes: Option<u64>) {
-        self.seated.shared.hints().expects_to_send = bytes;
+        self.seated.shared.set_hints(|hints| hints.expects_to_send = bytes);
     }
 
     /// The most that the caller expects to receive, head included, in bytes. A hint, never
@@ -203,7 +203,7 @@ impl Task {
 
     /// Sets that: tasks with less to move get a connection a little sooner.
     pub fn set_count_of_bytes_client_expects_to_receive(&self, bytes: Option<u64>) {
-        self.seated.shared.hints().expects_to_receive = bytes;
+        self.seated.shared.set_hints(|hints| hints.expects_to_receive = bytes);
     }
 
     /// Whether content is wanted as it comes. If not, a [`Body`](crate::Body) gives it once it is
@@ -216,7 +216,7 @@ impl Task {
     /// Sets that; `true` if it is not set. Whole content is bounded by
     /// [`max_content`](crate::TaskBuilder::max_content).
     pub fn set_prefers_incremental_delivery(&self, incremental: bool) {
-        self.seated.shared.hints().prefers_whole = !incremental;
+        self.seated.shared.set_hints(|hints| hints.prefers_whole = !incremental);
     }
 
     /// When the task may begin at the earliest, if it has to wait for that.
@@ -242,7 +242,7 @@ impl Task {
     /// Whether somebody is told and asked what the task does.
     #[must_use]
     pub fn has_delegate(&self) -> bool {
-        self.seated.listener.is_some()
+        self.seated.seat().driver.tells.sent
     }
 
     /// Where a download is: its destination, or its temporary file once it is whole. A temporary
@@ -266,12 +266,17 @@ impl Task {
         let destination = destination.as_ref();
         let url = self.original_request().url();
         let temporary = match &mut self.seated.seat().content {
-            Content::File(download) => download.take_temporary(),
+            Content::File(download) => download.temporary.take(),
             Content::Memory(_) => None,
         };
-        let nothing = || FileError::new(FileErrorKind::Misuse, destination);
-        let moved = temporary.ok_or_else(nothing).and_then(|mut file| file.persist_to(destination));
-        moved.map_err(|why| Error::file(url, why))
+        let nothing = || Error::file(url, FileError::new(FileErrorKind::Misuse, destination));
+        let mut temporary = temporary.ok_or_else(nothing)?;
+        temporary.persist_to(destination).map_err(|why| {
+            if let Content::File(download) = &mut self.seated.seat().content {
+                download.temporary = Some(temporary);
+            }
+            Error::file(url, why)
+        })
     }
 
     /// The response, and its content as it comes. Content that came before is given first; that of

@@ -9,14 +9,15 @@ use std::task::Poll;
 
 use sortie_core::session::{Assign, Pool};
 use sortie_core::{
-    Advance, Broken, CloseReason, Error, Event, Instant, Io, Misuse, Output, Receive, Request,
-    RequestHead, ResponseHead, Send, Slot, Task, TaskState, Transport, Wish, limits,
+    Advance, Answer, Broken, CloseReason, Error, Event, Field, InspectError, Inspection, Instant,
+    Io, Limit, Misuse, Output, Question, RangeFields, Receive, Request, RequestHead, ResponseHead,
+    ResumeData, Send, Slot, Task, TaskState, Token, Transport, Url, UrlParts, Wish, limits,
 };
 
 use crate::contract::{Contract, Input};
 use crate::origin::{Peer, Split};
-use crate::script::{Command, Origin, Script, What, When};
-use crate::trace::{Connection, Counts, Released, Told, Trace};
+use crate::script::{Body, Command, Edited, Origin, Reply, Say, Script, What, When};
+use crate::trace::{Connection, Counts, Released, Told, Trace, destination};
 
 /// How a script is played: what an adapter may do one way or the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub struct Drive {
     pub output: usize,
     /// Entries of the index.
     pub index: usize,
+    /// Room for the URL of a redirect.
+    pub target: usize,
+    /// Whether a larger room for it is lent where one is needed.
+    pub target_grows: bool,
     /// A command that is given at a certain step.
     pub interrupt: Option<Interrupt>,
 }
@@ -60,6 +65,8 @@ impl Default for Drive {
             room: 16 * 1024,
             output: 1024,
             index: 320,
+            target: limits::URL_BYTES,
+            target_grows: true,
             interrupt: None,
         }
     }
@@ -91,9 +98,13 @@ pub fn play(script: &Script, drive: Drive) -> Trace {
 pub fn play_counting(script: &Script, drive: Drive) -> (Trace, usize) {
     let fields = script.checked_fields();
     let request = script.request(&fields);
-    let mut runner = Runner::new(script, &request, drive);
+    let edited = Edits::of(script);
+    let edited = edited.requests();
+    let mut runner = Runner::new(script, &request, &edited, drive);
     let result = runner.run();
-    Contract::is_over(&mut runner.task, result, &request);
+    runner.contract.is_over(&mut runner.task, result, &request);
+    let hops = runner.events.iter().filter(|told| matches!(told, Told::Redirected { .. }));
+    assert_eq!(hops.count(), usize::from(runner.task.redirect_count()));
     let trace = Trace {
         events: runner.events,
         content: runner.content,
@@ -130,7 +141,7 @@ const MANY: usize = 2048;
 /// The ways of [`play_all`].
 fn drives(script: &Script) -> Vec<Drive> {
     let whole = Drive::default();
-    let smallest = Drive { room: 1, output: 1, ..whole };
+    let smallest = Drive { room: 1, output: 1, target: 0, ..whole };
     let responses: Vec<_> = script.connections.iter().map(Origin::sent).collect();
     let is_long = responses.iter().any(|response| response.len() > MANY);
     let mut drives = Vec::new();
@@ -171,22 +182,76 @@ fn places(bytes: &[u8]) -> Vec<usize> {
     places
 }
 
+/// The fields of the requests with which questions are answered: what those borrow.
+struct Edits<'s>(Vec<Option<(&'s Edited, Vec<Field<'s>>)>>);
+
+impl<'s> Edits<'s> {
+    fn of(script: &'s Script) -> Self {
+        let edited = |reply: &'s Reply| match &reply.say {
+            Say::FollowWith(edited) => Some((edited, edited.checked_fields())),
+            Say::Follow
+            | Say::Refuse
+            | Say::Allow
+            | Say::BecomeDownload
+            | Say::Cancel
+            | Say::Body
+            | Say::NoBody => None,
+        };
+        Self(script.replies.iter().map(edited).collect())
+    }
+
+    /// For each reply the request that it puts in the place of another one.
+    fn requests(&'s self) -> Vec<Option<Request<'s>>> {
+        let request = |edit: &'s Option<(&'s Edited, Vec<Field<'s>>)>| {
+            edit.as_ref().map(|(edited, fields)| edited.request(fields))
+        };
+        self.0.iter().map(request).collect()
+    }
+}
+
+/// A question that the user will answer.
+struct Pending<'s> {
+    token: Token,
+    at: u64,
+    reply: &'s Reply,
+    edited: Option<&'s Request<'s>>,
+}
+
+/// A connection that no task uses.
+struct Idle {
+    place: usize,
+    since: u64,
+    peer: Peer,
+}
+
 struct Runner<'s> {
     script: &'s Script,
     request: &'s Request<'s>,
+    edited: &'s [Option<Request<'s>>],
     drive: Drive,
     task: Task,
     contract: Contract,
     now: u64,
     steps: usize,
     commands: VecDeque<Command>,
+    /// How many questions were asked.
+    asked: usize,
+    pending: Option<Pending<'s>>,
+    /// The current URL, and the one that a redirect will make it.
+    target: String,
+    next: String,
+    resume: Option<ResumeData<'s>>,
+    /// The place of the current connection.
+    place: usize,
     peer: Option<Peer>,
+    idle: Vec<Idle>,
     is_upgraded: bool,
     input: Vec<u8>,
     index: Vec<Slot>,
     /// The last bytes that were encoded.
     encoded: Vec<u8>,
-    body: Vec<u8>,
+    body: &'s Body,
+    head: Vec<u8>,
     final_head: Option<Told>,
     events: Vec<Told>,
     content: Vec<u8>,
@@ -195,7 +260,12 @@ struct Runner<'s> {
 }
 
 impl<'s> Runner<'s> {
-    fn new(script: &'s Script, request: &'s Request<'s>, drive: Drive) -> Self {
+    fn new(
+        script: &'s Script,
+        request: &'s Request<'s>,
+        edited: &'s [Option<Request<'s>>],
+        drive: Drive,
+    ) -> Self {
         let mut commands: VecDeque<_> = script.commands.clone().into();
         if commands.is_empty() {
             commands.push_back(Command { when: When::At(0), what: What::Resume });
@@ -203,18 +273,27 @@ impl<'s> Runner<'s> {
         Self {
             script,
             request,
+            edited,
             drive,
             task: Task::new(request, script.options),
             contract: Contract::new(script),
             now: 0,
             steps: 0,
             commands,
+            asked: 0,
+            pending: None,
+            target: script.url.clone(),
+            next: String::new(),
+            resume: script.resume_data(),
+            place: 0,
             peer: None,
+            idle: Vec::new(),
             is_upgraded: false,
             input: Vec::new(),
             index: vec![Slot::EMPTY; drive.index],
             encoded: Vec::new(),
-            body: script.body.bytes(),
+            body: &script.body,
+            head: Vec::new(),
             final_head: None,
             events: Vec::new(),
             content: Vec::new(),
@@ -237,6 +316,7 @@ impl<'s> Runner<'s> {
                     self.reported(result, Input::Moved);
                 }
                 Output::Exchange => self.exchange(),
+                Output::Inspect => self.inspect(),
                 Output::Finish => {
                     let result = self.task.handle_committed();
                     self.reported(result, Input::Other);
@@ -272,6 +352,7 @@ impl<'s> Runner<'s> {
             self.commands.pop_front();
             self.command(command.what);
         }
+        self.reply();
         if let Some(interrupt) = interrupt {
             self.command(interrupt.what);
             if interrupt.what == What::Suspend {
@@ -293,9 +374,68 @@ impl<'s> Runner<'s> {
         self.contract.commanded(was, &self.task, what, self.now);
     }
 
+    /// Answers the question, if it is time.
+    fn reply(&mut self) {
+        let Some(pending) = self.pending.take_if(|pending| pending.at <= self.now) else {
+            return;
+        };
+        if self.task.pending_question().is_none() {
+            // The task ended meanwhile: nobody needs to answer.
+            return;
+        }
+        let answer = match &pending.reply.say {
+            Say::Follow => Answer::Follow,
+            Say::FollowWith(_) => {
+                Answer::FollowWith(pending.edited.expect("the request of this answer"))
+            }
+            Say::Refuse => Answer::Refuse,
+            Say::Allow => Answer::Allow,
+            Say::BecomeDownload => Answer::BecomeDownload,
+            Say::Cancel => Answer::Cancel,
+            Say::Body => Answer::Body,
+            Say::NoBody => Answer::NoBody,
+        };
+        let result = self.task.answer(self.at(), pending.token, answer);
+        assert_eq!(result, Ok(()), "{:?} of {:?}", pending.reply, self.task);
+        self.contract.answered(&self.task, pending.token, self.now);
+        if let (Say::FollowWith(edited), Some(request)) = (&pending.reply.say, pending.edited) {
+            self.request = request;
+            self.body = &edited.body;
+            self.next.clone_from(&edited.url);
+        }
+    }
+
     // Connections.
 
+    /// Takes an idle connection to the current origin.
+    fn take_idle(&mut self, wish: Wish) -> bool {
+        let to = destination(Url::parse(&self.target).expect("a target is a URL"));
+        let (now, connections) = (self.now, &self.connections);
+        let fits = |idle: &Idle| {
+            connections[idle.place].to == to && now - idle.since < limits::IDLE_TIMEOUT
+        };
+        let found = self.idle.iter().position(fits).filter(|_| wish == Wish::Any);
+        let Some(found) = found else {
+            return false;
+        };
+        let Idle { place, peer, .. } = self.idle.remove(found);
+        (self.place, self.peer) = (place, Some(peer));
+        self.connections[place].released = Released::NotOpened;
+        self.begin_exchange(true);
+        true
+    }
+
+    fn begin_exchange(&mut self, is_reused: bool) {
+        self.input.clear();
+        self.encoded.clear();
+        let result = self.task.handle_connected(self.at(), is_reused);
+        self.reported(result, Input::Connected);
+    }
+
     fn connect(&mut self, wish: Wish) {
+        if self.take_idle(wish) {
+            return;
+        }
         let place = self.connections.len();
         let Some(origin) = self.script.connections.get(place) else {
             panic!("the script has no connection {place}; events: {:?}", self.events);
@@ -308,17 +448,19 @@ impl<'s> Runner<'s> {
             // The attempt is given up; what follows may ask for it again.
             return;
         }
-        self.connections.push(Connection { request: Vec::new(), released: Released::NotOpened });
+        self.place = place;
+        self.connections.push(Connection {
+            to: destination(Url::parse(&self.target).expect("a target is a URL")),
+            request: Vec::new(),
+            released: Released::NotOpened,
+        });
         if origin.refuses() {
             let result = self.task.handle_connect_failed(Transport::Refused);
             self.reported(result, Input::Other);
             return;
         }
         self.peer = Some(Peer::new(origin, self.drive.split, self.now));
-        self.input.clear();
-        self.encoded.clear();
-        let result = self.task.handle_connected(self.at(), origin.is_reused);
-        self.reported(result, Input::Connected);
+        self.begin_exchange(origin.is_reused);
     }
 
     fn release(&mut self, how: Released) {
@@ -333,7 +475,11 @@ impl<'s> Runner<'s> {
         let assigned = pool.assign(self.at(), Wish::New, |_| false);
         assert!(matches!(assigned, Assign::Open { slot: 0, .. }));
         match pool.keep(0, self.at(), self.input.len()) {
-            true => self.release(Released::Reuse),
+            true => {
+                self.note(Released::Reuse);
+                let peer = self.peer.take().expect("a connection to give back");
+                self.idle.push(Idle { place: self.place, since: self.now, peer });
+            }
             false => self.release(Released::Close(CloseReason::ExcessBytes)),
         }
     }
@@ -341,10 +487,52 @@ impl<'s> Runner<'s> {
     /// Notes what became of the current connection, once.
     fn note(&mut self, how: Released) {
         let peer = self.peer.as_ref().expect("a connection to release");
-        let connection = self.connections.last_mut().expect("it was opened");
+        let connection = self.connections.get_mut(self.place).expect("it was opened");
         assert_eq!(connection.released, Released::NotOpened, "released twice");
         connection.request = peer.request().to_vec();
         connection.released = how;
+    }
+
+    // The head.
+
+    /// Lends the head, and room for the URL of a redirect.
+    fn inspect(&mut self) {
+        let mut room = self.drive.target;
+        loop {
+            let mut next = vec![0; room];
+            let before = format!("{:?}", self.task);
+            let result = self.task.inspect(
+                self.at(),
+                Inspection {
+                    head: ResponseHead::new(&self.head, &self.index),
+                    target: Url::parse(&self.target).expect("a target is a URL"),
+                    next: &mut next,
+                    resume: self.resume.as_ref(),
+                },
+            );
+            match result {
+                Ok(resolved) => {
+                    if let Some(resolved) = resolved {
+                        next.truncate(resolved.length);
+                        self.next = String::from_utf8(next).expect("a URL is ASCII");
+                        let parts = UrlParts::parse(&self.next);
+                        assert_eq!(parts, Ok(resolved.parts), "{}", self.next);
+                    }
+                    return self.contract.took(&self.task, Input::Inspected, self.now);
+                }
+                Err(InspectError::BufferTooSmall { needed }) => {
+                    assert_eq!(format!("{:?}", self.task), before, "nothing changed");
+                    assert!(room < needed && needed <= limits::URL_BYTES);
+                    if !self.drive.target_grows {
+                        let why = Some(Limit::TargetBuffer);
+                        let result = self.task.handle_sink_failed(why);
+                        return self.reported(result, Input::Other);
+                    }
+                    room = needed;
+                }
+                Err(error) => panic!("{error}: {:?}", self.task),
+            }
+        }
     }
 
     // The exchange.
@@ -366,7 +554,14 @@ impl<'s> Runner<'s> {
             None => return false,
             Some(Send::Encode) => {
                 let mut output = vec![0; self.drive.output];
-                let head = RequestHead::new(self.request);
+                let range = self.resume.filter(|_| self.task.sends_range());
+                let range = range.as_ref().map(RangeFields::new);
+                let added = range.as_ref().map(RangeFields::fields);
+                let head = RequestHead {
+                    request: self.request,
+                    target: Url::parse(&self.target).expect("a target is a URL"),
+                    added: added.as_ref().map_or(&[], |fields| fields),
+                };
                 let result = self.task.encode(&head, &mut output);
                 let count = self.reported(result, Input::Other);
                 assert!(count > 0, "something is encoded where there is room");
@@ -382,13 +577,14 @@ impl<'s> Runner<'s> {
             }
             Some(Send::Body { from, max }) => {
                 assert!(max > 0, "there is something to write");
-                let rest = self.body.get(usize::try_from(from).expect("a small body")..);
+                let body = self.body.bytes();
+                let rest = body.get(usize::try_from(from).expect("a small body")..);
                 let rest = rest.expect("the body is that long");
                 let bytes = rest.get(..max).unwrap_or(rest).to_vec();
                 return self.write(&bytes);
             }
             Some(Send::Source { from }) => {
-                let count = self.script.body.at_hand(from);
+                let count = self.body.at_hand(from);
                 let result = self.task.handle_source(self.at(), count);
                 self.reported(result, Input::Moved);
             }
@@ -452,7 +648,32 @@ impl<'s> Runner<'s> {
                 }
                 true
             }
+            Some(Receive::Discard { max }) => {
+                assert!(max > 0, "something is to be read");
+                let bytes = if self.input.is_empty() {
+                    let Some(bytes) = self.read(max.min(self.drive.room)) else {
+                        return false;
+                    };
+                    bytes
+                } else {
+                    let held = self.input.split_off(max.min(self.input.len()));
+                    let bytes = std::mem::replace(&mut self.input, held);
+                    self.obey();
+                    bytes
+                };
+                if !bytes.is_empty() {
+                    self.discard(bytes);
+                }
+                true
+            }
         }
+    }
+
+    fn discard(&mut self, mut bytes: Vec<u8>) {
+        let before = self.task.counts().received;
+        let result = self.task.handle_body(self.at(), &mut bytes);
+        assert_eq!(self.reported(result, Input::Moved), 0, "nobody wants it");
+        assert_eq!(self.task.counts().received, before, "it is not counted");
     }
 
     /// Reads, and reports an end. `None`: nothing is there. An empty read was reported.
@@ -486,6 +707,7 @@ impl<'s> Runner<'s> {
         assert!(drop == 0 || head == 0, "one head at a time");
         if head > 0 {
             let bytes = self.input.get(..head).expect("within the input");
+            self.head = bytes.to_vec();
             self.final_head = Some(Told::response(&ResponseHead::new(bytes, &self.index)));
         }
         self.input.drain(..drop + head);
@@ -529,8 +751,30 @@ impl<'s> Runner<'s> {
                 assert!(is_its, "{head:?} is not of status {status}");
                 self.events.push(head);
             }
+            Event::Redirected { status } => {
+                self.target = std::mem::take(&mut self.next);
+                assert!(!self.target.is_empty(), "a target was written");
+                self.events.push(Told::Redirected { status, to: self.target.clone() });
+            }
+            Event::Resumed => {
+                let counts = self.task.counts();
+                let (offset, total) = (counts.received, counts.expected_to_receive);
+                self.events.push(Told::Resumed { offset, total });
+            }
+            Event::BodyRestarted => self.events.push(Told::BodyRestarted),
+            Event::Question(question, token) => self.ask(question, token),
             _ => panic!("an event that is not known here: {event:?}"),
         }
+    }
+
+    fn ask(&mut self, question: Question, token: Token) {
+        assert_eq!(self.task.pending_question(), Some((question, token)));
+        self.events.push(Told::Asked(question));
+        let edited = self.edited.get(self.asked).and_then(Option::as_ref);
+        let reply = self.script.replies.get(self.asked);
+        self.asked += 1;
+        self.pending =
+            reply.map(|reply| Pending { token, at: self.now + reply.after, reply, edited });
     }
 
     // Waiting.
@@ -565,7 +809,8 @@ impl<'s> Runner<'s> {
             When::Received(_) => None,
         });
         let peer = self.peer.as_ref().and_then(Peer::wakes);
-        let Some(next) = [deadline, command, peer].into_iter().flatten().min() else {
+        let reply = self.pending.as_ref().map(|pending| pending.at);
+        let Some(next) = [deadline, command, reply, peer].into_iter().flatten().min() else {
             panic!("nothing can happen any more: {:?}", self.task);
         };
         // One microsecond before, to see that it is too early then.

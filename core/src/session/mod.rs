@@ -1,6 +1,11 @@
-//! What tasks of one session share: its connections.
+//! What tasks of one session share: its connections, and the queue for them.
 
+mod heap;
+mod idle;
+mod machine;
 mod pool;
+pub mod scheduler;
+mod storage;
 
 pub use pool::{Assign, Fixed, Pool, Slots, Storage};
 #[cfg(feature = "alloc")]

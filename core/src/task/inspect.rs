@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use super::output::{Release, Wish};
+use super::output::{Release, Tell, Wish};
 use super::question::Question;
 use super::{Phase, Task, TaskKind, Then};
 use crate::error::{Error, Misuse, PeerError, RedirectError};
@@ -229,7 +229,7 @@ impl Task {
     fn go_on_elsewhere(&mut self, status: u16) {
         self.redirects = self.redirects.saturating_add(1);
         self.stale_retries = 0;
-        self.due.redirected = status;
+        self.due.tell_status(Tell::Redirected, status);
         self.discard(Then::Connect);
     }
 
@@ -272,7 +272,7 @@ impl Task {
     /// The user gets the response, unless only success will do.
     pub(super) fn deliver(&mut self) {
         let status = self.transfer.status;
-        self.due.response = status;
+        self.due.tell_status(Tell::Response, status);
         if self.requires_success && !matches!(status, 200..=299) {
             return self.fail(Error::Status(status));
         }
@@ -295,14 +295,14 @@ impl Task {
             Verdict::Append { total: Some(total), .. } => {
                 self.counts.resume_at(resume.received(), total);
                 self.is_resumed = true;
-                self.due.resumed = true;
+                self.due.tell(Tell::Resumed);
                 self.deliver();
             }
             Verdict::Replace => self.deliver(),
             Verdict::Done => {
                 self.counts.resume_at(resume.received(), resume.received());
-                self.due.response = self.transfer.status;
-                self.due.resumed = true;
+                self.due.tell_status(Tell::Response, self.transfer.status);
+                self.due.tell(Tell::Resumed);
                 self.discard(Then::Finish);
             }
             // Without a total nobody could tell when all is there.
@@ -312,7 +312,7 @@ impl Task {
             }
             Verdict::Other => {
                 // What is stored is worth more than an error page.
-                self.due.response = self.transfer.status;
+                self.due.tell_status(Tell::Response, self.transfer.status);
                 self.fail(Error::Status(self.transfer.status));
             }
         }

@@ -23,7 +23,7 @@ use crate::transfer::{Io, Receive, Transfer};
 use crate::wire::framing::CloseReason;
 use counts::ByteCounts;
 use deadline::Deadlines;
-use output::{Due, Output, Release, Wish};
+use output::{Due, Output, Release, Tell, Wish};
 use question::Asked;
 use state::{Lifecycle, TaskState};
 
@@ -91,7 +91,6 @@ impl Default for TaskOptions {
 /// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
 ///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
-///   [`has_failed`](Self::has_failed),
 ///   [`pending_question`](Self::pending_question);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
@@ -256,7 +255,7 @@ impl Task {
     /// or is being cancelled stays as it is.
     pub fn cancel(&mut self) {
         if self.lifecycle.cancel() {
-            self.due = Due { release: self.due.release, ..Due::default() };
+            self.due.forget();
             self.fail(Error::Canceled);
         }
     }
@@ -391,13 +390,6 @@ impl Task {
         }
     }
 
-    /// Whether the task has failed, be it told yet or not. A response that is told then is only the
-    /// reason: it does not begin content, and what is stored of an earlier one stays.
-    #[must_use]
-    pub const fn has_failed(&self) -> bool {
-        matches!(self.phase, Phase::Failed(_))
-    }
-
     /// Whether `output` is what the task would still say: "is what you told me still so?"
     #[must_use]
     pub fn still(&self, output: Output) -> bool {
@@ -413,7 +405,7 @@ impl Task {
             Output::Event(event) => self.due.told(event),
             Output::Upgraded => {
                 // From here on the connection is not ours to close.
-                self.due.upgraded = false;
+                self.due.untell(Tell::Upgraded);
                 self.is_connected = false;
             }
             Output::Close(_) | Output::Reuse => self.due.release = None,
@@ -437,10 +429,12 @@ impl Task {
         let suspended = self.is_suspended();
         // A failure ends even a suspended task, and what came before it is told before it.
         if !suspended || matches!(self.phase, Phase::Failed(_)) {
-            if let Some(event) = self.due.event(self.asked.pending()) {
+            if self.due.is_told()
+                && let Some(event) = self.due.event(self.asked.pending())
+            {
                 return Output::Event(event);
             }
-            if self.due.upgraded {
+            if self.due.has(Tell::Upgraded) {
                 return Output::Upgraded;
             }
         }
@@ -500,8 +494,8 @@ impl Task {
             return;
         }
         // What was not handed over yet is closed, and nobody needs to answer any more.
-        self.due.upgraded = false;
-        self.due.question = false;
+        self.due.untell(Tell::Upgraded);
+        self.due.untell(Tell::Question);
         self.asked.clear();
         self.release(Release::Close(CloseReason::Failed));
         self.set_phase(Phase::Failed(error));

@@ -24,6 +24,7 @@ mod writer;
 
 pub(crate) use error::FileError;
 pub use error::{FileErrorKind, Sha256Digest};
+pub(crate) use part::Found;
 pub(crate) use source::FileSource;
 pub(crate) use temporary::TemporaryFile;
 pub(crate) use writer::{PartFile, Start};

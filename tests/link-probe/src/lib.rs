@@ -8,12 +8,14 @@
 
 mod messages;
 mod resume;
+mod session;
 mod task;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use sortie_core::session::Pool;
+use sortie_core::session::scheduler::{Full, Scheduler, Ticket, Urgency};
 use sortie_core::{
     BodyLength, Broken, BufferTooSmall, ByteCounts, ChunkedDecoder, Error, Field, Instant, Limit,
     Misuse, Output, Progress, RangeFields, Request, RequestError, RequestHead, ResolveError,
@@ -41,6 +43,10 @@ pub struct Arguments<'a> {
     decoder: ChunkedDecoder,
     run: Run,
     pool: Pool<6>,
+    scheduler: Scheduler<8, 6, 14>,
+    ticket: Ticket,
+    urgency: Urgency,
+    full: Full,
     counts: ByteCounts,
     progress: Progress,
     now: Instant,
@@ -88,6 +94,7 @@ fn look<T>(result: T) {
 #[unsafe(no_mangle)]
 pub extern "C" fn probe_entry(with: &mut Arguments<'_>) {
     task::calls(with);
+    session::calls(with);
     messages::calls(with);
     resume::calls(with);
     #[cfg(feature = "control")]

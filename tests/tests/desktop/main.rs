@@ -1,8 +1,18 @@
 //! The desktop runtime on real sockets, against an origin that does exactly what it is told.
 
+mod background;
 mod connections;
+mod deadlines;
+mod delegate;
+mod downloads;
 mod exchange;
+mod handle;
+mod helpers;
+mod redirects;
+mod resumption;
+mod session;
 mod tasks;
+mod uploads;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -87,6 +97,40 @@ impl Near {
         body.resize(length, 0);
         self.stream.read_exact(&mut body[held..]).expect("a whole body");
         body
+    }
+
+    /// Takes a chunked body: its content.
+    fn chunked(&mut self) -> Vec<u8> {
+        let mut content = Vec::new();
+        loop {
+            let size = usize::from_str_radix(self.line().split(';').next().unwrap(), 16).unwrap();
+            let data = self.exactly(size);
+            content.extend(data);
+            assert_eq!(self.line(), "");
+            if size == 0 {
+                return content;
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(self.exactly(1));
+        }
+        line.truncate(line.len() - 2);
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Takes so many bytes, some of which may be held.
+    fn exactly(&mut self, count: usize) -> Vec<u8> {
+        let mut buffer = [0; 16 * 1024];
+        while self.held.len() < count {
+            let more = self.stream.read(&mut buffer).expect("more in time");
+            assert!(more > 0, "the client closed too early");
+            self.held.extend_from_slice(&buffer[..more]);
+        }
+        self.held.drain(..count).collect()
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -4,6 +4,9 @@ mod buffers;
 mod connections;
 mod control;
 mod exchange;
+mod questions;
+mod redirects;
+mod resume;
 mod sizes;
 mod time;
 
