@@ -7,6 +7,7 @@ mod origin;
 
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -152,7 +153,8 @@ impl Stage {
         let line = format!("{what:<12}{text}");
         match &self.bars {
             Some((bars, _)) => bars.line(&line),
-            None => println!("{line}"),
+            // Who reads no further misses the rest.
+            None => _ = writeln!(io::stdout(), "{line}"),
         }
     }
 
