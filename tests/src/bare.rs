@@ -107,7 +107,9 @@ pub fn play_counting(script: &Script, drive: Drive) -> (Trace, usize) {
     let result = runner.run();
     runner.contract.is_over(&mut runner.task, result, &request);
     let hops = runner.events.iter().filter(|told| matches!(told, Told::Redirected { .. }));
-    assert_eq!(hops.count(), usize::from(runner.task.redirect_count()));
+    // A task that is cancelled may keep the last one to itself.
+    let untold = usize::from(runner.task.redirect_count()) - hops.count();
+    assert!(untold == 0 || result == Err(Error::Canceled));
     let trace = Trace {
         events: runner.events,
         content: runner.content,

@@ -47,10 +47,10 @@ impl Runner<'_> {
         let Some(pending) = self.pending.take_if(|pending| pending.at <= self.now) else {
             return;
         };
-        if self.task.pending_question().is_none() {
-            // The task ended meanwhile: nobody needs to answer.
+        // The task may have ended meanwhile: then nobody needs to answer.
+        let Some((question, _)) = self.task.pending_question() else {
             return;
-        }
+        };
         let answer = match &pending.reply.say {
             Say::Follow => Answer::Follow,
             Say::FollowWith(_) => {
@@ -65,7 +65,7 @@ impl Runner<'_> {
         };
         let result = self.task.answer(self.at(), pending.token, answer);
         assert_eq!(result, Ok(()), "{:?} of {:?}", pending.reply, self.task);
-        self.contract.answered(&self.task, pending.token, self.now);
+        self.contract.answered(&self.task, question, pending.token, self.now);
         if let (Say::FollowWith(edited), Some(request)) = (&pending.reply.say, pending.edited) {
             self.request = request;
             self.body = &edited.body;
