@@ -3,6 +3,7 @@
 
 import pathlib
 import shutil
+import zlib
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -138,6 +139,41 @@ OPERATIONS = {
     "connected-before-stale-close": GET + START_REUSED + SENT + END + CONNECTED + POLL * 3,
     "upgraded-end-before-upgraded": STREAM + GO_ON + (128, 0) + UPGRADED_END + POLL * 3,
 }
+# Resume data, with and without a check value; dates; and answers, each with the numbers of
+# fuzz_targets/resume.rs: validator, whether the total is known, bytes stored, bytes missing, index.
+PART = b"HTTP/1.1 206 Partial Content\r\n"
+UNSATISFIED = b"HTTP/1.1 416 Range\r\nContent-Range: bytes */100\r\n\r\n"
+BLOB = bytes.fromhex("9353524401010009000400000000000000640000000000000384") + b'http://a/"v1"'
+DIGEST = b"RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg="
+MODIFIED = b"Last-Modified: Sun, 06 Nov 1994 08:49:36 GMT\r\n"
+TAGGED, DATED = bytes([3, 0, 0, 100, 0]), bytes([3, 1, 1, 100, 100, 0])
+
+RESUME = {
+    "blob": b"\0" + BLOB + zlib.crc32(BLOB).to_bytes(4, "big"),
+    "blob-unsealed": b"\1" + BLOB,
+    "blob-unknown-total": b"\1" + BLOB[:5] + b"\0" + BLOB[6:18] + bytes(8) + BLOB[26:],
+    "date": b"\2Sun, 06 Nov 1994 08:49:37 GMT",
+    "date-rfc850": b"\2Sunday, 06-Nov-94 08:49:37 GMT",
+    "date-asctime": b"\2Sun Nov  6 08:49:37 1994",
+    "append": TAGGED + PART + b"Content-Range: bytes 100-199/200\r\nContent-Length: 100\r\n\r\n",
+    "append-tag": TAGGED + PART + b'Content-Range: bytes 100-199/*\r\nETag: "v1"\r\n\r\n',
+    "append-date": DATED + PART + b"Content-Range: bytes 100-199/200\r\n" + MODIFIED + b"\r\n",
+    "earlier": TAGGED + PART + b"Content-Range: bytes 0-199/200\r\n\r\n",
+    "coded": TAGGED
+    + PART
+    + b"Content-Encoding: gzip, identity\r\nContent-Range: bytes 100-199/200\r\n\r\n",
+    "multipart": TAGGED + PART + b"Content-Type: multipart/byteranges; boundary=b\r\n\r\n",
+    "done": TAGGED + UNSATISFIED,
+    "again": DATED + UNSATISFIED,
+    "whole": TAGGED
+    + OK
+    + b'ETag: W/"a"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nAccept-Ranges: bytes\r\n'
+    + MODIFIED
+    + b"Repr-Digest: sha-512=:YQ==:;p=1, sha-256=:"
+    + DIGEST
+    + b":\r\n\r\n",
+}
+
 OPERATIONS = {name: bytes(seed) for name, seed in OPERATIONS.items()}
 
 
@@ -155,3 +191,4 @@ if __name__ == "__main__":
     write("framing", framing)
     write("head", {name: bytes([21, 0]) + text for name, text in HEADS.items()})
     write("operations", OPERATIONS)
+    write("resume", RESUME)

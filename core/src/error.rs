@@ -44,6 +44,8 @@ pub enum Misuse {
     TooMuch,
     /// [`SUSPENDS`](crate::limits::SUSPENDS) calls of `suspend` are already counted.
     TooManySuspends,
+    /// The ticket is of a task that is not queued: it was started or removed.
+    StaleTicket,
 }
 
 /// How the server broke HTTP/1.1.
@@ -188,6 +190,15 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the content of the response in which the task ended is what it was said to be, as
+    /// far as it came. If not, a download drops it, and keeps what was stored before it.
+    #[must_use]
+    pub const fn keeps_content(self) -> bool {
+        !matches!(self, Self::Peer(PeerError::RangeLength))
+    }
+}
+
 impl RedirectError {
     const fn code(self) -> i32 {
         match self {
@@ -235,6 +246,7 @@ impl fmt::Display for Misuse {
             Self::NotAskedFor => "the task did not ask for this input now: poll its output first",
             Self::TooMuch => "more bytes were reported than the task allowed",
             Self::TooManySuspends => "the count of suspends is at its limit",
+            Self::StaleTicket => "the ticket is of a task that is not queued any more",
         })
     }
 }

@@ -109,10 +109,10 @@
 //!
 //! # Features
 //!
-//! None is on by default; all are additive. `alloc`: a pool that grows
-//! ([`session::GrowablePool`](session)); tasks never allocate. `defmt`: [`defmt::Format`] for the
-//! public types, and traces. `log`: the same traces through `log`. Neither ever shows a URL, a
-//! field value or content.
+//! None is on by default; all are additive. `alloc`: a scheduler that grows
+//! ([`session::scheduler`]); tasks never allocate. `defmt`: [`defmt::Format`] for the public types,
+//! and traces. `log`: the same traces through `log`. Neither ever shows a URL, a field value or
+//! content.
 //!
 //! [`defmt::Format`]: https://docs.rs/defmt
 
@@ -144,7 +144,7 @@ pub use task::output::{Event, Output, Wish};
 pub use task::state::{TaskState, Trigger, next};
 pub use task::{
     Advance, Answer, Asks, Broken, InspectError, Inspection, Progress, Question, RedirectPolicy,
-    Task, TaskKind, TaskOptions, Token,
+    Rewrite, Task, TaskKind, TaskOptions, Token,
 };
 pub use time::Instant;
 pub use transfer::{Io, Receive, Send};

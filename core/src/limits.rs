@@ -75,3 +75,31 @@ pub const VALIDATOR_BYTES: usize = 256;
 
 /// Bytes of resume data at most: a URL, a validator and 30 more.
 pub const RESUME_DATA_BYTES: usize = 26 + URL_BYTES + VALIDATOR_BYTES + 4;
+
+/// Connections to one origin with a task, where the adapter names no other number: 6, as
+/// URLSession and the browsers. More would take the bandwidth of others; RFC 9112 §9.4 asks to be
+/// conservative.
+pub const CONNECTIONS_PER_HOST: u16 = 6;
+
+/// The highest priority. Priorities are integers of 1/1000, because the core has no floats.
+pub const PRIORITY_MOST: u16 = 1000;
+
+/// The priority of a task for which nobody named one: the 0.5 of URLSession.
+pub const PRIORITY_DEFAULT: u16 = 500;
+
+/// What 1/1000 of priority is worth, in microseconds of waiting. From 0 to 1000 it makes 30 s: a
+/// task of the lowest priority waits that long for others to be urgent, and then for nobody. That
+/// is shorter than [`REQUEST_TIMEOUT`], by which people give up.
+pub const PRIORITY_STEP: u32 = 30_000;
+
+/// Bytes of a task's hint that are worth 1 µs of waiting, as a power of two: 1 KiB. About 8 Gbit/s:
+/// no link is slower to move them, so that the hint orders what arrives together and no more.
+pub const HINT_SHIFT: u32 = 10;
+
+/// What a hint is worth at most, in microseconds of waiting: 1 s. A large transfer lets small ones
+/// pass that were added right after it; it is not held back for the sake of its size.
+pub const HINT_DELAY: u32 = 1_000_000;
+
+/// Queued tasks, connections, and origins of one session, each: their numbers have 16 bits, so that
+/// a device pays for no more. The rest of a longer list waits with whoever makes it.
+pub const SESSION_ITEMS: usize = u16::MAX as usize;

@@ -141,7 +141,7 @@ impl<'a> Field<'a> {
 
     /// A field whose name and value are known to be valid, and which the core gives no meaning.
     pub(crate) const fn of_checked(name: &'static str, value: &'a [u8]) -> Self {
-        Self { name, value, known: Known::Other }
+        Self { name, value, known: Known::of(name.as_bytes()) }
     }
 
     /// The name, in the case it was given in and is sent in.
@@ -348,21 +348,6 @@ impl RequestTraits {
     pub(crate) fn go_elsewhere(&mut self) {
         self.is_elsewhere = true;
         self.has_host = false;
-    }
-
-    /// Whether a field of the caller's is still sent after the redirects so far.
-    pub(crate) const fn sends(&self, known: Known) -> bool {
-        match known {
-            Known::Credential | Known::Host => !self.is_elsewhere,
-            Known::ContentType | Known::ContentLength | Known::Content | Known::Expect => {
-                !self.is_rewritten
-            }
-            Known::TransferEncoding
-            | Known::Connection
-            | Known::Upgrade
-            | Known::Range
-            | Known::Other => true,
-        }
     }
 
     /// A length that the caller wrote down must be the body's, and be written once

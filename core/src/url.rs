@@ -7,6 +7,7 @@ use core::fmt;
 pub use resolve::{ResolveError, Resolved};
 
 use crate::limits;
+use crate::wire::grammar;
 
 /// The schemes a task can speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -285,7 +286,8 @@ fn known_scheme(name: &[u8]) -> Option<Scheme> {
         (b"ws", Scheme::Ws),
         (b"wss", Scheme::Wss),
     ];
-    KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, scheme)| *scheme)
+    let named = |(known, _): &&(&[u8], Scheme)| grammar::eq_ignore_case(name, known);
+    KNOWN.iter().find(named).map(|(_, scheme)| *scheme)
 }
 
 /// The scheme and where the authority begins.
@@ -332,8 +334,9 @@ fn split_host(host_port: &[u8]) -> Result<usize, UrlError> {
     }
     let length = position(host_port, |b| b == b':').unwrap_or(host_port.len());
     let host = host_port.get(..length).unwrap_or_default();
-    // unreserved, sub-delims and percent-encoding (RFC 3986 §3.2.2).
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(b);
+    // unreserved and sub-delims (RFC 3986 §3.2.2). Nobody decodes percent-encoding in a host, so
+    // that it could only be the name of nothing.
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(b);
     match host {
         [] => Err(UrlError::NoHost),
         _ if !host.iter().all(allowed) => Err(UrlError::Host),
@@ -348,7 +351,7 @@ fn split_port(rest: Option<&[u8]>, scheme: Scheme) -> Result<(u16, usize), UrlEr
         // An empty port is the default one (RFC 3986 §3.2.3).
         [] | [b':'] => Ok((default, 0)),
         [b':', digits @ ..] => {
-            let value = crate::wire::grammar::decimal(digits).ok_or(UrlError::Port)?;
+            let value = grammar::decimal(digits).ok_or(UrlError::Port)?;
             match u16::try_from(value) {
                 Err(_) | Ok(0) => Err(UrlError::Port),
                 Ok(port) if port == default => Ok((port, 0)),

@@ -10,29 +10,29 @@ use crate::session::Session;
 use crate::time::now;
 
 /// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that
-/// can be used again. Reports to the task; `None` where it was told that there is none.
+/// can be used again. Reports to the task; `None` where it was told that there is none. The
+/// priority is that of `control`, which may change meanwhile.
 ///
 /// Dropping the future gives the attempt up and the slot back.
 pub(crate) async fn connect<'s, 'd, const N: usize>(
     session: &'s Session<'d, N>,
     control: &ControlBlock,
     wish: Wish,
+    expected_bytes: u64,
     url: Url<'_>,
 ) -> Option<Lease<'s, 'd, N>> {
     let connected = match url.scheme().is_secure() {
         // Never in plaintext what is to be secure.
         true => Err(Transport::TlsUnavailable),
-        false => {
-            let mut lease = session.lease(wish, &url).await;
-            match lease.is_reused() {
-                true => Ok(lease),
-                false => {
-                    control.tell(|task| task.handle_connecting(now()));
-                    let opened = open(session.stack, &mut lease, &url).await;
-                    opened.map(|()| lease)
-                }
+        false => match session.lease(control, wish, expected_bytes, url).await {
+            None => Err(Transport::ConnectFailed),
+            Some(lease) if lease.is_reused() => Ok(lease),
+            Some(mut lease) => {
+                control.tell(|task| task.handle_connecting(now()));
+                let opened = open(session.stack, &mut lease, &url).await;
+                opened.map(|()| lease)
             }
-        }
+        },
     };
     match connected {
         Ok(lease) => {

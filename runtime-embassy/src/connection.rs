@@ -1,18 +1,15 @@
 //! The connections of a session, each in its slot for ever, and who has which.
 
 use core::cell::RefMut;
-use core::future::poll_fn;
 
 use embassy_net::IpEndpoint;
 use embassy_net::Stack;
 use embassy_net::tcp::{ConnectError, TcpSocket};
 use embassy_time::{Duration, with_timeout};
-use sortie_core::session::Assign;
-use sortie_core::{CloseReason, Transport, Url, UrlParts, Wish};
+use sortie_core::{CloseReason, Transport, Url, UrlParts};
 
 use crate::resources::Buffers;
-use crate::session::Session;
-use crate::time::now;
+use crate::turn::Turn;
 
 /// How long a slot that is used again waits for the reset of its last connection to leave. It
 /// leaves with the next poll of the stack; only where the link is down or the driver has no room
@@ -58,6 +55,14 @@ impl<'d> Connection<'d> {
             && !self.socket.can_recv()
     }
 
+    /// Ends the connection, if there is one: it is closed in order, or else reset.
+    pub(crate) fn end(&mut self, in_order: bool) {
+        match in_order {
+            true => self.socket.close(),
+            false => self.socket.abort(),
+        }
+    }
+
     fn remember(&mut self, url: &Url<'_>) {
         let text = url.as_str().as_bytes();
         for (to, from) in self.inbox.iter_mut().zip(text) {
@@ -70,16 +75,15 @@ impl<'d> Connection<'d> {
 /// A slot with a task. Dropped before the exchange has ended in order, the connection is reset: it
 /// is never used again.
 pub(crate) struct Lease<'s, 'd, const N: usize> {
-    session: &'s Session<'d, N>,
-    slot: usize,
+    // Before the turn, which looks at the connection when it ends: fields are dropped in order.
     connection: RefMut<'s, Connection<'d>>,
+    turn: Turn<'s, 'd, N>,
     is_reused: bool,
-    end: End,
 }
 
-/// What becomes of the connection of a lease.
+/// What becomes of the connection of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     /// Reset: the peer is to stop.
     Reset,
     /// Closed in order.
@@ -88,42 +92,15 @@ enum End {
     Keep { unread: usize },
 }
 
-impl<'d, const N: usize> Session<'d, N> {
-    /// Waits for a slot, as the pool assigns them.
-    ///
-    /// Dropping the future loses nothing but its place.
-    pub(crate) async fn lease(&self, wish: Wish, url: &Url<'_>) -> Lease<'_, 'd, N> {
-        let mut place = self.queue.place();
-        poll_fn(|cx| place.poll(cx, || self.try_lease(wish, url))).await
+impl<'s, 'd, const N: usize> Lease<'s, 'd, N> {
+    /// The slot whose turn it is, for a task to `url`. An idle connection in it is used again if it
+    /// can be. `None` if another task has the slot: the core gives none to two.
+    pub(crate) fn new(mut turn: Turn<'s, 'd, N>, url: &Url<'_>) -> Option<Self> {
+        let connection = turn.connection()?;
+        let is_reused = turn.ends_in(End::Reset) != End::Reset && connection.serves(url);
+        Some(Self { connection, turn, is_reused })
     }
 
-    fn try_lease(&self, wish: Wish, url: &Url<'_>) -> Option<Lease<'_, 'd, N>> {
-        let mut pool = self.pool.try_borrow_mut().ok()?;
-        while let Some(expired) = pool.poll_expired(now()) {
-            if let Some(mut connection) = self.slot(expired) {
-                connection.socket.close();
-            }
-        }
-        let serves = |slot| self.slot(slot).is_some_and(|connection| connection.serves(url));
-        let (slot, is_reused) = match pool.assign(now(), wish, serves) {
-            Assign::Reuse(slot) => (slot, true),
-            Assign::Open { slot, .. } => (slot, false),
-            Assign::Wait => return None,
-        };
-        let Some(connection) = self.slot(slot) else {
-            pool.free(slot);
-            return None;
-        };
-        Some(Lease { session: self, slot, connection, is_reused, end: End::Reset })
-    }
-
-    /// The connection of a slot that no lease has.
-    fn slot(&self, slot: usize) -> Option<RefMut<'_, Connection<'d>>> {
-        self.slots.get(slot)?.try_borrow_mut().ok()
-    }
-}
-
-impl<'d, const N: usize> Lease<'_, 'd, N> {
     /// Whether the connection carried an exchange before, and is open.
     pub(crate) const fn is_reused(&self) -> bool {
         self.is_reused
@@ -155,7 +132,7 @@ impl<'d, const N: usize> Lease<'_, 'd, N> {
     pub(crate) fn keep(mut self, url: &Url<'_>, held: usize) {
         self.connection.remember(url);
         let unread = self.connection.socket.recv_queue().saturating_add(held);
-        self.end = End::Keep { unread };
+        self.turn.ends_in(End::Keep { unread });
     }
 
     /// Ends the connection. In order, unless the peer may still be sending.
@@ -164,29 +141,6 @@ impl<'d, const N: usize> Lease<'_, 'd, N> {
             reason,
             CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
         );
-        self.end = if is_cut { End::Reset } else { End::Close };
-    }
-}
-
-impl<const N: usize> Drop for Lease<'_, '_, N> {
-    fn drop(&mut self) {
-        let socket = &mut self.connection.socket;
-        let Ok(mut pool) = self.session.pool.try_borrow_mut() else { return };
-        match self.end {
-            End::Keep { unread } => {
-                if !pool.keep(self.slot, now(), unread) {
-                    socket.abort();
-                }
-            }
-            End::Close => {
-                socket.close();
-                pool.free(self.slot);
-            }
-            End::Reset => {
-                socket.abort();
-                pool.free(self.slot);
-            }
-        }
-        self.session.queue.release();
+        self.turn.ends_in(if is_cut { End::Reset } else { End::Close });
     }
 }

@@ -7,7 +7,11 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 
 use embassy_sync::waitqueue::WakerRegistration;
-use sortie_core::{ByteCounts, Error, Io, Misuse, Output, Progress, Task, TaskState};
+use sortie_core::limits::{PRIORITY_DEFAULT, PRIORITY_MOST};
+use sortie_core::{
+    Answer, ByteCounts, Error, Event, Io, Misuse, Output, Progress, Question, Rewrite, Task,
+    TaskState, Token,
+};
 
 use crate::time::{now, timer};
 
@@ -36,10 +40,16 @@ pub struct ControlBlock {
     task: RefCell<Option<Task>>,
     /// Commands given before the first task began.
     before: Cell<Before>,
+    /// Of the task that is governed, in thousandths.
+    priority: Cell<u16>,
     /// Rung at every command.
     bell: RefCell<WakerRegistration>,
+    /// Rung at every question.
+    asked: RefCell<WakerRegistration>,
     #[cfg(feature = "internals")]
     watcher: Cell<Option<fn(Output)>>,
+    #[cfg(feature = "internals")]
+    follower: Cell<Option<fn(&str)>>,
 }
 
 /// Commands for a task that has not begun.
@@ -47,6 +57,7 @@ pub struct ControlBlock {
 struct Before {
     suspends: u16,
     cancel: bool,
+    is_prioritized: bool,
 }
 
 /// The side of a [`ControlBlock`] that is lent to a task: to one at a time.
@@ -74,10 +85,14 @@ impl ControlBlock {
     pub const fn new() -> Self {
         Self {
             task: RefCell::new(None),
-            before: Cell::new(Before { suspends: 0, cancel: false }),
+            before: Cell::new(Before { suspends: 0, cancel: false, is_prioritized: false }),
+            priority: Cell::new(PRIORITY_DEFAULT),
             bell: RefCell::new(WakerRegistration::new()),
+            asked: RefCell::new(WakerRegistration::new()),
             #[cfg(feature = "internals")]
             watcher: Cell::new(None),
+            #[cfg(feature = "internals")]
+            follower: Cell::new(None),
         }
     }
 
@@ -94,11 +109,30 @@ impl ControlBlock {
         self.watcher.set(Some(watcher));
     }
 
+    /// Calls `follower` with the URL of every redirect that is followed.
+    #[cfg(feature = "internals")]
+    #[doc(hidden)]
+    pub fn watch_redirects(&self, follower: fn(&str)) {
+        self.follower.set(Some(follower));
+    }
+
+    /// Something happened; the URL that a redirect goes to is `next`.
+    #[cfg(feature = "internals")]
+    pub(crate) fn note(&self, event: Event, next: Option<&str>) {
+        let follower = self.follower.get().filter(|_| matches!(event, Event::Redirected { .. }));
+        if let (Some(follower), Some(next)) = (follower, next) {
+            follower(next);
+        }
+    }
+
     /// Puts `task` under control and runs it, unless it was told otherwise before.
-    pub(crate) fn begin(&self, task: Task) -> Governed<'_> {
+    pub(crate) fn begin(&self, task: Task, priority: u16) -> Governed<'_> {
         if let Ok(mut place) = self.task.try_borrow_mut() {
             let task = place.insert(task);
             let before = self.before.take();
+            if !before.is_prioritized {
+                self.priority.set(priority);
+            }
             task.resume(now());
             for _ in 0..before.suspends {
                 report(task.suspend());
@@ -115,6 +149,11 @@ impl ControlBlock {
         self.task.try_borrow_mut().ok()?.as_mut().map(f)
     }
 
+    /// The priority of the task, in thousandths.
+    pub(crate) fn priority(&self) -> u16 {
+        self.priority.get()
+    }
+
     /// Reports something to the task.
     pub(crate) fn tell(&self, f: impl FnOnce(&mut Task) -> Result<(), Misuse>) {
         report(self.with(f).unwrap_or(Ok(())));
@@ -127,6 +166,9 @@ impl ControlBlock {
         #[cfg(feature = "internals")]
         if let Some(watcher) = self.watcher.get() {
             watcher(output);
+        }
+        if let Output::Event(Event::Question(..)) = output {
+            ring(&self.asked);
         }
         output
     }
@@ -174,9 +216,13 @@ impl ControlBlock {
             before(&mut kept);
             self.before.set(kept);
         }
-        if let Ok(mut bell) = self.bell.try_borrow_mut() {
-            bell.wake();
-        }
+        ring(&self.bell);
+    }
+}
+
+fn ring(bell: &RefCell<WakerRegistration>) {
+    if let Ok(mut bell) = bell.try_borrow_mut() {
+        bell.wake();
     }
 }
 
@@ -235,6 +281,76 @@ impl TaskControl<'_> {
     /// until then stays in the caller's buffer.
     pub fn cancel(&self) {
         self.block.command(Task::cancel, |before| before.cancel = true);
+    }
+
+    /// Sets the [priority](crate::DataTask::priority) of the task, in thousandths. If it waits for
+    /// a connection it is moved in the queue as soon as its future is polled, which this asks for;
+    /// once it has one it stays as it is there.
+    pub fn set_priority(&self, thousandths: u16) {
+        self.block.priority.set(thousandths.min(PRIORITY_MOST));
+        self.block.command(|_| {}, |before| before.is_prioritized = true);
+    }
+
+    /// The priority of the task, in thousandths; before the first task begins, what was set for it.
+    #[must_use]
+    pub fn priority(&self) -> u16 {
+        self.block.priority()
+    }
+
+    /// The question that waits for its answer. A task has one only if it was made to
+    /// [ask](crate::DataTask::asks).
+    #[must_use]
+    pub fn pending_question(&self) -> Option<(Question, Token)> {
+        self.block.with(|task| task.pending_question()).flatten()
+    }
+
+    /// Waits until a question waits for its answer: for ever where the task asks none. If several
+    /// wait they wake each other: slower, and nothing worse.
+    ///
+    /// Dropping the future loses nothing: the question stays until it is answered.
+    pub async fn question(&self) -> (Question, Token) {
+        poll_fn(|cx| {
+            if let Some(question) = self.pending_question() {
+                return Poll::Ready(question);
+            }
+            if let Ok(mut asked) = self.block.asked.try_borrow_mut() {
+                asked.register(cx.waker());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Answers a question, at any time after it was asked.
+    ///
+    /// [`Answer::FollowWith`] is refused: the request would have to be lent until the task is done,
+    /// and a handle that is copied around cannot see to that. Refuse the redirect instead, and send
+    /// another request. With [`Answer::BecomeDownload`] content goes where it would have gone.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] if `token` names another question than the one that waits, or the
+    /// answer is none to it, or one that is refused here. The question waits on.
+    pub fn answer(&self, token: Token, answer: Answer<'_>) -> Result<(), Misuse> {
+        let mut result = Err(Misuse::NotAskedFor);
+        if !matches!(answer, Answer::FollowWith(_)) {
+            let now = now();
+            self.block.command(|task| result = task.answer(now, token, answer), |_| {});
+        }
+        result
+    }
+
+    /// What the redirects so far make of the request, with the one that is asked about: whether it
+    /// is a GET by then, and whether it leaves the origin.
+    #[must_use]
+    pub fn rewrite(&self) -> Rewrite {
+        let none = Rewrite { becomes_get: false, leaves_origin: false };
+        self.block.with(|task| task.rewrite()).unwrap_or(none)
+    }
+
+    /// Redirects that were followed so far.
+    #[must_use]
+    pub fn redirect_count(&self) -> u8 {
+        self.block.with(|task| task.redirect_count()).unwrap_or(0)
     }
 
     /// The state; `Suspended` before the first task begins.

@@ -5,7 +5,10 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use embassy_futures::select::{Either, select, select3};
-use sortie_core::{BodyLength, Broken, Error, Output, Request, RequestHead, Send, Task, Wish};
+use sortie_core::{
+    Asks, BodyLength, Broken, Error, Instant, Output, RangeFields, RedirectPolicy, Request,
+    RequestHead, ResumeData, Send, Task, Url, Wish,
+};
 
 use crate::connect::connect;
 use crate::connection::Lease;
@@ -13,40 +16,54 @@ use crate::control::{ControlBlock, Governed, report};
 use crate::input::{Input, copy};
 use crate::session::Session;
 use crate::stream::{Incoming, Lost, Outgoing};
+use crate::target::Target;
+use crate::task::{Failure, Response};
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
 pub(crate) struct Driver<'r, 'd, 'a, const N: usize> {
     session: &'r Session<'d, N>,
-    request: &'r Request<'r>,
-    body: &'r [u8],
-    pub(crate) input: Input<'a>,
+    outgoing: Parcel<'r>,
+    target: Target<'r, 'a>,
+    input: Input<'a>,
     lease: Option<Lease<'r, 'd, N>>,
+}
+
+/// What a task sends beside its request, and how it behaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parcel<'r> {
+    pub(crate) body: &'r [u8],
+    pub(crate) resume: Option<&'r ResumeData<'r>>,
+    pub(crate) redirects: RedirectPolicy,
+    pub(crate) asks: Asks,
+    pub(crate) requires_success: bool,
+    pub(crate) earliest_begin: Instant,
+    /// In thousandths, when it begins.
+    pub(crate) priority: u16,
+    /// 0 if nothing was said.
+    pub(crate) expected_bytes: u64,
 }
 
 impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
     pub(crate) const fn new(
         session: &'r Session<'d, N>,
-        request: &'r Request<'r>,
-        body: &'r [u8],
+        outgoing: Parcel<'r>,
+        target: Target<'r, 'a>,
         input: Input<'a>,
     ) -> Self {
-        Self { session, request, body, input, lease: None }
+        Self { session, outgoing, target, input, lease: None }
     }
 
-    /// Puts a new task under `control`. One whose body is not as long as its request says is
-    /// cancelled at once.
+    /// Puts a new task under `control`.
     pub(crate) fn begin<'c>(&self, control: &'c ControlBlock) -> Governed<'c> {
-        let governed = control.begin(Task::new(self.request, self.session.options()));
-        let is_said = match self.request.body() {
-            BodyLength::None => self.body.is_empty(),
-            BodyLength::Known(length) => length == self.body.len() as u64,
-            BodyLength::Unknown => true,
-        };
-        if !is_said {
-            control.with(Task::cancel);
-        }
-        governed
+        let options = self.session.options(&self.outgoing);
+        control.begin(Task::new(self.target.request(), options), self.outgoing.priority)
+    }
+
+    /// What the task brought.
+    pub(crate) fn finish(self, result: Result<(), Error>) -> Result<Response<'a>, Failure> {
+        let stored = self.outgoing.resume.map_or(0, ResumeData::received);
+        self.input.finish(result, stored, self.target.into_redirected())
     }
 
     /// Drives the task to its end. What it brought is then in `input`.
@@ -56,11 +73,17 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
         loop {
             match control.poll_output() {
                 Output::Connect(wish) => self.connect(control, wish).await,
-                Output::Prepare => control.tell(|task| task.handle_prepared(now())),
+                Output::Prepare => self.prepare(control),
                 Output::Exchange => self.exchange(control).await,
+                Output::Inspect => self.inspect(control),
                 Output::Finish => control.tell(Task::handle_committed),
                 Output::Wait => control.obey(Output::Wait).await,
-                Output::Event(event) => self.input.note(event),
+                Output::Event(event) => {
+                    self.target.note(event);
+                    self.input.note(event);
+                    #[cfg(feature = "internals")]
+                    control.note(event, self.target.next());
+                }
                 Output::Close(reason) => {
                     if let Some(lease) = self.lease.take() {
                         lease.close(reason);
@@ -68,7 +91,7 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
                 }
                 Output::Reuse => {
                     if let Some(lease) = self.lease.take() {
-                        lease.keep(&self.request.url(), self.input.unread());
+                        lease.keep(&self.target.url(), self.input.unread());
                     }
                 }
                 Output::Upgraded => {
@@ -85,11 +108,35 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
     /// Takes an idle connection or opens one, until the task wants something else.
     async fn connect(&mut self, control: &ControlBlock, wish: Wish) {
         self.input.restart();
-        let connecting = connect(self.session, control, wish, self.request.url());
+        self.target.go_on();
+        let (bytes, url) = (self.outgoing.expected_bytes, self.target.url());
+        let connecting = connect(self.session, control, wish, bytes, url);
         let changed = control.obey(Output::Connect(wish));
         if let Either::First(lease) = select(connecting, changed).await {
             self.lease = lease;
         }
+    }
+
+    /// Nothing is added to the head by now. A body that is not as long as the request says ends the
+    /// task before a byte of it is sent.
+    fn prepare(&self, control: &ControlBlock) {
+        control.tell(|task| task.handle_prepared(now()));
+        let is_said = match self.target.request().body() {
+            BodyLength::None => self.outgoing.body.is_empty(),
+            BodyLength::Known(length) => length == self.outgoing.body.len() as u64,
+            BodyLength::Unknown => true,
+        };
+        if !is_said {
+            control.tell(Task::handle_source_failed);
+        }
+    }
+
+    /// Shows the head of the response to the task.
+    fn inspect(&mut self, control: &ControlBlock) {
+        let (target, resume) = (&mut self.target, self.outgoing.resume);
+        let own = self.lease.as_mut().map(Lease::parts).map(|(_, inbox)| &*inbox);
+        let head = self.input.head(own.unwrap_or_default());
+        control.tell(|task| target.inspect(task, head, resume));
     }
 
     /// Moves bytes in both directions, until the task wants something else.
@@ -99,7 +146,8 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
         };
         let (socket, inbox) = lease.parts();
         let (reader, writer) = socket.split();
-        let outgoing = Outbox { control, head: RequestHead::new(self.request), body: self.body };
+        let (request, target) = (self.target.request(), self.target.url());
+        let outgoing = Outbox { control, request, target, outgoing: &self.outgoing };
         // Every change comes by one of the three, so that all are polled again after it. The last
         // one sees what the others did.
         select3(
@@ -114,8 +162,9 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
 /// What is sent.
 struct Outbox<'r> {
     control: &'r ControlBlock,
-    head: RequestHead<'r>,
-    body: &'r [u8],
+    request: &'r Request<'r>,
+    target: Url<'r>,
+    outgoing: &'r Parcel<'r>,
 }
 
 /// The send half. Waits while there is nothing to send, and never ends by itself.
@@ -139,7 +188,7 @@ impl Outbox<'_> {
     /// Puts what is to be sent into `room`. Returns how many bytes that is.
     fn fill(&self, room: &mut [u8]) -> usize {
         let filled = self.control.with(|task| match task.io(0).send {
-            Some(Send::Encode) => task.encode(&self.head, room).unwrap_or(0),
+            Some(Send::Encode) => self.encode(task, room),
             Some(Send::Body { from, max }) => {
                 let bytes = self.body_from(from);
                 copy(bytes.get(..max).unwrap_or(bytes), room)
@@ -154,9 +203,18 @@ impl Outbox<'_> {
         filled.unwrap_or(0)
     }
 
+    fn encode(&self, task: &mut Task, room: &mut [u8]) -> usize {
+        let resume = self.outgoing.resume.filter(|_| task.sends_range());
+        let range = resume.map(RangeFields::new);
+        let fields = range.as_ref().map(RangeFields::fields);
+        let added = fields.as_ref().map_or(&[][..], |fields| fields);
+        let head = RequestHead { request: self.request, target: self.target, added };
+        task.encode(&head, room).unwrap_or(0)
+    }
+
     fn body_from(&self, from: u64) -> &[u8] {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        self.body.get(from..).unwrap_or_default()
+        self.outgoing.body.get(from..).unwrap_or_default()
     }
 }
 

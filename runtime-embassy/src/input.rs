@@ -1,6 +1,6 @@
 //! Where received bytes go: heads to an inbox, content to the caller's buffer.
 
-use sortie_core::{Error, Event, Limit, Receive, ResponseHead, Slot, Task};
+use sortie_core::{Error, Event, Limit, Receive, ResponseHead, Slot, Task, Url};
 
 use crate::control::report;
 use crate::task::{Failure, Response};
@@ -32,6 +32,8 @@ struct Fill {
     stored: usize,
     /// Of the final response, or 0.
     status: u16,
+    /// The content is the rest of what was cut off before.
+    is_resumed: bool,
 }
 
 impl<'r> Input<'r> {
@@ -53,6 +55,13 @@ impl<'r> Input<'r> {
         if let Event::Response { status } = event {
             self.at.status = status;
         }
+        self.at.is_resumed |= event == Event::Resumed;
+    }
+
+    /// The head of the final response, with the inbox of the slot being `own`.
+    pub(crate) fn head<'s>(&'s self, own: &'s [u8]) -> ResponseHead<'s> {
+        let inbox = self.lent.as_deref().unwrap_or(own);
+        ResponseHead::new(inbox.get(..self.at.head).unwrap_or_default(), self.index)
     }
 
     /// Bytes that are held and belong to no response.
@@ -77,7 +86,11 @@ impl<'r> Input<'r> {
                 let inbox = self.lent.as_deref_mut().unwrap_or(own);
                 inbox.get_mut(self.at.held..).unwrap_or_default()
             }
-            Receive::Body { .. } if self.unread() > 0 => &mut [],
+            Receive::Body { .. } | Receive::Discard { .. } if self.unread() > 0 => &mut [],
+            Receive::Discard { max } => {
+                let most = max.min(own.len());
+                own.get_mut(..most).unwrap_or_default()
+            }
             Receive::Body { max } => {
                 let (buffer, from) = match is_direct {
                     true => (&mut *self.content, self.at.stored),
@@ -95,7 +108,7 @@ impl<'r> Input<'r> {
         match wanted {
             Receive::HeadAgain => true,
             Receive::Head => false,
-            Receive::Body { .. } => self.unread() > 0,
+            Receive::Body { .. } | Receive::Discard { .. } => self.unread() > 0,
         }
     }
 
@@ -103,6 +116,18 @@ impl<'r> Input<'r> {
     pub(crate) fn take(&mut self, task: &mut Task, wanted: Receive, own: &mut [u8], count: usize) {
         match wanted {
             Receive::Head | Receive::HeadAgain => self.take_head(task, own, count),
+            Receive::Discard { .. } => {
+                let bytes = match self.unread() {
+                    0 => own.get_mut(..count),
+                    _ => {
+                        let inbox = self.lent.as_deref_mut().unwrap_or(own);
+                        inbox.get_mut(self.at.taken..self.at.held)
+                    }
+                };
+                // There is no content in it, so that nothing is delivered.
+                report(task.handle_body(now(), bytes.unwrap_or_default()).map(drop));
+                self.at.taken = self.at.held;
+            }
             Receive::Body { .. } if self.unread() > 0 => {
                 let inbox = self.lent.as_deref_mut().unwrap_or(own);
                 let held = inbox.get_mut(self.at.taken..self.at.held);
@@ -159,13 +184,21 @@ impl<'r> Input<'r> {
         self.content.len().saturating_sub(self.at.stored)
     }
 
-    /// What the task brought.
-    pub(crate) fn finish(self, result: Result<(), Error>) -> Result<Response<'r>, Failure> {
+    /// What the task brought: after redirects from `url`, and going on behind `stored` bytes if the
+    /// server went on there.
+    pub(crate) fn finish(
+        self,
+        result: Result<(), Error>,
+        stored: u64,
+        url: Option<Url<'r>>,
+    ) -> Result<Response<'r>, Failure> {
         let Self { lent, index, content, at } = self;
+        let offset = if at.is_resumed { stored } else { 0 };
         if let Err(error) = result {
             return Err(Failure {
                 error,
                 status: Some(at.status).filter(|status| *status != 0),
+                offset,
                 received: at.stored,
             });
         }
@@ -174,7 +207,7 @@ impl<'r> Input<'r> {
         let content: &[u8] = content;
         let content = content.get(..at.stored).unwrap_or_default();
         let head = ResponseHead::new(head, index);
-        Ok(Response::new(at.status, head, content))
+        Ok(Response { status: at.status, head, content, offset, url })
     }
 }
 

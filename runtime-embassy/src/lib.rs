@@ -36,10 +36,11 @@
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
 //! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
-//! | [`Session<C>`](Session) | a static or a local | 88 + 56 a connection |
-//! | future of a task | the future that awaits it | 650 |
-//! | future of a task with a lent [`ControlBlock`] | the same | 390 |
-//! | [`ControlBlock`] | a static or a local | 264 |
+//! | [`Session<C>`](Session) | a static or a local | 608 + 88 a connection |
+//! | future of a task | the future that awaits it | 710 |
+//! | future of a task with a lent [`ControlBlock`] | the same | 430 |
+//! | [`ControlBlock`] | a static or a local | 288 |
+//! | [URLs of redirects](DataTask::target), if any are followed | a local | 1 or 2 URLs |
 //!
 //! The response is read straight into the caller's buffer and decoded in place. Its head lives in
 //! the buffer of the connection, and is gone with the exchange, unless [memory is
@@ -50,8 +51,35 @@
 //! A session has `CONNECTIONS` sockets for as long as it lives. Each is opened when a task needs
 //! it, kept open after an exchange that ended in order, and used again for the same origin. If the
 //! server has closed it meanwhile, the task opens another, or retries once if that was noticed only
-//! after the request was sent. Tasks for which there is none wait, in turn; the wait does not count
-//! as idle time.
+//! after the request was sent.
+//!
+//! Tasks for which there is none wait. The core decides which is next and on which connection, as
+//! it does on a desktop: see [`scheduler`](sortie_core::session::scheduler). Of equal
+//! [priority](DataTask::priority) they start in the order in which they came; eight of them, and
+//! those that come while as many wait get in line as soon as there is room, in no order. The wait
+//! does not count as idle time. A task that is dropped while it waits, or just when its turn has
+//! come, leaves it to the next. One that is neither dropped nor polled keeps what it was given.
+//!
+//! An idle connection is closed after
+//! [`IDLE_TIMEOUT`](sortie_core::limits::IDLE_TIMEOUT), with the next call of the session.
+//!
+//! # Redirects
+//!
+//! They are followed, up to 20 of them unless [`Config::redirects`] says otherwise, where the task
+//! [brings room](DataTask::target) for their URLs. Without room a redirect is an error, so that its
+//! body is not taken for the content that was asked for.
+//!
+//! ```
+//! # use sortie_embassy::{Failure, Request, Response, Session};
+//! # async fn f(session: &Session<'_, 1>, request: &Request<'_>) -> Result<(), Failure> {
+//! let (mut urls, mut content) = ([0; 256], [0; 512]);
+//! let response = session.data_task(request).target(&mut urls).receive(&mut content).await?;
+//! let _from = response.redirected_to().unwrap_or(request.url());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A task that [asks](DataTask::asks) leaves the decision to who has its [`TaskControl`].
 //!
 //! # Cancellation
 //!
@@ -64,7 +92,7 @@
 //! - TLS. A URL with `https` or `wss` fails as [`TlsUnavailable`](Transport::TlsUnavailable), and
 //!   nothing is sent: never in plaintext what was to be secure.
 //! - IPv6, and host names that have no IPv4 address.
-//! - Redirects are delivered, not followed; so are challenges.
+//! - Challenges: they are delivered as any other response.
 //! - Content larger than the buffer that is lent for it: a data task needs it whole.
 //! - Use from more than one executor: like the network stack, a session stays on its own.
 //!
@@ -83,15 +111,18 @@ mod queue;
 mod resources;
 mod session;
 mod stream;
+mod target;
 mod task;
 mod time;
+mod turn;
 
 pub use control::{ControlBlock, Seat, TaskControl};
 pub use resources::Resources;
 pub use session::{Config, Session};
 pub use sortie_core;
 pub use sortie_core::{
-    BodyLength, ByteCounts, Error, Field, Progress, Request, ResponseHead, Slot, TaskState,
-    Transport, Url, field,
+    Answer, Asks, BodyLength, ByteCounts, Error, Field, Progress, Question, RedirectPolicy,
+    Request, ResponseHead, ResumeData, Rewrite, Slot, TaskState, Token, Transport, Url, Validator,
+    field,
 };
 pub use task::{Alone, DataTask, Failure, Response, Under};

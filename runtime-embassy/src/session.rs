@@ -5,10 +5,10 @@ use core::fmt;
 
 use embassy_net::Stack;
 use embassy_time::Duration;
-use sortie_core::session::Pool;
-use sortie_core::{Request, TaskOptions, limits};
+use sortie_core::{RedirectPolicy, Request, TaskKind, TaskOptions, limits};
 
 use crate::connection::Connection;
+use crate::driver::Parcel;
 use crate::queue::Queue;
 use crate::resources::Resources;
 use crate::task::{DataTask, Failure, Response};
@@ -24,6 +24,12 @@ pub struct Config {
     pub request_timeout: Duration,
     /// The longest time for a whole task, from its start on. 7 days unless set otherwise.
     pub resource_timeout: Duration,
+    /// What is done with redirects. Up to 20 are followed unless set otherwise, by tasks that bring
+    /// [room for their URLs](DataTask::target); for others a redirect is an error.
+    pub redirects: RedirectPolicy,
+    /// Connections to one origin with a task, at least one: other tasks to it wait meanwhile, and
+    /// leave the rest of the connections to others. 6 unless set otherwise.
+    pub max_connections_per_host: u16,
 }
 
 impl Default for Config {
@@ -31,6 +37,8 @@ impl Default for Config {
         Self {
             request_timeout: Duration::from_micros(limits::REQUEST_TIMEOUT),
             resource_timeout: Duration::from_micros(limits::RESOURCE_TIMEOUT),
+            redirects: RedirectPolicy::default(),
+            max_connections_per_host: limits::CONNECTIONS_PER_HOST,
         }
     }
 }
@@ -39,13 +47,13 @@ impl Default for Config {
 ///
 /// There is nothing to spawn: a task is driven by whoever awaits it, and dropping that future
 /// cancels it. Any number of tasks can share a session by reference; those for which there is no
-/// connection wait until another is done. A connection is kept open after an exchange and used
+/// connection wait until it is their turn, by their [priority](DataTask::priority) and in the order
+/// in which they came. A connection is kept open after an exchange and used
 /// again for the same origin.
 pub struct Session<'d, const CONNECTIONS: usize> {
     pub(crate) stack: Stack<'d>,
     pub(crate) slots: [RefCell<Connection<'d>>; CONNECTIONS],
-    pub(crate) pool: RefCell<Pool<CONNECTIONS>>,
-    pub(crate) queue: Queue,
+    pub(crate) queue: RefCell<Queue<CONNECTIONS>>,
     pub(crate) config: Config,
 }
 
@@ -65,18 +73,20 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
         Self {
             stack,
             slots: slots.map(|buffers| RefCell::new(Connection::new(stack, buffers))),
-            pool: RefCell::new(Pool::new()),
-            queue: Queue::new(),
+            queue: RefCell::new(Queue::new(config.max_connections_per_host)),
             config,
         }
     }
 
     /// Sends `request` with `body` and receives the content of the response in `content`.
     ///
-    /// The short form of [`data_task`](Self::data_task), without commands and response fields.
+    /// The short form of [`data_task`](Self::data_task), without commands, response fields and room
+    /// for the URLs of redirects.
     ///
     /// # Errors
-    /// See [`Failure`]. A response of any status is a success, and so is a redirect.
+    /// See [`Failure`]. A response of any status is a success. A redirect is one where
+    /// [`Config::redirects`] says that it is delivered, else it fails with
+    /// [`Limit::TargetBuffer`](sortie_core::Limit::TargetBuffer).
     ///
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. What was received until
@@ -99,21 +109,25 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
         DataTask::new(self, request)
     }
 
-    /// How the core's tasks behave here.
-    pub(crate) fn options(&self) -> TaskOptions {
+    /// How the core's task for `outgoing` behaves here.
+    pub(crate) fn options(&self, outgoing: &Parcel<'_>) -> TaskOptions {
+        let is_resuming = outgoing.resume.is_some();
         TaskOptions {
+            kind: if is_resuming { TaskKind::Download } else { TaskKind::Data },
             request_timeout: micros(self.config.request_timeout),
             resource_timeout: micros(self.config.resource_timeout),
-            ..TaskOptions::default()
+            body_is_replayable: true,
+            redirects: outgoing.redirects,
+            asks: outgoing.asks,
+            requires_success: outgoing.requires_success,
+            is_resuming,
+            earliest_begin: outgoing.earliest_begin,
         }
     }
 }
 
 impl<const CONNECTIONS: usize> fmt::Debug for Session<'_, CONNECTIONS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("pool", &self.pool)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Session").field("config", &self.config).finish_non_exhaustive()
     }
 }

@@ -2,12 +2,16 @@
 
 use core::fmt;
 
-use sortie_core::{Error, Request, ResponseHead, Slot};
+use embassy_time::Instant;
+use sortie_core::limits::{PRIORITY_DEFAULT, PRIORITY_MOST};
+use sortie_core::{Asks, Error, RedirectPolicy, Request, ResponseHead, ResumeData, Slot, Url};
 
 use crate::control::{ControlBlock, Seat};
-use crate::driver::Driver;
+use crate::driver::{Driver, Parcel};
 use crate::input::Input;
 use crate::session::Session;
+use crate::target::Target;
+use crate::time::instant;
 
 /// A task that receives the content of its response in a buffer: what it takes, put together.
 ///
@@ -16,9 +20,10 @@ use crate::session::Session;
 pub struct DataTask<'r, 'd, 'a, const CONNECTIONS: usize, C = Alone> {
     session: &'r Session<'d, CONNECTIONS>,
     request: &'r Request<'r>,
-    body: &'r [u8],
+    outgoing: Parcel<'r>,
     /// What the response borrows from.
     head: Option<(&'a mut [u8], &'a mut [Slot])>,
+    target: &'a mut [u8],
     control: C,
 }
 
@@ -33,9 +38,11 @@ pub struct Under<'c>(&'c ControlBlock);
 /// A whole response: its content, and its head if memory was lent for it.
 #[derive(Clone, Copy)]
 pub struct Response<'a> {
-    status: u16,
-    head: ResponseHead<'a>,
-    content: &'a [u8],
+    pub(crate) status: u16,
+    pub(crate) head: ResponseHead<'a>,
+    pub(crate) content: &'a [u8],
+    pub(crate) offset: u64,
+    pub(crate) url: Option<Url<'a>>,
 }
 
 /// Why a task brought no whole response, and what it brought.
@@ -47,6 +54,9 @@ pub struct Failure {
     pub error: Error,
     /// The status of the final response, if its head came.
     pub status: Option<u16>,
+    /// Where the bytes that came begin in the whole content: behind what was there before if the
+    /// server [went on](DataTask::resume_from) there, else 0.
+    pub offset: u64,
     /// Bytes of content that came before, at the front of the buffer that was lent for it.
     pub received: usize,
 }
@@ -56,14 +66,27 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
         session: &'r Session<'d, CONNECTIONS>,
         request: &'r Request<'r>,
     ) -> Self {
-        Self { session, request, body: &[], head: None, control: Alone }
+        let outgoing = Parcel {
+            body: &[],
+            resume: None,
+            redirects: session.config.redirects,
+            asks: Asks { redirect: false, disposition: false, new_body: false },
+            requires_success: false,
+            earliest_begin: sortie_core::Instant::EPOCH,
+            priority: PRIORITY_DEFAULT,
+            expected_bytes: 0,
+        };
+        Self { session, request, outgoing, head: None, target: &mut [], control: Alone }
     }
 }
 
 impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, C> {
-    /// Sends `body`. It must be as long as the request says.
-    pub fn body(self, body: &'r [u8]) -> Self {
-        Self { body, ..self }
+    /// Sends `body`. It must be as long as the request says, or the task ends with
+    /// [`Error::Source`] before it sends anything. It is sent again from its start where a redirect
+    /// or a dead connection asks for that.
+    pub const fn body(mut self, body: &'r [u8]) -> Self {
+        self.outgoing.body = body;
+        self
     }
 
     /// Keeps the head of the response in `bytes`, with as many of its fields listed as `index` has
@@ -73,18 +96,91 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
         Self { head, ..self }
     }
 
+    /// Follows redirects, with the URLs in `bytes`: for one redirect there must be room for its
+    /// URL, for more of them one after the other for two URLs. Without this there is room for none.
+    /// A redirect for which there is no room ends the task with
+    /// [`Limit::TargetBuffer`](sortie_core::Limit::TargetBuffer).
+    ///
+    /// One whose head has more than 64 fields ends it with
+    /// [`Limit::HeadFields`](sortie_core::Limit::HeadFields), unless the [index](Self::head) that
+    /// was lent has room for all of them.
+    pub fn target(self, bytes: &'a mut [u8]) -> Self {
+        Self { target: bytes, ..self }
+    }
+
+    /// What is done with redirects, in the place of [`Config::redirects`](crate::Config).
+    pub const fn redirects(mut self, policy: RedirectPolicy) -> Self {
+        self.outgoing.redirects = policy;
+        self
+    }
+
+    /// Fails with [`Error::Status`] at any status but 200 to 299.
+    pub const fn require_success(mut self) -> Self {
+        self.outgoing.requires_success = true;
+        self
+    }
+
+    /// Asks for no connection before `at`. The resource timer runs meanwhile.
+    pub fn earliest_begin(mut self, at: Instant) -> Self {
+        self.outgoing.earliest_begin = instant(at);
+        self
+    }
+
+    /// How soon the task gets a connection, beside others of its session that wait for one: in
+    /// thousandths, from 0 to 1000, the most urgent; more counts as that. 500 unless set otherwise,
+    /// and 250 and 750 are URLSession's low and high.
+    ///
+    /// It orders those that wait; it does not slow down one that runs. A task of lower priority is
+    /// not starved: waiting counts for it, too, and each thousandth for 30 ms of that.
+    pub const fn priority(mut self, thousandths: u16) -> Self {
+        self.outgoing.priority =
+            if thousandths < PRIORITY_MOST { thousandths } else { PRIORITY_MOST };
+        self
+    }
+
+    /// The most that is expected to be sent and received, heads included, in bytes. A hint, never
+    /// enforced: of tasks that come at the same time small ones go first.
+    pub const fn expected_bytes(mut self, bytes: u64) -> Self {
+        self.outgoing.expected_bytes = bytes;
+        self
+    }
+
+    /// Goes on with a download that was cut off. The request must be a GET of
+    /// [`ResumeData::url`], without a range of its own.
+    ///
+    /// Where the server goes on, the content that is received is the rest, and
+    /// [`Response::offset`] says what it goes behind. Where it does not, because what it has is
+    /// another version by now, the content is the whole and the offset is 0. Where all of it was
+    /// there already, the status is 416, the offset is its length and the content is empty. Any
+    /// other status fails with [`Error::Status`], so that what is there is not replaced by it.
+    pub const fn resume_from(mut self, data: &'r ResumeData<'r>) -> Self {
+        self.outgoing.resume = Some(data);
+        self
+    }
+
     /// Puts the task under the control of who holds the other side of `seat`.
     pub fn control<'c>(
         self,
         seat: &'c mut Seat<'_>,
     ) -> DataTask<'r, 'd, 'a, CONNECTIONS, Under<'c>> {
-        let Self { session, request, body, head, control: _ } = self;
-        DataTask { session, request, body, head, control: Under(seat.block) }
+        let Self { session, request, outgoing, head, target, control: _ } = self;
+        DataTask { session, request, outgoing, head, target, control: Under(seat.block) }
     }
 
     fn driver(self, content: &'a mut [u8]) -> Driver<'r, 'd, 'a, CONNECTIONS> {
         let input = Input::new(self.head, content);
-        Driver::new(self.session, self.request, self.body, input)
+        let target = Target::new(self.request, self.target);
+        Driver::new(self.session, self.outgoing, target, input)
+    }
+}
+
+impl<const CONNECTIONS: usize> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>> {
+    /// Asks these questions, which [`TaskControl::answer`](crate::TaskControl::answer) answers. The
+    /// task waits until then, without the request timer and with the resource timer. A question for
+    /// a new body is never asked: a slice can always be had again.
+    pub const fn asks(mut self, asks: Asks) -> Self {
+        self.outgoing.asks = asks;
+        self
     }
 }
 
@@ -94,7 +190,9 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS> {
     /// Runs the task: sends the request and receives the content of the response in `content`.
     ///
     /// # Errors
-    /// See [`Failure`]. A response of any status is a success, and so is a redirect.
+    /// See [`Failure`]. A response of any status is a success, unless it is a redirect that is to
+    /// be [followed](DataTask::target) and cannot, or [success](DataTask::require_success) is
+    /// required.
     ///
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. What was received until
@@ -108,7 +206,7 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS> {
             let own = ControlBlock::new();
             let _governed = driver.begin(&own);
             let result = driver.run(&own).await;
-            driver.input.finish(result)
+            driver.finish(result)
         }
     }
 }
@@ -118,7 +216,9 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS, Under<'_>> 
     /// While it is suspended, this waits.
     ///
     /// # Errors
-    /// See [`Failure`]. A response of any status is a success, and so is a redirect.
+    /// See [`Failure`]. A response of any status is a success, unless it is a redirect that is to
+    /// be [followed](DataTask::target) and cannot, or [success](DataTask::require_success) is
+    /// required.
     ///
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. What was received until
@@ -133,16 +233,12 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS, Under<'_>> 
         async move {
             let _governed = driver.begin(control);
             let result = driver.run(control).await;
-            driver.input.finish(result)
+            driver.finish(result)
         }
     }
 }
 
 impl<'a> Response<'a> {
-    pub(crate) const fn new(status: u16, head: ResponseHead<'a>, content: &'a [u8]) -> Self {
-        Self { status, head, content }
-    }
-
     /// The status, 200 to 999.
     #[must_use]
     pub const fn status(&self) -> u16 {
@@ -160,6 +256,20 @@ impl<'a> Response<'a> {
     pub const fn content(&self) -> &'a [u8] {
         self.content
     }
+
+    /// Where the content begins in the whole, in bytes: behind what was there before if the server
+    /// [went on](DataTask::resume_from) there, else 0.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The URL of the last redirect that was followed: where the response is from. `None` if there
+    /// was no redirect.
+    #[must_use]
+    pub const fn redirected_to(&self) -> Option<Url<'a>> {
+        self.url
+    }
 }
 
 impl fmt::Debug for Response<'_> {
@@ -169,6 +279,8 @@ impl fmt::Debug for Response<'_> {
             .field("status", &self.status)
             .field("head", &self.head)
             .field("content", &self.content.len())
+            .field("offset", &self.offset)
+            .field("redirected_to", &self.url)
             .finish()
     }
 }
@@ -177,7 +289,8 @@ impl<const CONNECTIONS: usize, C> fmt::Debug for DataTask<'_, '_, '_, CONNECTION
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataTask")
             .field("request", &self.request)
-            .field("body", &self.body.len())
+            .field("body", &self.outgoing.body.len())
+            .field("resume_from", &self.outgoing.resume)
             .finish_non_exhaustive()
     }
 }

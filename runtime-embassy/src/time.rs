@@ -9,6 +9,13 @@ pub(crate) fn now() -> Instant {
     Instant::from_micros(embassy_time::Instant::now().as_micros())
 }
 
+/// A point of embassy's clock as the core counts it; for one that no microseconds can say, the end
+/// of time.
+pub(crate) fn instant(at: embassy_time::Instant) -> Instant {
+    let since = at.duration_since(embassy_time::Instant::MIN);
+    Instant::from_micros(micros(since))
+}
+
 /// A timer for `at`; `None` where embassy's clock never gets there.
 ///
 /// A tick may be longer than a microsecond. The timer is rounded up: fired a part of a tick too

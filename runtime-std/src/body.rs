@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use futures_io::AsyncRead;
 
 use crate::error::Error;
-use crate::ride::Ride;
+use crate::ride::{Ride, Until};
 use crate::task::Task;
 use crate::world::System;
 
@@ -19,11 +19,17 @@ use crate::world::System;
 pub struct Body {
     ride: Ride<System>,
     is_ended: bool,
+    /// Content was, or is being, gathered, because it was wanted whole.
+    is_gathered: bool,
+    /// Of what was gathered, or came before: what is given, and how much of it was read.
+    held: Vec<u8>,
+    read: usize,
 }
 
 impl Body {
-    pub(crate) fn new(ride: Ride<System>) -> Self {
-        Self { ride, is_ended: false }
+    /// Content that goes on behind `front`, which came before.
+    pub(crate) const fn behind(front: Vec<u8>, ride: Ride<System>) -> Self {
+        Self { ride, is_ended: false, is_gathered: false, held: front, read: 0 }
     }
 
     /// The task that the content belongs to.
@@ -54,9 +60,41 @@ impl Body {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let result = ready!(self.ride.poll_content(cx, buffer));
+        let is_whole = self.ride.seated.shared.hints().prefers_whole;
+        let is_held = self.read < self.held.len();
+        let result = match is_whole || is_held || self.is_gathered {
+            true => ready!(self.poll_gathered(cx, buffer, is_whole)),
+            false => ready!(self.ride.poll_content(cx, buffer)),
+        };
         self.is_ended = !matches!(result, Ok(1..));
         Poll::Ready(result)
+    }
+
+    /// Content is wanted once it is whole, or was.
+    fn poll_gathered(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        is_whole: bool,
+    ) -> Poll<Result<usize, Error>> {
+        self.is_gathered = true;
+        if is_whole {
+            ready!(self.ride.poll_until(cx, Until::Complete));
+            if let Some(Err(why)) = &self.ride.seated.seat().outcome {
+                return Poll::Ready(Err(why.clone()));
+            }
+        }
+        if self.read == self.held.len() {
+            (self.held, self.read) = (self.ride.take_gathered(), 0);
+        }
+        let left = &self.held[self.read..];
+        if left.is_empty() && !is_whole {
+            return self.ride.poll_content(cx, buffer);
+        }
+        let count = buffer.len().min(left.len());
+        buffer[..count].copy_from_slice(&left[..count]);
+        self.read += count;
+        Poll::Ready(Ok(count))
     }
 }
 

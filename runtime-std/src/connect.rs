@@ -1,69 +1,138 @@
-//! Getting a connection: an idle one, or a new one in a slot of the pool.
+//! Getting a connection: an idle one, or a new one in a slot of the pool, when it is the task's
+//! turn.
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{Instant, Transport, Wish};
+use sortie_core::session::scheduler::Ticket;
+use sortie_core::{Instant, Transport, Url, Wish};
 
 use crate::connection::{Connection, Taken};
-use crate::shared::Shared;
+use crate::metrics::{Moment, Recorder};
+use crate::shared::{Shared, poll_deadline, tell};
 use crate::world::{Connecting, Endpoint, World};
 
+/// What it takes to get a connection.
+pub(crate) struct Connector<W: World> {
+    attempt: Option<Attempt<W>>,
+    /// While it waits for its turn.
+    queued: Option<Ticket>,
+}
+
 /// A connection attempt, in a slot of the pool.
-pub(crate) struct Attempt<W: World> {
+struct Attempt<W: World> {
     slot: usize,
     future: Connecting<W::Stream>,
-    pub(crate) timer: W::Timer,
+    timer: W::Timer,
 }
 
-/// How a task begins to get a connection.
-pub(crate) enum Begun<W: World> {
-    /// It has one.
-    Idle(Box<Connection<W>>),
-    /// One is being opened.
-    Opening(Attempt<W>),
-    /// All are in use: the waker is woken when that changes.
-    Wait,
-}
-
-impl<W: World> Attempt<W> {
-    pub(crate) fn begin(
-        cx: &Context<'_>,
-        shared: &Shared<W>,
-        now: Instant,
-        wish: Wish,
-    ) -> Begun<W> {
-        let url = shared.request.target();
-        match shared.session.connections.take(now, wish, url, cx.waker()) {
-            Taken::Wait => Begun::Wait,
-            Taken::Idle(connection) => Begun::Idle(connection),
-            Taken::Slot(slot) => {
-                let world = &shared.session.world;
-                let future = world.connect(Endpoint::of(url));
-                Begun::Opening(Self { slot, future, timer: world.timer() })
-            }
-        }
+impl<W: World> Connector<W> {
+    pub(crate) const fn new() -> Self {
+        Self { attempt: None, queued: None }
     }
 
-    /// Ready with the connection. A slot in which none could be opened is given back.
+    /// Takes an idle connection or opens one. Ready when the core has been told: with the
+    /// connection, if there is one.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
-    ) -> Poll<Result<Box<Connection<W>>, Transport>> {
-        let result = ready!(self.future.as_mut().poll(cx));
+        now: Instant,
+        (wish, url): (Wish, Url<'_>),
+        recorder: Option<&mut Recorder>,
+    ) -> Poll<Option<Box<Connection<W>>>> {
+        let record = |moment| {
+            if let Some(recorder) = recorder {
+                recorder.note(moment, now, url.as_str());
+            }
+        };
+        let Some(attempt) = &mut self.attempt else {
+            return match ready!(self.poll_turn(cx, shared, now, wish, url)) {
+                Some(Taken::Idle(connection)) => {
+                    record(Moment::Reused);
+                    tell(shared.core().handle_connected(now, true));
+                    Poll::Ready(Some(connection))
+                }
+                Some(Taken::Slot(slot)) => {
+                    let world = &shared.session.world;
+                    let future = world.connect(Endpoint::of(url));
+                    self.attempt = Some(Attempt { slot, future, timer: world.timer() });
+                    record(Moment::Connecting);
+                    tell(shared.core().handle_connecting(now));
+                    // The core is asked again, and the attempt polled.
+                    Poll::Ready(None)
+                }
+                Some(Taken::Full | Taken::Wait(_)) => {
+                    tell(shared.core().handle_connect_failed(Transport::ConnectFailed));
+                    Poll::Ready(None)
+                }
+                None => Poll::Ready(None),
+            };
+        };
+        let Poll::Ready(result) = attempt.future.as_mut().poll(cx) else {
+            let deadline = shared.core().deadline();
+            return poll_deadline(cx, shared, now, &mut attempt.timer, deadline).map(|()| None);
+        };
+        let slot = attempt.slot;
+        self.attempt = None;
         Poll::Ready(match result {
             Ok(stream) => {
-                let endpoint = Endpoint::of(shared.request.target());
-                Ok(Connection::new(self.slot, endpoint, stream, &shared.session.world))
+                record(Moment::Connected);
+                tell(shared.core().handle_connected(now, false));
+                Some(Connection::new(slot, stream, &shared.session.world))
             }
             Err(why) => {
-                self.give_up(shared);
-                Err(why)
+                shared.session.connections.free(now, slot);
+                tell(shared.core().handle_connect_failed(why));
+                None
             }
         })
     }
 
-    pub(crate) fn give_up(&self, shared: &Shared<W>) {
-        shared.session.connections.free(self.slot);
+    /// Waits for its turn. Ready with `None` if a timer ran out meanwhile.
+    fn poll_turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        now: Instant,
+        wish: Wish,
+        url: Url<'_>,
+    ) -> Poll<Option<Taken<W>>> {
+        let connections = &shared.session.connections;
+        let taken = match self.queued {
+            Some(ticket) => connections.ask_again(now, ticket, cx.waker()),
+            None => connections.ask(now, wish, url, shared.urgency(), cx.waker()),
+        };
+        if let Taken::Wait(ticket) = taken {
+            if self.queued.replace(ticket).is_none() {
+                shared.hints().ticket = Some(ticket);
+            }
+            return shared.poll_idle(cx, now).map(|()| None);
+        }
+        self.leave_queue(shared);
+        Poll::Ready(Some(taken))
+    }
+
+    fn leave_queue(&mut self, shared: &Shared<W>) -> Option<Ticket> {
+        let ticket = self.queued.take()?;
+        shared.hints().ticket = None;
+        Some(ticket)
+    }
+
+    /// Whether there is nothing to give up.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.attempt.is_none() && self.queued.is_none()
+    }
+
+    /// Gives up the place in the queue, or the attempt: the core asks again when it wants one.
+    pub(crate) fn give_up(&mut self, shared: &Shared<W>, now: Instant) {
+        if let Some(ticket) = self.leave_queue(shared) {
+            shared.session.connections.leave(now, ticket);
+        }
+        if let Some(attempt) = self.attempt.take() {
+            let slot = attempt.slot;
+            // Closed before its slot is given to another.
+            drop(attempt);
+            shared.session.connections.free(now, slot);
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! Connections and the pool that holds them while no task does.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use sortie_core::session::{Assign, GrowablePool};
-use sortie_core::{Instant, Url, Wish};
+use sortie_core::session::scheduler::{Assign, GrowableScheduler, How, Ticket, Urgency};
+use sortie_core::{Instant, Url, Wish, limits};
 
-use crate::world::{Endpoint, Stream, World};
+use crate::origins::Origins;
+use crate::world::{Stream, World};
 
 /// Connections that a session has at most, idle ones included.
 const CONNECTIONS: usize = 256;
@@ -21,7 +23,6 @@ const INBOX: usize = 4096;
 /// An open connection, with what belongs to it whichever task has it.
 pub(crate) struct Connection<W: World> {
     pub(crate) slot: usize,
-    pub(crate) endpoint: Endpoint,
     pub(crate) stream: W::Stream,
     pub(crate) timer: W::Timer,
     pub(crate) inbox: Inbox,
@@ -32,10 +33,9 @@ pub(crate) struct Connection<W: World> {
 }
 
 impl<W: World> Connection<W> {
-    pub(crate) fn new(slot: usize, endpoint: Endpoint, stream: W::Stream, world: &W) -> Box<Self> {
+    pub(crate) fn new(slot: usize, stream: W::Stream, world: &W) -> Box<Self> {
         Box::new(Self {
             slot,
-            endpoint,
             stream,
             timer: world.timer(),
             inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0 },
@@ -84,7 +84,7 @@ impl Inbox {
             (self.start, self.end) = (0, self.end - self.start);
         }
         if self.end == self.bytes.len() {
-            let most = sortie_core::limits::HEAD_BYTES + 1;
+            let most = limits::HEAD_BYTES + 1;
             let length = (self.bytes.len() * 2).min(most.max(self.end + 1));
             self.bytes.resize(length, 0);
         }
@@ -104,66 +104,117 @@ impl Inbox {
     }
 }
 
-/// All connections of a session.
+/// The connections of a session, idle or with a task, and the tasks that wait for one.
 pub(crate) struct Connections<W: World> {
-    shared: Mutex<Shared<W>>,
+    state: Mutex<State<W>>,
 }
 
-struct Shared<W: World> {
-    pool: GrowablePool,
-    /// By slot; as long as the highest slot that was ever idle.
+struct State<W: World> {
+    schedule: GrowableScheduler,
+    /// By slot, while no task has them.
     idle: Vec<Option<Box<Connection<W>>>>,
-    /// Tasks for which there was no connection.
-    waiting: Vec<Waker>,
+    /// The tasks that could not start at once.
+    waiting: HashMap<Ticket, Waiting>,
+    origins: Origins,
 }
 
-impl<W: World> Shared<W> {
-    fn take_idle(&mut self, slot: usize) -> Option<Box<Connection<W>>> {
-        self.idle.get_mut(slot).and_then(Option::take)
-    }
+/// A task that waits for a connection.
+struct Waiting {
+    waker: Waker,
+    /// The slot that it was given meanwhile.
+    granted: Option<(usize, How)>,
 }
 
-/// What a task was given.
+/// What a task gets that asks for a connection.
 pub(crate) enum Taken<W: World> {
+    /// An idle connection.
     Idle(Box<Connection<W>>),
-    /// A slot in which to open one.
+    /// A slot in which one is to be opened.
     Slot(usize),
-    /// None now: the waker is woken when one is given back.
-    Wait,
+    /// A place in the queue: the waker is woken when it is its turn.
+    Wait(Ticket),
+    /// There is no room in the queue.
+    Full,
 }
 
 impl<W: World> Connections<W> {
-    pub(crate) fn new() -> Self {
-        let pool = GrowablePool::growable(CONNECTIONS);
-        Self { shared: Mutex::new(Shared { pool, idle: Vec::new(), waiting: Vec::new() }) }
+    pub(crate) fn new(per_host: u16) -> Self {
+        let schedule = GrowableScheduler::growable(limits::SESSION_ITEMS, CONNECTIONS);
+        let state = State {
+            schedule: schedule.with_per_host(per_host),
+            idle: Vec::new(),
+            waiting: HashMap::new(),
+            origins: Origins::default(),
+        };
+        Self { state: Mutex::new(state) }
     }
 
-    pub(crate) fn take(&self, now: Instant, wish: Wish, url: Url<'_>, waker: &Waker) -> Taken<W> {
-        let mut shared = self.lock();
-        while let Some(slot) = shared.pool.poll_expired(now) {
-            shared.take_idle(slot);
-        }
-        let Shared { pool, idle, .. } = &mut *shared;
-        let same = |slot: usize| {
-            let connection = idle.get(slot).and_then(Option::as_ref);
-            connection.is_some_and(|connection| connection.endpoint.serves(url))
+    /// Asks for a connection to the origin of `url`.
+    pub(crate) fn ask(
+        &self,
+        now: Instant,
+        wish: Wish,
+        url: Url<'_>,
+        urgency: Urgency,
+        waker: &Waker,
+    ) -> Taken<W> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let origin = state.origins.number(url, &state.schedule);
+        let Ok(ticket) = state.schedule.add(now, origin, wish, urgency) else {
+            return Taken::Full;
         };
-        match pool.assign(now, wish, same) {
-            Assign::Reuse(slot) => match shared.take_idle(slot) {
-                Some(connection) if connection.is_usable(now) => Taken::Idle(connection),
-                // Bytes that nobody asked for, or an end: a new one takes its place.
-                Some(_) | None => Taken::Slot(slot),
-            },
-            Assign::Open { slot, .. } => {
-                // An idle connection to elsewhere is closed for it.
-                shared.take_idle(slot);
-                Taken::Slot(slot)
-            }
-            Assign::Wait => {
-                shared.waiting.push(waker.clone());
-                Taken::Wait
+        match state.assign(now, Some(ticket)) {
+            Some((slot, how)) => state.take(now, slot, how),
+            None => {
+                let waiting = Waiting { waker: waker.clone(), granted: None };
+                state.waiting.insert(ticket, waiting);
+                Taken::Wait(ticket)
             }
         }
+    }
+
+    /// Asks again, after a wait.
+    pub(crate) fn ask_again(&self, now: Instant, ticket: Ticket, waker: &Waker) -> Taken<W> {
+        let mut state = self.lock();
+        let Some(waiting) = state.waiting.get_mut(&ticket) else {
+            return Taken::Full;
+        };
+        match waiting.granted {
+            Some((slot, how)) => {
+                state.waiting.remove(&ticket);
+                state.take(now, slot, how)
+            }
+            None => {
+                waiting.waker.clone_from(waker);
+                Taken::Wait(ticket)
+            }
+        }
+    }
+
+    /// A task that waits is more, or less, urgent than it was.
+    pub(crate) fn change(&self, now: Instant, ticket: Ticket, urgency: Urgency) {
+        let mut state = self.lock();
+        // A stale one has its connection: nothing is to be ordered any more.
+        let _ = state.schedule.change(ticket, urgency);
+        state.assign(now, None);
+    }
+
+    /// A task waits no more, and what it was given is for others.
+    pub(crate) fn leave(&self, now: Instant, ticket: Ticket) {
+        let mut state = self.lock();
+        match state.waiting.remove(&ticket).and_then(|waiting| waiting.granted) {
+            None => {
+                let _ = state.schedule.remove(ticket);
+            }
+            Some((slot, How::Open)) => state.schedule.free(slot),
+            Some((slot, How::Reuse)) => {
+                if !state.schedule.keep(slot, now, 0) {
+                    state.take_idle(slot);
+                }
+            }
+        }
+        state.assign(now, None);
     }
 
     /// Keeps a connection for the next task. `false` if it had to be closed.
@@ -171,35 +222,72 @@ impl<W: World> Connections<W> {
         connection.idle_since = now;
         let slot = connection.slot;
         let unread = connection.inbox.len();
-        let mut shared = self.lock();
-        let keeps = shared.pool.keep(slot, now, unread);
+        let mut state = self.lock();
+        let keeps = state.schedule.keep(slot, now, unread);
         if keeps {
-            if shared.idle.len() <= slot {
-                shared.idle.resize_with(slot + 1, || None);
+            if state.idle.len() <= slot {
+                state.idle.resize_with(slot + 1, || None);
             }
-            shared.idle[slot] = Some(connection);
+            state.idle[slot] = Some(connection);
         }
-        Self::wake(shared);
+        state.assign(now, None);
         keeps
     }
 
-    pub(crate) fn free(&self, slot: usize) {
-        let mut shared = self.lock();
-        shared.pool.free(slot);
-        Self::wake(shared);
+    /// A connection was closed, or could not be opened.
+    pub(crate) fn free(&self, now: Instant, slot: usize) {
+        let mut state = self.lock();
+        state.schedule.free(slot);
+        state.assign(now, None);
     }
 
-    fn wake(mut shared: MutexGuard<'_, Shared<W>>) {
-        if shared.waiting.is_empty() {
-            return;
-        }
-        let waiting = std::mem::take(&mut shared.waiting);
-        drop(shared);
-        waiting.into_iter().for_each(Waker::wake);
+    /// Closes the connections that no task has; those that tasks have are not kept after them.
+    pub(crate) fn flush(&self, now: Instant) {
+        let mut state = self.lock();
+        state.schedule.flush();
+        state.assign(now, None);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared<W>> {
+    fn lock(&self) -> MutexGuard<'_, State<W>> {
         // Nothing under this lock can be left half done.
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: World> State<W> {
+    /// Does what the schedule says. Returns what `own` was given, which waits nowhere yet.
+    fn assign(&mut self, now: Instant, own: Option<Ticket>) -> Option<(usize, How)> {
+        let mut granted = None;
+        loop {
+            match self.schedule.poll_assign(now) {
+                Assign::Wait { .. } => return granted,
+                Assign::Close { slot } => {
+                    self.take_idle(slot);
+                }
+                Assign::Start { ticket, slot, how } if own == Some(ticket) => {
+                    granted = Some((slot, how));
+                }
+                Assign::Start { ticket, slot, how } => match self.waiting.get_mut(&ticket) {
+                    Some(waiting) => {
+                        waiting.granted = Some((slot, how));
+                        waiting.waker.wake_by_ref();
+                    }
+                    // Nobody waits with it: there is none such.
+                    None => self.schedule.free(slot),
+                },
+            }
+        }
+    }
+
+    fn take(&mut self, now: Instant, slot: usize, how: How) -> Taken<W> {
+        match (how, self.take_idle(slot)) {
+            (How::Reuse, Some(connection)) if connection.is_usable(now) => Taken::Idle(connection),
+            // Bytes that nobody asked for, or an end: a new one takes its place.
+            (How::Reuse | How::Open, _) => Taken::Slot(slot),
+        }
+    }
+
+    fn take_idle(&mut self, slot: usize) -> Option<Box<Connection<W>>> {
+        self.idle.get_mut(slot).and_then(Option::take)
     }
 }

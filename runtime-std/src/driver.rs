@@ -5,18 +5,39 @@ use std::task::{Context, Poll, ready};
 
 use sortie_core::{CloseReason, Event, Instant, Output, Receive, Wish};
 
-use crate::connect::{Attempt, Begun};
+use crate::connect::Connector;
 use crate::connection::Connection;
-use crate::exchange::{poll_body, poll_head, poll_send};
+use crate::exchange::{Outgoing, poll_body, poll_discard, poll_head, poll_send};
+use crate::hop::Hop;
+use crate::metrics::Recorder;
 use crate::response::Response;
-use crate::shared::{Shared, tell};
-use crate::world::{Timer, World};
+use crate::shared::{Shared, poll_deadline, tell};
+use crate::source::Source;
+use crate::world::World;
 
 /// The adapter's side of a task: what the core asks for is done here.
 pub(crate) struct Driver<W: World> {
     connection: Option<Box<Connection<W>>>,
-    connecting: Option<Attempt<W>>,
-    pub(crate) response: Option<Response>,
+    connector: Connector<W>,
+    pub(crate) hop: Hop,
+    pub(crate) source: Source,
+    /// What is told beyond content and the end.
+    pub(crate) tells: Tells,
+    /// Bytes of the body that were sent and not told, where they are.
+    untold: u64,
+    /// Present where somebody wants to have metrics.
+    pub(crate) recorder: Option<Box<Recorder>>,
+}
+
+/// What the driver stops for, beside content, events and the end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tells {
+    /// [`Turn::Prepare`]: there is a file to be opened before anything is sent.
+    pub(crate) prepare: bool,
+    /// [`Turn::Finish`]: what is received is not yet where it belongs.
+    pub(crate) finish: bool,
+    /// [`Turn::Sent`]: somebody watches what is sent.
+    pub(crate) sent: bool,
 }
 
 /// Why the driver returned.
@@ -25,62 +46,82 @@ pub(crate) struct Driver<W: World> {
 pub enum Turn {
     /// Content lies at the front of the buffer: so many bytes.
     Content(usize),
-    /// The head of the final response came.
-    Response,
-    /// An interim response came.
-    Informational(u16),
+    /// So many bytes of the body were sent.
+    Sent(u64),
+    /// A connection is there: before the head is sent, what it needs is to be made ready and
+    /// reported by `handle_prepared`.
+    Prepare,
+    /// Something happened, or is asked.
+    Event(Event),
+    /// Everything is received: it is to be committed and reported.
+    Finish,
     /// The task has ended.
     Complete(Result<(), sortie_core::Error>),
 }
 
+/// What came of moving bytes.
+enum Moved {
+    /// Something else is to be done now.
+    Nothing,
+    Content(usize),
+}
+
 impl<W: World> Driver<W> {
-    pub(crate) fn new() -> Self {
-        Self { connection: None, connecting: None, response: None }
+    pub(crate) fn new(hop: Hop, source: Source, tells: Tells) -> Self {
+        let connector = Connector::new();
+        Self { connection: None, connector, hop, source, tells, untold: 0, recorder: None }
     }
 
     /// Drives the task until there is something to tell, with `buffer` for content; while it is
-    /// empty no content is read. Each call goes on where the last one stopped.
+    /// empty no content is read. Each call goes on where the last one stopped. It is `now`, and the
+    /// bell rings for `cx`.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
+        now: Instant,
         buffer: &mut [u8],
     ) -> Poll<Turn> {
-        shared.bell.register(cx.waker());
-        // One look at the clock: nothing below waits.
-        let now = shared.now();
         loop {
+            if self.untold > 0 {
+                return Poll::Ready(Turn::Sent(std::mem::take(&mut self.untold)));
+            }
             let output = shared.core().poll_output();
             match output {
                 Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
+                Output::Prepare if self.tells.prepare => return Poll::Ready(Turn::Prepare),
                 Output::Prepare => tell(shared.core().handle_prepared(now)),
-                Output::Exchange => {
-                    let content = ready!(self.poll_exchange(cx, shared, now, buffer));
-                    if content > 0 {
-                        return Poll::Ready(Turn::Content(content));
-                    }
-                }
+                Output::Exchange => match ready!(self.poll_exchange(cx, shared, now, buffer)) {
+                    Moved::Nothing => {}
+                    Moved::Content(count) => return Poll::Ready(Turn::Content(count)),
+                },
+                Output::Inspect => self.hop.inspect(shared, now),
+                Output::Finish if self.tells.finish => return Poll::Ready(Turn::Finish),
                 Output::Finish => tell(shared.core().handle_committed()),
                 Output::Wait => ready!(self.poll_wait(cx, shared, now)),
-                Output::Event(event) => match event {
-                    Event::InformationalResponse { status } => {
-                        return Poll::Ready(Turn::Informational(status));
-                    }
-                    Event::Response { .. } => return Poll::Ready(Turn::Response),
-                    _ => {}
-                },
+                Output::Event(event) => {
+                    self.hop.note(shared, event);
+                    return Poll::Ready(Turn::Event(event));
+                }
                 Output::Close(reason) => {
+                    self.release(shared, now);
                     shared.session.world.released(Some(reason));
                     self.close(shared);
                 }
-                Output::Reuse => self.reuse(shared, now),
+                Output::Reuse => {
+                    self.release(shared, now);
+                    self.reuse(shared, now);
+                }
                 Output::Upgraded => {
                     // Nobody can ask for the connection yet: who asked by a field of the request
                     // gets the 101 and the end of it.
                     self.close(shared);
                     tell(shared.core().handle_upgraded_end(Ok(())));
                 }
-                Output::Complete(result) => return Poll::Ready(Turn::Complete(result)),
+                Output::Complete(result) => {
+                    self.connector.give_up(shared, now);
+                    return Poll::Ready(Turn::Complete(result));
+                }
             }
         }
     }
@@ -93,95 +134,79 @@ impl<W: World> Driver<W> {
         now: Instant,
         wish: Wish,
     ) -> Poll<()> {
-        if self.connecting.is_none() {
-            match Attempt::begin(cx, shared, now, wish) {
-                Begun::Wait => return self.poll_wait(cx, shared, now),
-                Begun::Idle(connection) => {
-                    self.connection = Some(connection);
-                    tell(shared.core().handle_connected(now, true));
-                    return Poll::Ready(());
-                }
-                Begun::Opening(attempt) => {
-                    tell(shared.core().handle_connecting(now));
-                    self.connecting = Some(attempt);
-                }
-            }
+        self.hop.is_answered = false;
+        let wanted = (wish, self.hop.target());
+        let recorder = self.recorder.as_deref_mut();
+        if let Some(connection) = ready!(self.connector.poll(cx, shared, now, wanted, recorder)) {
+            self.connection = Some(connection);
         }
-        let Some(attempt) = &mut self.connecting else {
-            return Poll::Ready(());
-        };
-        let Poll::Ready(result) = attempt.poll(cx, shared) else {
-            let deadline = shared.core().deadline();
-            return poll_deadline(cx, shared, now, &mut attempt.timer, deadline);
-        };
-        self.connecting = None;
-        let told = match result {
-            Ok(connection) => {
-                self.connection = Some(connection);
-                shared.core().handle_connected(now, false)
-            }
-            Err(why) => shared.core().handle_connect_failed(why),
-        };
-        tell(told);
         Poll::Ready(())
     }
 
-    /// Moves bytes in both directions. Ready with the length of content, or with 0 when the core
-    /// has something else to say.
+    /// Moves bytes in both directions. Ready when the core has something else to say, or there is
+    /// something to tell.
     fn poll_exchange(
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Poll<usize> {
+    ) -> Poll<Moved> {
         let Some(connection) = self.connection.as_deref_mut() else {
-            return Poll::Ready(0);
+            return Poll::Ready(Moved::Nothing);
         };
         loop {
-            let (io, deadline) = {
+            let io = {
                 let core = shared.core();
                 if !core.still(Output::Exchange) {
-                    return Poll::Ready(0);
+                    return Poll::Ready(Moved::Nothing);
                 }
-                (core.io(buffer.len()), core.deadline())
+                core.io(buffer.len())
             };
-            let sent = poll_send(cx, shared, now, connection, io.send);
+            let outgoing = Outgoing { hop: &self.hop, source: &mut self.source };
+            let sent = poll_send(cx, shared, now, connection, outgoing, io.send);
             let received = match io.receive {
                 Some(Receive::Body { max }) if max > 0 => {
                     poll_body(cx, shared, now, connection, &mut buffer[..max])
                 }
                 Some(Receive::Body { .. }) | None => Poll::Pending,
+                Some(Receive::Discard { max }) => poll_discard(cx, shared, now, connection, max),
                 Some(Receive::Head | Receive::HeadAgain) => {
                     let again = io.receive == Some(Receive::HeadAgain);
-                    poll_head(cx, shared, now, connection, again, &mut self.response)
+                    poll_head(cx, shared, now, connection, again, &mut self.hop)
                 }
             };
+            if let (Poll::Ready(count), true) = (sent, self.tells.sent) {
+                self.untold += count;
+            }
             match (sent, received) {
-                (_, Poll::Ready(content)) if content > 0 => return Poll::Ready(content),
-                (Poll::Ready(()), _) | (_, Poll::Ready(_)) => {}
+                (_, Poll::Ready(content)) if content > 0 => {
+                    return Poll::Ready(Moved::Content(content));
+                }
+                (Poll::Ready(_), _) if self.untold > 0 => return Poll::Ready(Moved::Nothing),
+                (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
+                    let deadline = shared.core().deadline();
                     ready!(poll_deadline(cx, shared, now, &mut connection.timer, deadline));
                 }
             }
         }
     }
 
-    /// Waits for a command or the deadline. What is in flight is given up first: the core asks for
-    /// it again when it is wanted.
+    /// Waits for a command, an answer or the deadline. What is in flight is given up first: the
+    /// core asks for it again when it is wanted.
     fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, now: Instant) -> Poll<()> {
-        let deadline = shared.core().deadline();
-        if let Some(attempt) = self.connecting.take() {
-            attempt.give_up(shared);
+        self.connector.give_up(shared, now);
+        shared.poll_idle(cx, now)
+    }
+
+    /// An exchange is over, one way or the other.
+    fn release(&mut self, shared: &Shared<W>, now: Instant) {
+        if let Some(recorder) = &mut self.recorder {
+            let answer = self.hop.response.as_ref().filter(|_| self.hop.is_answered);
+            let status = answer.map(Response::status);
+            recorder.end(now, status, *shared.core().counts());
         }
-        let mut timer = shared.idle_timer();
-        poll_deadline(
-            cx,
-            shared,
-            now,
-            timer.get_or_insert_with(|| shared.session.world.timer()),
-            deadline,
-        )
     }
 
     fn reuse(&mut self, shared: &Shared<W>, now: Instant) {
@@ -192,29 +217,18 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// Closes the connection, or gives up the attempt to make one.
+    /// Closes the connection, or gives up what it takes to get one.
     pub(crate) fn close(&mut self, shared: &Shared<W>) {
+        if self.connection.is_none() && self.connector.is_idle() {
+            return;
+        }
+        let now = shared.now();
         if let Some(connection) = self.connection.take() {
-            shared.session.connections.free(connection.slot);
+            let slot = connection.slot;
+            // Closed before its slot is given to another.
+            drop(connection);
+            shared.session.connections.free(now, slot);
         }
-        if let Some(attempt) = self.connecting.take() {
-            attempt.give_up(shared);
-        }
+        self.connector.give_up(shared, now);
     }
-}
-
-/// Ready when a timer of the task ran out; the core has been told.
-fn poll_deadline<W: World>(
-    cx: &mut Context<'_>,
-    shared: &Shared<W>,
-    now: Instant,
-    timer: &mut W::Timer,
-    deadline: Option<Instant>,
-) -> Poll<()> {
-    let Some(deadline) = deadline else {
-        return Poll::Pending;
-    };
-    ready!(timer.poll_until(cx, now, deadline));
-    shared.core().handle_timeout(shared.now());
-    Poll::Ready(())
 }

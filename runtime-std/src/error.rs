@@ -2,20 +2,29 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
-use sortie_core::{RequestError, Url, UrlError};
+use sortie_core::{RequestError, ResumeDataError, Url, UrlError};
+
+use crate::file::{FileError, FileErrorKind};
+use crate::resume::ResumeData;
 
 /// Why a task failed or could not be made.
 ///
-/// One word on the stack: the details are on the heap, since errors are rare and results are not.
+/// One word on the stack, cheap to clone: the details are on the heap, since errors are rare and
+/// results are not.
+#[derive(Clone)]
 pub struct Error {
-    inner: Box<Inner>,
+    inner: Arc<Inner>,
 }
 
 struct Inner {
     kind: ErrorKind,
     url: String,
     source: Option<std::io::Error>,
+    file: Option<FileError>,
+    resume_data: Option<ResumeData>,
 }
 
 /// What kind of failure it was.
@@ -28,13 +37,47 @@ pub enum ErrorKind {
     Request(RequestError),
     /// The task ended with this error.
     Task(sortie_core::Error),
+    /// A file that the task reads or writes.
+    File(FileErrorKind),
+    /// Resume data that cannot be used.
+    ResumeData(ResumeDataError),
+    /// The session takes no new tasks, and this one had not begun.
+    SessionInvalidated,
     /// Somebody else awaited the task before and has its content.
     ContentTaken,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, url: &str, source: Option<std::io::Error>) -> Self {
-        Self { inner: Box::new(Inner { kind, url: url.to_owned(), source }) }
+        let url = url.to_owned();
+        Self { inner: Arc::new(Inner { kind, url, source, file: None, resume_data: None }) }
+    }
+
+    pub(crate) fn file(url: &str, why: FileError) -> Self {
+        let (kind, url) = (ErrorKind::File(why.kind()), url.to_owned());
+        let inner = Inner { kind, url, source: None, file: Some(why), resume_data: None };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What the task can be gone on with.
+    pub(crate) fn with_resume_data(mut self, data: Option<ResumeData>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.resume_data = data;
+        }
+        self
+    }
+
+    /// What a download can be gone on with where it ended, if it can: see
+    /// [`Session::download_task_with_resume_data`](crate::Session::download_task_with_resume_data).
+    #[must_use]
+    pub fn resume_data(&self) -> Option<&ResumeData> {
+        self.inner.resume_data.as_ref()
+    }
+
+    /// The file that the error is about.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.inner.file.as_ref().map(FileError::path)
     }
 
     pub(crate) fn url(url: &str, why: UrlError) -> Self {
@@ -64,6 +107,9 @@ impl Error {
             ErrorKind::Url(why) => why.code(),
             ErrorKind::Request(why) => why.code(),
             ErrorKind::Task(why) => why.code(),
+            ErrorKind::File(why) => why.code(),
+            ErrorKind::ResumeData(why) => why.code(),
+            ErrorKind::SessionInvalidated => -999,
             ErrorKind::ContentTaken => -1,
         }
     }
@@ -75,6 +121,12 @@ impl fmt::Display for Error {
             ErrorKind::Url(why) => why.fmt(f)?,
             ErrorKind::Request(why) => why.fmt(f)?,
             ErrorKind::Task(why) => why.fmt(f)?,
+            ErrorKind::File(why) => match &self.inner.file {
+                Some(file) => file.fmt(f)?,
+                None => write!(f, "{why:?}")?,
+            },
+            ErrorKind::ResumeData(why) => why.fmt(f)?,
+            ErrorKind::SessionInvalidated => f.write_str("the session takes no new tasks")?,
             ErrorKind::ContentTaken => f.write_str("the content was taken by another await")?,
         }
         if let Some(source) = &self.inner.source {
@@ -110,7 +162,11 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.inner.source.as_ref().map(|source| source as _)
+        match (&self.inner.source, &self.inner.file) {
+            (Some(source), _) => Some(source),
+            (None, Some(file)) => std::error::Error::source(file),
+            (None, None) => None,
+        }
     }
 }
 

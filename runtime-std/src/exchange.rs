@@ -2,48 +2,84 @@
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{Broken, Instant, RequestHead, Send};
+use sortie_core::{Broken, Instant, Send};
 
 use crate::connection::Connection;
+use crate::hop::Hop;
 use crate::response::Response;
 use crate::shared::{Shared, tell};
+use crate::source::Source;
 use crate::world::{Stream, World};
 
-/// Sends what may be sent. Ready when something happened.
+/// What is sent.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) hop: &'a Hop,
+    pub(crate) source: &'a mut Source,
+}
+
+/// Sends what may be sent. Ready with the number of bytes of the body that were sent, when
+/// something happened.
 pub(crate) fn poll_send<W: World>(
     cx: &mut Context<'_>,
     shared: &Shared<W>,
     now: Instant,
     connection: &mut Connection<W>,
+    outgoing: Outgoing<'_>,
     send: Option<Send>,
-) -> Poll<()> {
+) -> Poll<u64> {
     let Connection { stream, outbox, .. } = connection;
-    let bytes = match send {
-        None => return Poll::Pending,
+    let Outgoing { hop, source } = outgoing;
+    let mut body = 0;
+    // What is encoded is written in the same step.
+    let send = match send {
         Some(Send::Encode) => {
             outbox.resize(outbox.capacity(), 0);
-            let encoded = shared.request.lend(|request| {
-                shared.core().encode(&RequestHead::new(request), outbox).unwrap_or(0)
-            });
+            let mut core = shared.core();
+            let sends_range = core.sends_range();
+            let encoded = hop.lend_head(sends_range, |head| core.encode(head, outbox).unwrap_or(0));
+            drop(core);
             outbox.truncate(encoded.unwrap_or(0));
-            return Poll::Ready(());
+            if outbox.is_empty() {
+                return Poll::Ready(0);
+            }
+            Some(Send::Encoded { left: outbox.len() })
         }
+        other => other,
+    };
+    let bytes = match send {
+        None | Some(Send::Encode) => return Poll::Pending,
         Some(Send::Source { from }) => {
-            let count = shared.request.body_from(from).len();
-            tell(shared.core().handle_source(now, count));
-            return Poll::Ready(());
+            match ready!(source.poll_bytes(cx, hop.request(), from)) {
+                Some(bytes) => tell(shared.core().handle_source(now, bytes.len())),
+                None => tell(shared.core().handle_source_failed()),
+            }
+            return Poll::Ready(0);
         }
         Some(Send::Encoded { left }) => &outbox[outbox.len() - left..],
         Some(Send::Body { from, max }) => {
-            let body = shared.request.body_from(from);
-            &body[..body.len().min(max)]
+            match ready!(source.poll_bytes(cx, hop.request(), from)) {
+                Some(bytes) if !bytes.is_empty() => {
+                    body = 1;
+                    &bytes[..bytes.len().min(max)]
+                }
+                // It ended before the length that was promised.
+                Some(_) | None => {
+                    tell(shared.core().handle_source_failed());
+                    return Poll::Ready(0);
+                }
+            }
         }
     };
     match ready!(stream.poll_write(cx, bytes)) {
-        Ok(count) if count > 0 => tell(shared.core().handle_sent(now, count)),
-        Ok(_) | Err(_) => tell(shared.core().handle_broken(Broken::Sending)),
+        Ok(count) if count > 0 => {
+            tell(shared.core().handle_sent(now, count));
+            Poll::Ready(body * count as u64)
+        }
+        Ok(_) | Err(_) => {
+            tell(shared.core().handle_broken(Broken::Sending));
+            Poll::Ready(0)
+        }
     }
-    Poll::Ready(())
 }
 
 /// Reads and takes heads. Ready when something happened.
@@ -53,7 +89,7 @@ pub(crate) fn poll_head<W: World>(
     now: Instant,
     connection: &mut Connection<W>,
     again: bool,
-    response: &mut Option<Response>,
+    hop: &mut Hop,
 ) -> Poll<usize> {
     let Connection { stream, inbox, .. } = connection;
     if !again {
@@ -64,9 +100,13 @@ pub(crate) fn poll_head<W: World>(
         }
     }
     if let Ok(advance) = shared.core().handle_head(now, inbox.held(), false, &mut []) {
+        if hop.keeps_interim && advance.drop > 0 {
+            hop.interim = Some(Response::new(&inbox.held()[..advance.drop]));
+        }
         inbox.drop_front(advance.drop);
         if advance.head > 0 {
-            *response = Some(Response::new(&inbox.held()[..advance.head]));
+            hop.response = Some(Response::new(&inbox.held()[..advance.head]));
+            hop.is_answered = true;
             inbox.drop_front(advance.head);
         }
     }
@@ -100,4 +140,30 @@ pub(crate) fn poll_body<W: World>(
     let content = core.handle_body(now, &mut buffer[..count]).unwrap_or(0);
     tell(core.handle_delivered(now, content as u64));
     Poll::Ready(content)
+}
+
+/// Reads some of a body that nobody wants. Ready when something happened.
+pub(crate) fn poll_discard<W: World>(
+    cx: &mut Context<'_>,
+    shared: &Shared<W>,
+    now: Instant,
+    connection: &mut Connection<W>,
+    max: usize,
+) -> Poll<usize> {
+    let Connection { stream, inbox, .. } = connection;
+    if inbox.len() == 0 {
+        let room = inbox.room();
+        let most = room.len().min(max);
+        match ready!(stream.poll_read(cx, &mut room[..most])) {
+            Ok(0) => tell(shared.core().handle_end()),
+            Ok(count) => inbox.add(count),
+            Err(_) => tell(shared.core().handle_broken(Broken::Receiving)),
+        }
+    }
+    let count = inbox.len().min(max);
+    if count > 0 {
+        let _ = shared.core().handle_body(now, &mut inbox.held()[..count]);
+        inbox.drop_front(count);
+    }
+    Poll::Ready(0)
 }

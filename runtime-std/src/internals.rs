@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use sortie_core::{ByteCounts, Misuse, TaskOptions, TaskState};
+use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState, limits};
 
 pub use crate::driver::Turn;
 pub use crate::world::{Connecting, Endpoint, Stream, Timer, World};
 
-use crate::driver::Driver;
-use crate::shared::{SessionShared, Shared};
-use crate::{Error, Request, Response};
+use crate::background::Background;
+use crate::driver::{Driver, Tells};
+use crate::hop::Hop;
+use crate::shared::{Hints, SessionShared, Shared};
+use crate::source::Source;
+use crate::{Error, Request, Response, UploadSource};
 
 /// A session in a world of the test's own.
 #[allow(missing_debug_implementations, reason = "for tests only")]
@@ -21,7 +24,8 @@ pub struct Session<W: World> {
 impl<W: World> Session<W> {
     /// A session whose tasks have these options.
     pub fn new(world: W, options: TaskOptions) -> Self {
-        Self { inner: SessionShared::new(world, options) }
+        let background = Background::Spawner(Arc::new(|_| ()));
+        Self { inner: SessionShared::new(world, options, background, limits::CONNECTIONS_PER_HOST) }
     }
 
     /// A suspended task.
@@ -29,7 +33,21 @@ impl<W: World> Session<W> {
     /// # Errors
     /// The request is not one that a task can be made for.
     pub fn task(&self, request: Request) -> Result<Task<W>, Error> {
-        Ok(Task { shared: self.inner.task(request)?, driver: Driver::new() })
+        self.upload(request, None)
+    }
+
+    /// A suspended task with a body from elsewhere.
+    ///
+    /// # Errors
+    /// The request is not one that a task can be made for.
+    pub fn upload(&self, request: Request, source: Option<UploadSource>) -> Result<Task<W>, Error> {
+        let (source, request) = match source {
+            Some(source) => Source::open(source, request)?,
+            None => (Source::Request, request),
+        };
+        let shared = self.inner.task(request.clone(), self.inner.options(), Hints::default())?;
+        let driver = Driver::new(Hop::new(request, false), source, Tells::default());
+        Ok(Task { shared, driver })
     }
 }
 
@@ -74,12 +92,59 @@ impl<W: World> Task<W> {
     /// The response, once its head came.
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
-        self.driver.response.as_ref()
+        self.driver.hop.response.as_ref()
+    }
+
+    /// The current URL.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.driver.hop.target().as_str()
+    }
+
+    /// What the download goes on from, in the core's byte form.
+    pub fn set_resume_data(&mut self, data: Vec<u8>) {
+        self.driver.hop.resume = Some(data);
+        self.shared.core().set_resuming(true);
+    }
+
+    /// Answers the question that waits.
+    ///
+    /// # Errors
+    /// None waits, or another one.
+    pub fn answer(&self, answer: Answer<'_>) -> Result<(), Misuse> {
+        let pending = self.shared.core().pending_question();
+        let (_, token) = pending.ok_or(Misuse::NotAskedFor)?;
+        let answered = self.shared.core().answer(self.shared.now(), token, answer);
+        self.shared.ring();
+        answered
+    }
+
+    /// Answers that a redirect is followed with this request.
+    ///
+    /// # Errors
+    /// No redirect is asked about.
+    pub fn follow_with(&mut self, request: Request) -> Result<(), Misuse> {
+        self.driver.hop.edited = Some(request.clone());
+        self.driver.source = Source::Request;
+        let answered = request.lend(|lent| self.answer(Answer::FollowWith(lent)));
+        answered.unwrap_or(Err(Misuse::NotAskedFor))
+    }
+
+    /// The body comes from here, from its start.
+    ///
+    /// # Errors
+    /// It is a file that cannot be read.
+    pub fn set_source(&mut self, source: UploadSource) -> Result<(), Error> {
+        let (source, _) = Source::open(source, self.driver.hop.request().clone())?;
+        self.driver.source = source;
+        Ok(())
     }
 
     /// Drives until there is something to tell.
     pub fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Turn> {
-        self.driver.poll(cx, &self.shared, buffer)
+        self.shared.bell.register(cx.waker());
+        let now = self.shared.now();
+        self.driver.poll(cx, &self.shared, now, buffer)
     }
 }
 

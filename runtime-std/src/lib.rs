@@ -35,17 +35,32 @@
 //! Any status is a success: it is the server's answer. An [`Error`] says that there is no complete
 //! and valid answer, which URL was asked for, and its URLError code.
 
+mod background;
 mod body;
+mod builder;
+mod changes;
 mod connect;
 mod connection;
+mod content;
+mod delegate;
 mod driver;
 mod error;
 mod exchange;
+mod file;
+mod hop;
+mod live;
+mod metrics;
+mod origins;
+mod priority;
+mod progress;
 mod request;
 mod response;
+mod resume;
 mod ride;
+mod seat;
 mod session;
 mod shared;
+mod source;
 mod task;
 #[allow(unreachable_pub, reason = "reachable with feature internals")]
 mod world;
@@ -55,12 +70,24 @@ mod world;
 pub mod internals;
 
 pub use body::Body;
+pub use builder::TaskBuilder;
+pub use changes::{Changes, TaskSnapshot};
+pub use delegate::{Disposition, NewBody, RedirectDecision, TaskDelegate};
 pub use error::{Error, ErrorKind};
+pub use file::{FileErrorKind, Sha256Digest};
+pub use metrics::{TaskMetrics, Transaction};
+pub use priority::Priority;
+pub use progress::{Progress, ProgressError, ProgressReporting};
 pub use request::Request;
 pub use response::Response;
+pub use resume::ResumeData;
 pub use session::{Session, SessionBuilder};
 pub use sortie_core as core;
-pub use sortie_core::{ByteCounts, Progress, ResponseHead, TaskState};
+pub use sortie_core::{
+    ByteCounts, Misuse, Progress as ProgressValue, RedirectPolicy, ResponseHead, TaskKind,
+    TaskState, UrlSessionCounts,
+};
+pub use source::UploadSource;
 pub use task::{Task, TaskFuture};
 
 /// The examples of the README, compiled.

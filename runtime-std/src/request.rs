@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use sortie_core::{BodyLength, Field, Scheme, Url, UrlError, UrlParts, field};
+use sortie_core::{BodyLength, Field, Rewrite, Scheme, Url, UrlError, UrlParts, field};
 
 use crate::error::Error;
 
@@ -28,10 +28,32 @@ struct Inner {
     url: String,
     parts: UrlParts,
     fields: Vec<(String, Vec<u8>)>,
-    body: Option<Vec<u8>>,
+    body: RequestBody,
+    /// The method is the caller's choice, not that of whoever gave a URL alone.
+    has_method: bool,
     /// Whether the caller set these, so that ours are left out.
     has_user_agent: bool,
     has_accept: bool,
+}
+
+/// The body of a request.
+#[derive(Clone)]
+enum RequestBody {
+    None,
+    Bytes(Vec<u8>),
+    /// From the source of an upload task; its length, if it is known.
+    Streamed(Option<u64>),
+}
+
+impl RequestBody {
+    const fn length(&self) -> BodyLength {
+        match self {
+            Self::None => BodyLength::None,
+            Self::Bytes(bytes) => BodyLength::Known(bytes.len() as u64),
+            Self::Streamed(Some(length)) => BodyLength::Known(*length),
+            Self::Streamed(None) => BodyLength::Unknown,
+        }
+    }
 }
 
 /// Sent where the caller sets no such field.
@@ -56,7 +78,8 @@ impl Request {
                 url: url.to_owned(),
                 parts,
                 fields: Vec::new(),
-                body: None,
+                body: RequestBody::None,
+                has_method: true,
                 has_user_agent: false,
                 has_accept: false,
             }),
@@ -104,9 +127,69 @@ impl Request {
     pub fn body(self, body: impl Into<Vec<u8>>) -> Result<Self, Error> {
         let body = body.into();
         self.checked(|inner| {
-            inner.body = Some(body);
+            inner.body = RequestBody::Bytes(body);
             Ok(())
         })
+    }
+
+    /// Sets a body that comes from elsewhere.
+    pub(crate) fn streamed(self, length: Option<u64>) -> Result<Self, Error> {
+        self.checked(|inner| {
+            inner.body = RequestBody::Streamed(length);
+            Ok(())
+        })
+    }
+
+    /// The request for an upload: a URL alone is posted to.
+    pub(crate) fn for_upload(mut self) -> Self {
+        if !self.inner.has_method {
+            Arc::make_mut(&mut self.inner).method = Cow::Borrowed("POST");
+        }
+        self
+    }
+
+    /// A `GET`, where nobody named a method.
+    fn of_url(url: &str) -> Result<Self, Error> {
+        let mut request = Self::get(url)?;
+        Arc::make_mut(&mut request.inner).has_method = false;
+        Ok(request)
+    }
+
+    pub(crate) fn is_streamed(&self) -> bool {
+        matches!(self.inner.body, RequestBody::Streamed(_))
+    }
+
+    /// The request as redirects have made it, to where the last one led.
+    pub(crate) fn redirected(&self, url: &str, parts: UrlParts, rewrite: Rewrite) -> Self {
+        let mut request = self.clone();
+        let inner = Arc::make_mut(&mut request.inner);
+        inner.url = url.to_owned();
+        inner.parts = parts;
+        if rewrite.becomes_get {
+            inner.method = Cow::Borrowed("GET");
+            inner.body = RequestBody::None;
+        }
+        inner.fields.retain(|(name, value)| {
+            Field::new(name, value).is_ok_and(|field| rewrite.keeps(&field))
+        });
+        request
+    }
+
+    /// The fields that the caller set, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.inner.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// Another request to `url`, with everything else as it is.
+    ///
+    /// # Errors
+    /// The URL is not one that a task can be made for.
+    pub fn with_url(mut self, url: &str) -> Result<Self, Error> {
+        let parts = UrlParts::parse(url).map_err(|why| Error::url(url, why))?;
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.url = url.to_owned();
+        inner.parts = parts;
+        Ok(self)
     }
 
     /// The method.
@@ -128,7 +211,10 @@ impl Request {
     /// The bytes of the body from `from` on.
     pub(crate) fn body_from(&self, from: u64) -> &[u8] {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        self.inner.body.as_deref().and_then(|body| body.get(from..)).unwrap_or_default()
+        match &self.inner.body {
+            RequestBody::Bytes(body) => body.get(from..).unwrap_or_default(),
+            RequestBody::None | RequestBody::Streamed(_) => &[],
+        }
     }
 
     /// Lends the request to the core, with our own fields before the caller's.
@@ -138,10 +224,7 @@ impl Request {
     ) -> Result<R, sortie_core::RequestError> {
         const FEW: usize = 16;
         let inner = &*self.inner;
-        let body = inner
-            .body
-            .as_ref()
-            .map_or(BodyLength::None, |body| BodyLength::Known(body.len() as u64));
+        let body = inner.body.length();
         let lend = |fields: &[Field<'_>]| {
             sortie_core::Request::new(&inner.method, self.target(), fields, body)
                 .map(|request| to(&request))
@@ -192,7 +275,7 @@ impl TryFrom<&str> for Request {
     type Error = Error;
 
     fn try_from(url: &str) -> Result<Self, Error> {
-        Self::get(url)
+        Self::of_url(url)
     }
 }
 
@@ -200,7 +283,7 @@ impl TryFrom<&String> for Request {
     type Error = Error;
 
     fn try_from(url: &String) -> Result<Self, Error> {
-        Self::get(url)
+        Self::of_url(url)
     }
 }
 

@@ -1,16 +1,16 @@
 //! Responses, kept as the bytes that came.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use sortie_core::{ResponseHead, Slot, limits};
 
-/// The head of a response, as the bytes that came.
+/// The head of a response, as the bytes that came. Cheap to clone.
 ///
 /// Nothing is parsed or converted up front; the first look at a field makes an index over them.
 #[derive(Clone)]
 pub struct Response {
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
     index: OnceLock<Box<[Slot]>>,
 }
 

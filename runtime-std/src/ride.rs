@@ -1,112 +1,37 @@
-//! Who drives a task: one of those who await it, while the others wait for the seat.
+//! Who drives a task: one of those who await it, or the session's background while nobody does.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
-use sortie_core::ByteCounts;
+use sortie_core::{Answer, Event, Instant, Question};
 
-use crate::driver::{Driver, Turn};
+use crate::content::Content;
+use crate::delegate::{Listener, Told};
+use crate::driver::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::response::Response;
-use crate::shared::Shared;
+use crate::seat::{Seat, Seated};
+use crate::shared::tell;
 use crate::world::World;
 
 /// What it is if a task ended well and nobody has its response; it does not happen.
 const NO_RESPONSE: sortie_core::Error =
     sortie_core::Error::Transport(sortie_core::Transport::NoResponse);
 
-/// Content that is set aside at once for a length that a server names: it may lie.
-const TRUSTED_LENGTH: u64 = 64 * 1024;
-
-/// The most that one read of a growing content asks for.
-const LARGEST_READ: usize = 1024 * 1024;
-
-/// A task with its driver: one allocation for both.
-pub(crate) struct Seated<W: World> {
-    pub(crate) shared: Shared<W>,
-    seat: Mutex<Seat<W>>,
-}
-
-impl<W: World> Seated<W> {
-    pub(crate) fn new(shared: Shared<W>) -> Arc<Self> {
-        let seat = Seat {
-            driver: Driver::new(),
-            is_taken: false,
-            waiting: Vec::new(),
-            content: Content::default(),
-            outcome: None,
-            is_told: false,
-        };
-        Arc::new(Self { shared, seat: Mutex::new(seat) })
-    }
-
-    fn seat(&self) -> MutexGuard<'_, Seat<W>> {
-        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<W: World> Drop for Seated<W> {
-    /// The last handle is gone: nobody can drive the task, so that its connection is closed.
-    fn drop(&mut self) {
-        let seat = self.seat.get_mut().unwrap_or_else(PoisonError::into_inner);
-        seat.driver.close(&self.shared);
-    }
-}
-
-/// The driver's seat: one of those who await drives, the others wait for it to be free.
-struct Seat<W: World> {
-    driver: Driver<W>,
-    is_taken: bool,
-    waiting: Vec<Waker>,
-    content: Content,
-    outcome: Option<Result<(), sortie_core::Error>>,
-    is_told: bool,
-}
-
-/// Content as it is gathered.
-#[derive(Default)]
-struct Content {
-    bytes: Vec<u8>,
-    filled: usize,
-}
-
-impl Content {
-    /// Room for more; none where no more can come.
-    fn room(&mut self, counts: &ByteCounts) -> &mut [u8] {
-        if self.filled == self.bytes.len() {
-            let expected =
-                counts.expected_to_receive.map(|all| all.saturating_sub(counts.received));
-            let grown = self.filled.clamp(4096, LARGEST_READ);
-            let more = match expected {
-                Some(0) => return &mut [],
-                Some(left) if left <= TRUSTED_LENGTH => usize::try_from(left).unwrap_or(grown),
-                Some(_) => grown.max(TRUSTED_LENGTH as usize),
-                None => grown,
-            };
-            self.bytes.resize(self.filled + more, 0);
-        }
-        &mut self.bytes[self.filled..]
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        self.bytes.truncate(self.filled);
-        std::mem::take(self).bytes
-    }
-}
-
-impl<W: World> Seat<W> {
-    /// The task has ended: those who wait for the seat are told, whether the driver's future is
-    /// dropped or kept.
-    fn end(&mut self, result: Result<(), sortie_core::Error>) {
-        self.outcome = Some(result);
-        std::mem::take(&mut self.waiting).into_iter().for_each(Waker::wake);
-    }
+/// One of those who drive, or want to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rider {
+    number: u32,
+    pub(crate) is_background: bool,
 }
 
 /// A hold on the driver's seat of a task. Dropping it lets another one drive.
 pub(crate) struct Ride<W: World> {
     pub(crate) seated: Arc<Seated<W>>,
-    is_driving: bool,
+    rider: Option<Rider>,
+    is_background: bool,
+    /// Nobody else may go on when it is dropped.
+    is_alone: bool,
 }
 
 /// What a ride is for.
@@ -116,25 +41,66 @@ pub(crate) enum Until {
     Complete,
 }
 
+/// As [`Until`], with the buffer of whoever reads.
+pub(crate) enum Goal<'a> {
+    Response,
+    Complete,
+    Content(&'a mut [u8]),
+}
+
 impl<W: World> Ride<W> {
-    pub(crate) fn new(seated: Arc<Seated<W>>) -> Self {
-        Self { seated, is_driving: false }
+    /// For whoever awaits a task: when it is dropped, the task goes on without it.
+    pub(crate) const fn new(seated: Arc<Seated<W>>) -> Self {
+        Self { seated, rider: None, is_background: false, is_alone: false }
+    }
+
+    /// For a one-liner, whose task nobody else has: when it is dropped, the task is cancelled.
+    pub(crate) const fn alone(seated: Arc<Seated<W>>) -> Self {
+        Self { seated, rider: None, is_background: false, is_alone: true }
+    }
+
+    pub(crate) const fn background(seated: Arc<Seated<W>>) -> Self {
+        Self { seated, rider: None, is_background: true, is_alone: false }
     }
 
     /// Takes the seat, or waits for it.
-    fn poll_seat(&mut self, cx: &Context<'_>) -> Poll<MutexGuard<'_, Seat<W>>> {
-        let mut seat = self.seated.seat();
-        if !self.is_driving {
-            if seat.is_taken && seat.outcome.is_none() {
-                if !seat.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    seat.waiting.push(cx.waker().clone());
-                }
-                return Poll::Pending;
+    fn poll_seat<'a>(
+        &mut self,
+        seated: &'a Arc<Seated<W>>,
+        cx: &Context<'_>,
+        now: Instant,
+    ) -> Poll<MutexGuard<'a, Seat<W>>> {
+        let mut seat = seated.seat();
+        let is_ended = seat.outcome.is_some() && !seat.is_calling;
+        if self.rider.is_some() && seat.rider == self.rider || is_ended {
+            return Poll::Ready(seat);
+        }
+        if self.is_background {
+            seat.background = Some(cx.waker().clone());
+        }
+        let is_free = match seat.rider {
+            None => true,
+            // Who awaits goes before the background.
+            Some(rider) => rider.is_background && !self.is_background && !seat.is_calling,
+        };
+        if !is_free {
+            if !seat.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                seat.waiting.push(cx.waker().clone());
             }
-            seat.is_taken = true;
-            self.is_driving = true;
-            if self.seated.shared.core().is_new() {
-                self.seated.shared.core().resume(self.seated.shared.now());
+            return Poll::Pending;
+        }
+        seat.last_rider = seat.last_rider.wrapping_add(1);
+        let rider = Rider { number: seat.last_rider, is_background: self.is_background };
+        seat.rider = Some(rider);
+        self.rider = Some(rider);
+        if seat.place.is_none() && seated.shared.core().is_new() {
+            seat.place = seated.shared.session.live.enter(seated);
+            match seat.place {
+                Some(_) => seated.shared.core().resume(now),
+                None => {
+                    seat.is_refused = true;
+                    seated.shared.core().cancel();
+                }
             }
         }
         Poll::Ready(seat)
@@ -142,27 +108,11 @@ impl<W: World> Ride<W> {
 
     /// Drives until the response is there, or the task has ended; content is gathered.
     pub(crate) fn poll_until(&mut self, cx: &mut Context<'_>, until: Until) -> Poll<()> {
-        let seated = self.seated.clone();
-        let shared = &seated.shared;
-        let mut seat = ready!(self.poll_seat(cx));
-        loop {
-            let Seat { driver, content, outcome, .. } = &mut *seat;
-            if outcome.is_some() || until == Until::Response && driver.response.is_some() {
-                return Poll::Ready(());
-            }
-            let room = match until {
-                Until::Complete if driver.response.is_some() => {
-                    let counts = *shared.core().counts();
-                    content.room(&counts)
-                }
-                Until::Complete | Until::Response => &mut [],
-            };
-            match ready!(driver.poll(cx, shared, room)) {
-                Turn::Content(count) => content.filled += count,
-                Turn::Response | Turn::Informational(_) => {}
-                Turn::Complete(result) => seat.end(result),
-            }
-        }
+        let goal = match until {
+            Until::Response => Goal::Response,
+            Until::Complete => Goal::Complete,
+        };
+        self.poll_goal(cx, goal).map(|_| ())
     }
 
     /// Drives until content lies in `buffer`, which is not empty, or the task has ended: then 0.
@@ -171,44 +121,152 @@ impl<W: World> Ride<W> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, Error>> {
+        let count = ready!(self.poll_goal(cx, Goal::Content(buffer)));
+        if count > 0 {
+            return Poll::Ready(Ok(count));
+        }
+        Poll::Ready(match &self.seated.seat().outcome {
+            Some(Err(why)) => Err(why.clone()),
+            Some(Ok(())) | None => Ok(0),
+        })
+    }
+
+    fn poll_goal(&mut self, cx: &mut Context<'_>, mut goal: Goal<'_>) -> Poll<usize> {
         let seated = self.seated.clone();
         let shared = &seated.shared;
-        let mut seat = ready!(self.poll_seat(cx));
+        // One look at the clock: nothing below waits, unless the user's code does.
+        let mut now = shared.now();
+        // The bell rings for whoever has the seat, and for nobody else.
+        let mut hears = false;
         loop {
-            let Seat { driver, outcome, .. } = &mut *seat;
-            match *outcome {
-                Some(Ok(())) => return Poll::Ready(Ok(0)),
-                Some(Err(why)) => return Poll::Ready(Err(shared.error(why))),
-                None => {}
+            let mut seat = ready!(self.poll_seat(&seated, cx, now));
+            if !hears {
+                shared.bell.register(cx.waker());
+                hears = true;
             }
-            match ready!(driver.poll(cx, shared, buffer)) {
-                Turn::Content(count) => return Poll::Ready(Ok(count)),
-                Turn::Response | Turn::Informational(_) => {}
-                Turn::Complete(result) => seat.end(result),
+            ready!(seat.poll_ending(cx, shared));
+            if seat.outcome.is_some() {
+                Self::hear_end(&seated, seat);
+                return Poll::Ready(0);
             }
+            if matches!(goal, Goal::Response) && seat.driver.hop.is_delivered {
+                return Poll::Ready(0);
+            }
+            let Poll::Ready(turn) = seat.poll_turn(cx, shared, now, &mut goal) else {
+                shared.changed();
+                return Poll::Pending;
+            };
+            match turn {
+                // What a file takes does not lie in the reader's buffer.
+                Turn::Content(count)
+                    if matches!((&goal, &seat.content), (Goal::Content(_), Content::Memory(_))) =>
+                {
+                    shared.changed();
+                    return Poll::Ready(count);
+                }
+                Turn::Content(count) => seat.add(shared, count),
+                Turn::Prepare => ready!(seat.poll_prepare(cx, shared)),
+                Turn::Event(Event::Response { .. }) => seat.begin(shared),
+                Turn::Finish => ready!(seat.poll_commit(cx, shared)),
+                // It is told when what is stored is in order.
+                Turn::Complete(Ok(())) => seat.end(Ok(())),
+                Turn::Complete(Err(why)) => {
+                    seat.fail(why);
+                    // If it is pending, so is the next turn.
+                    let _ = seat.poll_ending(cx, shared);
+                }
+                Turn::Event(Event::Question(Question::NewBody, token))
+                    if seat.driver.source.is_replayable() =>
+                {
+                    // The user edited the redirect into a request with a body of its own.
+                    tell(shared.core().answer(now, token, Answer::Body));
+                    continue;
+                }
+                Turn::Sent(_) | Turn::Event(_) => {}
+            }
+            if let Some(listener) = seat.listener.clone() {
+                Self::tell(&seated, listener.as_ref(), seat, turn);
+                now = shared.now();
+            }
+            shared.changed();
         }
     }
 
-    /// Cancels the task and closes its connection, now: nobody will drive it to its end.
-    pub(crate) fn abandon(&self) {
-        self.seated.shared.cancel();
-        self.seated.seat().driver.close(&self.seated.shared);
+    /// Tells the user's code what happened, with the seat unlocked.
+    fn tell(
+        seated: &Arc<Seated<W>>,
+        listener: &dyn Listener<W>,
+        mut seat: MutexGuard<'_, Seat<W>>,
+        turn: Turn,
+    ) {
+        if let Some(told) = Told::of(seated, &mut seat, turn) {
+            seat.is_calling = true;
+            drop(seat);
+            listener.hear(seated, told);
+            let mut seat = seated.seat();
+            seat.is_calling = false;
+            seat.wake();
+        }
+    }
+
+    /// Tells the user's code the end, and then the session, once.
+    fn hear_end(seated: &Arc<Seated<W>>, mut seat: MutexGuard<'_, Seat<W>>) {
+        let (listener, place) = (seat.listener.take(), seat.place.take());
+        let result = seat.outcome.clone().unwrap_or(Ok(()));
+        let metrics = seat.driver.recorder.take().map(|recorder| {
+            let core = seated.shared.core();
+            recorder.finish(seated.shared.now(), core.redirect_count())
+        });
+        // With the last task of a closed session rides are dropped, which want their seat.
+        drop(seat);
+        if let Some(listener) = listener {
+            if let Some(metrics) = metrics {
+                listener.hear(seated, Told::Metrics(metrics));
+            }
+            listener.hear(seated, Told::Complete(result));
+        }
+        if let Some(place) = place {
+            seated.shared.session.left(place);
+        }
+    }
+
+    /// Cancels the task and closes its connection, now: nobody awaits it any more.
+    pub(crate) fn abandon(&mut self) {
+        self.seated.stop();
+        let mut cx = Context::from_waker(Waker::noop());
+        if self.poll_until(&mut cx, Until::Complete).is_pending() {
+            // A write is under way; somebody must see its end.
+            self.leave_seat();
+            self.seated.drive();
+        }
+    }
+
+    /// Lets another one drive.
+    fn leave_seat(&self) {
+        let mut seat = self.seated.seat();
+        if self.rider.is_some() && seat.rider == self.rider {
+            seat.rider = None;
+            seat.wake();
+            seat.wake_background();
+        }
     }
 
     /// The response and the content, once.
     pub(crate) fn outcome(&self) -> Result<(Response, Vec<u8>), Error> {
         let mut seat = self.seated.seat();
-        match seat.outcome {
-            Some(Err(why)) => Err(self.seated.shared.error(why)),
+        match &seat.outcome {
+            Some(Err(why)) => Err(why.clone()),
             Some(Ok(())) | None if seat.is_told => {
                 Err(Error::new(ErrorKind::ContentTaken, self.seated.shared.request.url(), None))
             }
             Some(Ok(())) | None => {
                 seat.is_told = true;
-                let content = seat.content.take();
-                let response = seat.driver.response.take();
-                let none = || self.seated.shared.error(NO_RESPONSE);
-                Ok((response.ok_or_else(none)?, content))
+                let content = match &mut seat.content {
+                    Content::Memory(memory) => memory.take(),
+                    Content::File(_) => Vec::new(),
+                };
+                let response = seat.driver.hop.response.clone();
+                Ok((response.ok_or_else(|| self.no_response())?, content))
             }
         }
     }
@@ -216,22 +274,51 @@ impl<W: World> Ride<W> {
     /// The head of the final response, as soon as it is there.
     pub(crate) fn response(&self) -> Result<Response, Error> {
         let seat = self.seated.seat();
-        match (&seat.driver.response, seat.outcome) {
-            (Some(response), _) => Ok(response.clone()),
-            (None, Some(Err(why))) => Err(self.seated.shared.error(why)),
-            (None, Some(Ok(())) | None) => Err(self.seated.shared.error(NO_RESPONSE)),
+        match (&seat.driver.hop.response, &seat.outcome) {
+            (Some(response), _) if seat.driver.hop.is_delivered => Ok(response.clone()),
+            (_, Some(Err(why))) => Err(why.clone()),
+            (_, Some(Ok(())) | None) => Err(self.no_response()),
+        }
+    }
+
+    fn no_response(&self) -> Error {
+        Error::new(ErrorKind::Task(NO_RESPONSE), self.seated.shared.request.url(), None)
+    }
+
+    /// Content that was gathered before somebody reads it as it comes.
+    pub(crate) fn take_front(&self) -> Result<Vec<u8>, Error> {
+        if self.seated.seat().is_told {
+            let url = self.seated.shared.request.url();
+            return Err(Error::new(ErrorKind::ContentTaken, url, None));
+        }
+        // Whoever wants it whole gets it at the end.
+        let is_whole = self.seated.shared.hints().prefers_whole;
+        Ok(if is_whole { Vec::new() } else { self.take_gathered() })
+    }
+
+    /// Content that was gathered, taken as it is read.
+    pub(crate) fn take_gathered(&self) -> Vec<u8> {
+        match &mut self.seated.seat().content {
+            Content::Memory(memory) => memory.take(),
+            Content::File(_) => Vec::new(),
         }
     }
 }
 
 impl<W: World> Drop for Ride<W> {
     fn drop(&mut self) {
-        if self.is_driving {
-            let mut seat = self.seated.seat();
-            seat.is_taken = false;
-            let waiting = std::mem::take(&mut seat.waiting);
-            drop(seat);
-            waiting.into_iter().for_each(Waker::wake);
+        if self.is_alone && self.seated.seat().outcome.is_none() {
+            self.abandon();
+        }
+        if self.is_background {
+            self.seated.seat().has_background = false;
+        }
+        self.leave_seat();
+        let seat = self.seated.seat();
+        let goes_on = seat.outcome.is_none() && !self.is_background;
+        drop(seat);
+        if goes_on {
+            self.seated.drive();
         }
     }
 }

@@ -1,20 +1,27 @@
 //! Sessions: what tasks share.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use sortie_core::TaskOptions;
+use sortie_core::{RedirectPolicy, TaskKind, TaskOptions, TaskState, limits};
 
+use crate::background::Background;
 use crate::body::Body;
+use crate::builder::{TaskBuilder, micros};
 use crate::error::Error;
 use crate::request::Request;
 use crate::response::Response;
-use crate::ride::{Ride, Seated, Until};
+use crate::resume::ResumeData;
+use crate::ride::{Ride, Until};
 use crate::shared::SessionShared;
+use crate::source::UploadSource;
 use crate::task::Task;
-use crate::world::System;
+use crate::world::{System, World};
 
 /// A session: the connections and settings that its tasks share. Cheap to clone.
 ///
@@ -24,15 +31,31 @@ use crate::world::System;
 /// let (response, content) = session.data("http://127.0.0.1/").await?;
 /// # Ok(()) }
 /// ```
+///
+/// Tasks that begin run to their end whether somebody awaits them or not: what nobody awaits is
+/// driven by one thread that the session starts at need, or by a spawner of the user's. Dropping
+/// the last handle is [`finish_tasks_and_invalidate`](Self::finish_tasks_and_invalidate).
 #[derive(Clone)]
 pub struct Session {
+    owner: Arc<Owner>,
+}
+
+/// All handles of a session together.
+struct Owner {
     inner: Arc<SessionShared<System>>,
 }
 
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.inner.close();
+    }
+}
+
 /// What a session is made with; see [`Session::builder`].
-#[derive(Debug, Clone, Copy)]
 pub struct SessionBuilder {
     options: TaskOptions,
+    background: Background,
+    per_host: u16,
 }
 
 impl SessionBuilder {
@@ -50,15 +73,52 @@ impl SessionBuilder {
         self
     }
 
+    /// The most connections to one origin that tasks have at a time, at least 1: others wait for
+    /// their turn, by priority. 6 if not set.
+    #[must_use]
+    pub const fn max_connections_per_host(mut self, most: u16) -> Self {
+        self.per_host = most;
+        self
+    }
+
+    /// What tasks do with redirects, where they say nothing else.
+    #[must_use]
+    pub const fn redirects(mut self, policy: RedirectPolicy) -> Self {
+        self.options.redirects = policy;
+        self
+    }
+
+    /// Drives tasks that nobody awaits on the user's executor, instead of on a thread: `spawner`
+    /// is given a future for each, and must run it to its end.
+    ///
+    /// ```
+    /// let executor = std::sync::Arc::new(async_executor::Executor::new());
+    /// let spawner = executor.clone();
+    /// let session = sortie::Session::builder()
+    ///     .spawner(move |drive| spawner.spawn(drive).detach())
+    ///     .build();
+    /// ```
+    #[must_use]
+    pub fn spawner(
+        mut self,
+        spawner: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+    ) -> Self {
+        self.background = Background::Spawner(Arc::new(spawner));
+        self
+    }
+
     /// The session.
     #[must_use]
     pub fn build(self) -> Session {
-        Session { inner: SessionShared::new(System::new(), self.options) }
+        let inner = SessionShared::new(System::new(), self.options, self.background, self.per_host);
+        Session { owner: Arc::new(Owner { inner }) }
     }
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+impl fmt::Debug for SessionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionBuilder({:?})", self.options)
+    }
 }
 
 impl Default for Session {
@@ -77,10 +137,14 @@ impl Session {
     /// A session to be configured.
     #[must_use]
     pub fn builder() -> SessionBuilder {
-        SessionBuilder { options: TaskOptions::default() }
+        SessionBuilder {
+            options: TaskOptions::default(),
+            background: Background::thread(),
+            per_host: limits::CONNECTIONS_PER_HOST,
+        }
     }
 
-    /// A suspended task for a request, or for a `GET` of a URL.
+    /// A suspended data task for a request, or for a `GET` of a URL.
     ///
     /// # Errors
     /// The URL or the request is not one that a task can be made for.
@@ -88,8 +152,132 @@ impl Session {
     where
         R: TryInto<Request, Error: Into<Error>>,
     {
-        let request = request.try_into().map_err(Into::into)?;
-        Ok(Task { seated: Seated::new(self.inner.task(request)?) })
+        self.data_task(request).create()
+    }
+
+    /// A data task to be made: its content goes to memory.
+    pub fn data_task<R>(&self, request: R) -> TaskBuilder
+    where
+        R: TryInto<Request, Error: Into<Error>>,
+    {
+        self.build_task(TaskKind::Data, request)
+    }
+
+    /// An upload task to be made: its body comes from `source`, and what body the request had is
+    /// not sent. A request that is given as a URL is a `POST`.
+    ///
+    /// If the server answers before the body is sent, with a status of 300 or above, the rest is
+    /// not sent and the answer is the result.
+    pub fn upload_task<R>(&self, request: R, source: impl Into<UploadSource>) -> TaskBuilder
+    where
+        R: TryInto<Request, Error: Into<Error>>,
+    {
+        let request = request.try_into().map_err(Into::into).map(Request::for_upload);
+        TaskBuilder::new(self.owner.inner.clone(), TaskKind::Upload, request).source(source.into())
+    }
+
+    /// A download task to be made: its content goes to a file.
+    pub fn download_task<R>(&self, request: R) -> TaskBuilder
+    where
+        R: TryInto<Request, Error: Into<Error>>,
+    {
+        self.build_task(TaskKind::Download, request).requires_success(true)
+    }
+
+    /// A download task that goes on where another one ended. If its part file is gone, or the
+    /// server has other content by now, it begins anew.
+    pub fn download_task_with_resume_data(&self, data: &ResumeData) -> TaskBuilder {
+        self.download_task(&data.url()).resume_data(data)
+    }
+
+    fn build_task<R>(&self, kind: TaskKind, request: R) -> TaskBuilder
+    where
+        R: TryInto<Request, Error: Into<Error>>,
+    {
+        TaskBuilder::new(self.owner.inner.clone(), kind, request.try_into().map_err(Into::into))
+    }
+
+    /// The tasks that run, or were suspended after they ran. Tasks that never ran are not listed.
+    #[must_use]
+    pub fn all_tasks(&self) -> Vec<Task> {
+        let all = self.owner.inner.live.all().into_iter().map(|seated| Task { seated });
+        all.filter(|task| matches!(task.state(), TaskState::Running | TaskState::Suspended))
+            .collect()
+    }
+
+    /// Takes no new tasks. Those that began run to their end; then nothing of the session is left:
+    /// no thread, no connection, no file. A task that was never resumed does not begin any more.
+    pub fn finish_tasks_and_invalidate(&self) {
+        self.owner.inner.close();
+    }
+
+    /// As [`finish_tasks_and_invalidate`](Self::finish_tasks_and_invalidate), and cancels those
+    /// that began.
+    pub fn invalidate_and_cancel(&self) {
+        self.owner.inner.close();
+        for task in self.all_tasks() {
+            task.cancel();
+        }
+    }
+
+    /// Waits until the session was invalidated and its last task has ended.
+    ///
+    /// Cancel safety: dropping the future changes nothing.
+    pub async fn did_become_invalid(&self) {
+        poll_fn(|cx| match self.owner.inner.live.poll_ended(cx.waker()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Closes the connections that no task has: later tasks open new ones.
+    pub fn flush(&self) {
+        let inner = &self.owner.inner;
+        inner.connections.flush(inner.world.now());
+    }
+
+    /// Downloads to a file: the response, once the whole content is in its place. See
+    /// [`download_task`](Self::download_task).
+    ///
+    /// Cancel safety: dropping the future cancels the task; what came is kept beside the
+    /// destination, and the next download to there goes on from it.
+    ///
+    /// # Errors
+    /// What was wrong with the request or the destination, or ended the task; any status but 200 to
+    /// 299.
+    pub async fn download<R>(
+        &self,
+        request: R,
+        destination: impl Into<PathBuf>,
+    ) -> Result<Response, Error>
+    where
+        R: TryInto<Request, Error: Into<Error>>,
+    {
+        let task = self.download_task(request).to(destination).create()?;
+        let mut ride = Ride::alone(task.seated);
+        poll_fn(|cx| ride.poll_until(cx, Until::Complete)).await;
+        ride.outcome().map(|(response, _)| response)
+    }
+
+    /// Uploads: the response and its whole content. See [`upload_task`](Self::upload_task).
+    ///
+    /// Cancel safety: dropping the future cancels the task.
+    ///
+    /// # Errors
+    /// What was wrong with the request or the source, or ended the task.
+    pub async fn upload<R>(
+        &self,
+        request: R,
+        source: impl Into<UploadSource>,
+    ) -> Result<(Response, Vec<u8>), Error>
+    where
+        R: TryInto<Request, Error: Into<Error>>,
+    {
+        let task = self.upload_task(request, source).create()?;
+        let mut ride = Ride::alone(task.seated);
+        poll_fn(|cx| ride.poll_until(cx, Until::Complete)).await;
+        ride.outcome()
     }
 
     /// Fetches a request, or a URL: the response and its whole content.
@@ -118,10 +306,7 @@ impl Session {
     where
         R: TryInto<Request, Error: Into<Error>>,
     {
-        let mut ride = self.ride(request)?;
-        poll_fn(|cx| ride.poll_until(cx, Until::Response)).await;
-        let response = ride.response()?;
-        Ok((response, Body::new(ride)))
+        self.task(request)?.bytes().await
     }
 
     /// As [`data`](Self::data), blocking.
@@ -150,13 +335,12 @@ impl Session {
     where
         R: TryInto<Request, Error: Into<Error>>,
     {
-        let request = request.try_into().map_err(Into::into)?;
-        Ok(Ride::new(Seated::new(self.inner.task(request)?)))
+        Ok(Ride::alone(self.task(request)?.seated))
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({:?})", self.inner.options())
+        write!(f, "Session({:?})", self.owner.inner.options())
     }
 }

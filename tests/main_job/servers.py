@@ -23,7 +23,7 @@ error_log "{work}/error.log";
 pid "{work}/pid";
 events {{ worker_connections 64; }}
 http {{
-    access_log off;
+    {http}
     sendfile on;
     keepalive_requests 1000;
     default_type application/octet-stream;
@@ -35,6 +35,7 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         root "{folder}";
+        {server}
     }}
 }}
 """
@@ -68,9 +69,10 @@ def _unused_port():
         return unused.getsockname()[1]
 
 
-def _start_nginx(folder, work):
+def _start_nginx(folder, work, http, server):
     port = _unused_port()
-    (work / "conf").write_text(NGINX.format(work=work, folder=folder, port=port))
+    settings = {"work": work, "folder": folder, "port": port, "http": http, "server": server}
+    (work / "conf").write_text(NGINX.format(**settings))
     command = ["nginx", "-p", work, "-c", work / "conf", "-e", work / "error.log"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if _is_up(process, port):
@@ -80,11 +82,14 @@ def _start_nginx(folder, work):
 
 
 @contextmanager
-def nginx(folder, work):
-    """nginx over `folder`, with its own files in `work`. Gives the port."""
+def nginx(folder, work, http="access_log off;", server=""):
+    """nginx over `folder`, with its own files in `work`. Gives the port.
+
+    `http` and `server` are further directives of these blocks.
+    """
     work.mkdir()
     for _ in range(3):  # another process may have taken the port in between
-        process, port = _start_nginx(folder, work)
+        process, port = _start_nginx(folder, work, http, server)
         if process:
             break
     else:

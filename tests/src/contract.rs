@@ -399,7 +399,8 @@ fn wrong_states(task: &Task, request: &Request<'_>, output: Output, wrong: &Wron
     // What waits for an answer may be exchanging, inspecting or finishing.
     let is_asked = task.pending_question().is_some();
     let is_discarding = matches!(task.io(1).receive, Some(Receive::Discard { .. }));
-    let has_sink = matches!(output, Output::Exchange | Output::Inspect | Output::Finish);
+    let has_sink =
+        matches!(output, Output::Prepare | Output::Exchange | Output::Inspect | Output::Finish);
     if is_discarding || !(has_sink || is_asked) {
         wrong.call("sink_failed", &mut |task| task.handle_sink_failed(None));
     }

@@ -1,15 +1,18 @@
 //! The runner on the desktop driver: a script played over in-memory streams, in virtual time.
 
+use std::collections::VecDeque;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use sortie::Request;
+use futures_io::AsyncRead;
 use sortie::internals::{Connecting, Endpoint, Session, Stream, Task, Timer, Turn, World};
-use sortie_core::{CloseReason, Error, Instant, Scheme, TaskKind, Transport};
+use sortie::{Request, UploadSource};
+use sortie_core::{Answer, CloseReason, Error, Event, Instant, TaskKind, Transport};
 
 use crate::origin::{Peer, Split};
-use crate::script::{Body, Origin, Script, What, When};
+use crate::script::{Body, Edited, Origin, Reply, Say, Script, What, When};
 use crate::trace::{Connection, Counts, Released, Told, Trace};
 
 /// Room for content, as the runner on the core alone has it.
@@ -19,17 +22,17 @@ const ROOM: usize = 16 * 1024;
 #[must_use]
 pub fn lacks(script: &Script) -> Option<&'static str> {
     let upgrades = script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
-    // What the runtime learns of these, this function has to stop naming.
-    if script.goes_beyond_one_exchange() {
-        return Some("redirects, questions, ranges and an earliest begin");
-    }
-    match (&script.body, script.options.kind) {
-        (_, TaskKind::Stream | TaskKind::WebSocket) => Some("a task kind that it does not have"),
-        (_, TaskKind::Data | TaskKind::Upload | TaskKind::Download) if upgrades => {
+    let has_length =
+        script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    match script.options.kind {
+        _ if has_length && matches!(script.body, Body::Pieces(_)) => {
+            Some("a length in a field: it is said with the reader")
+        }
+        TaskKind::Stream | TaskKind::WebSocket => Some("a task kind that it does not have"),
+        TaskKind::Data | TaskKind::Upload | TaskKind::Download if upgrades => {
             Some("a connection handed over to the user")
         }
-        (Body::Pieces(_), _) => Some("a body of unknown length"),
-        (Body::None | Body::Bytes(_), _) => None,
+        TaskKind::Data | TaskKind::Upload | TaskKind::Download => None,
     }
 }
 
@@ -37,15 +40,23 @@ pub fn lacks(script: &Script) -> Option<&'static str> {
 #[must_use]
 pub fn dressed(script: &Script) -> Script {
     let mut script = script.clone();
-    let mut fields = vec![
+    dress(&mut script.fields);
+    for reply in &mut script.replies {
+        if let Say::FollowWith(edited) = &mut reply.say {
+            dress(&mut edited.fields);
+        }
+    }
+    script
+}
+
+fn dress(fields: &mut Vec<(String, String)>) {
+    let mut ours = vec![
         ("User-Agent".to_owned(), concat!("sortie/", env!("CARGO_PKG_VERSION")).to_owned()),
         ("Accept".to_owned(), "*/*".to_owned()),
     ];
-    let own = |name: &String| script.fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
-    fields.retain(|(name, _)| !own(name));
-    fields.append(&mut script.fields);
-    script.fields = fields;
-    script
+    ours.retain(|(name, _)| !fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    ours.append(fields);
+    *fields = ours;
 }
 
 /// Plays `script` to its end.
@@ -60,11 +71,20 @@ pub fn play(script: &Script, split: Split) -> Trace {
     if script.connections.first().is_some_and(|origin| origin.is_reused) {
         world.warm_up(&session);
     }
+    let request = request(&script.method, &script.url, &script.fields, &script.body);
+    let mut task = session.upload(request, source(&script.body)).expect("a valid request");
+    if let Some(data) = script.resume_data() {
+        let mut bytes = vec![0; data.encoded_length()];
+        data.encode(&mut bytes).expect("room for it");
+        task.set_resume_data(bytes);
+    }
     let mut runner = Runner {
-        task: session.task(request(script)).expect("a valid request"),
+        task,
         script,
         world,
         next_command: 0,
+        replies: script.replies.iter(),
+        owed: None,
         events: Vec::new(),
         content: Vec::new(),
     };
@@ -72,16 +92,44 @@ pub fn play(script: &Script, split: Split) -> Trace {
     runner.trace(result)
 }
 
-fn request(script: &Script) -> Request {
-    let mut request = Request::new(&script.method, &script.url).expect("a valid request");
-    for (name, value) in &script.fields {
+fn request(method: &str, url: &str, fields: &[(String, String)], body: &Body) -> Request {
+    let mut request = Request::new(method, url).expect("a valid request");
+    for (name, value) in fields {
         request = request.field(name, value).expect("a valid field");
     }
-    match &script.body {
-        Body::None => request,
-        Body::Bytes(_) | Body::Pieces(_) => {
-            request.body(script.body.bytes()).expect("a request that takes a body")
+    match body {
+        Body::None | Body::Pieces(_) => request,
+        Body::Bytes(bytes) => request.body(bytes.clone()).expect("a request that takes a body"),
+    }
+}
+
+/// What a body of unknown length is read from, if it is one.
+fn source(body: &Body) -> Option<UploadSource> {
+    match body {
+        Body::None | Body::Bytes(_) => None,
+        Body::Pieces(pieces) => Some(UploadSource::reader(Pieces(pieces.clone().into()))),
+    }
+}
+
+/// A reader that gives one piece at a time.
+struct Pieces(VecDeque<Vec<u8>>);
+
+impl AsyncRead for Pieces {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let Some(mut piece) = self.0.pop_front() else {
+            return Poll::Ready(Ok(0));
+        };
+        let count = piece.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&piece[..count]);
+        let rest = piece.split_off(count);
+        if !rest.is_empty() {
+            self.0.push_front(rest);
         }
+        Poll::Ready(Ok(count))
     }
 }
 
@@ -90,11 +138,15 @@ struct Runner<'s> {
     world: Virtual,
     task: Task<Virtual>,
     next_command: usize,
+    /// The answers that are left.
+    replies: std::slice::Iter<'s, Reply>,
+    /// The one to the question that waits, and when it is given.
+    owed: Option<(u64, &'s Say)>,
     events: Vec<Told>,
     content: Vec<u8>,
 }
 
-impl Runner<'_> {
+impl<'s> Runner<'s> {
     fn run(&mut self) -> Result<(), Error> {
         if self.script.commands.is_empty() {
             self.task.resume();
@@ -103,19 +155,76 @@ impl Runner<'_> {
         let mut buffer = vec![0; ROOM];
         loop {
             self.obey();
+            self.answer();
             match self.task.poll(&mut cx, &mut buffer) {
                 Poll::Ready(Turn::Content(count)) => self.content.extend(&buffer[..count]),
-                Poll::Ready(Turn::Informational(status)) => {
-                    self.events.push(Told::Informational(status));
-                }
-                Poll::Ready(Turn::Response) => {
-                    let response = self.task.response().expect("the response that was told");
-                    self.events.push(Told::response(&response.head()));
-                }
+                Poll::Ready(Turn::Event(event)) => self.hear(event),
                 Poll::Ready(Turn::Complete(result)) => return result,
+                Poll::Ready(Turn::Sent(_) | Turn::Prepare | Turn::Finish) => {
+                    unreachable!("nobody asked to be told")
+                }
                 Poll::Pending => self.wait(),
             }
         }
+    }
+
+    fn hear(&mut self, event: Event) {
+        let counts = self.task.counts();
+        self.events.push(match event {
+            Event::InformationalResponse { status } => Told::Informational(status),
+            Event::Response { .. } => {
+                let response = self.task.response().expect("the response that was told");
+                Told::response(&response.head())
+            }
+            Event::Redirected { status } => {
+                Told::Redirected { status, to: self.task.target().to_owned() }
+            }
+            Event::Resumed => {
+                Told::Resumed { offset: counts.received, total: counts.expected_to_receive }
+            }
+            Event::BodyRestarted => {
+                if let Some(source) = source(&self.script.body) {
+                    self.task.set_source(source).expect("a reader");
+                }
+                Told::BodyRestarted
+            }
+            Event::Question(question, _) => {
+                let now = self.world.state().now;
+                self.owed = self.replies.next().map(|reply| (now + reply.after, &reply.say));
+                Told::Asked(question)
+            }
+            other => panic!("an event that scripts do not know: {other:?}"),
+        });
+    }
+
+    /// Gives the answer that is due.
+    fn answer(&mut self) {
+        let now = self.world.state().now;
+        let Some((_, say)) = self.owed.take_if(|(at, _)| *at <= now) else {
+            return;
+        };
+        let answer = match say {
+            Say::Follow => Answer::Follow,
+            Say::FollowWith(edited) => {
+                let Edited { method, url, fields, body } = edited;
+                let request = request(method, url, fields, body);
+                // The task may have ended meanwhile.
+                let _ = self.task.follow_with(request);
+                return;
+            }
+            Say::Refuse => Answer::Refuse,
+            Say::Allow => Answer::Allow,
+            Say::BecomeDownload => Answer::BecomeDownload,
+            Say::Cancel => Answer::Cancel,
+            Say::Body => {
+                if let Some(source) = source(&self.script.body) {
+                    self.task.set_source(source).expect("a reader");
+                }
+                Answer::Body
+            }
+            Say::NoBody => Answer::NoBody,
+        };
+        let _ = self.task.answer(answer);
     }
 
     /// Gives every command that is due.
@@ -147,7 +256,8 @@ impl Runner<'_> {
         let mut state = self.world.state();
         let timer = state.timer.take();
         let peer = state.peers.iter().flatten().filter_map(Peer::wakes).min();
-        let next = [timer, command, peer].into_iter().flatten().min();
+        let owed = self.owed.map(|(at, _)| at);
+        let next = [timer, command, owed, peer].into_iter().flatten().min();
         let next = next.expect("something that can still happen");
         state.now = state.now.max(next);
         let now = state.now;
@@ -219,7 +329,8 @@ impl Virtual {
         let first = self.state().origins.first().cloned().expect("a first origin");
         let script = Script::get().answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         self.state().origins[0] = script.connections[0].clone();
-        let mut task = session.task(request(&script)).expect("a valid request");
+        let request = request("GET", &script.url, &[], &Body::None);
+        let mut task = session.task(request).expect("a valid request");
         task.resume();
         let mut cx = Context::from_waker(Waker::noop());
         while task.poll(&mut cx, &mut [0]) != Poll::Ready(Turn::Complete(Ok(()))) {}
@@ -244,7 +355,6 @@ impl World for Virtual {
     }
 
     fn connect(&self, endpoint: Endpoint) -> Connecting<Wire> {
-        assert_eq!(endpoint.scheme, Scheme::Http);
         let mut state = self.state();
         let place = state.peers.len();
         let origin = state.origins.get(place).cloned().expect("an origin for the connection");
@@ -293,6 +403,9 @@ impl Stream for Wire {
     fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.world.state();
         let now = state.now;
+        // Whoever writes has the connection, for the first time or again.
+        state.current = self.place;
+        state.connections[self.place].released = Released::NotOpened;
         state.peers[self.place].as_mut().expect("an open connection").write(now, bytes)
     }
 }

@@ -97,7 +97,7 @@ impl Trace {
     /// driver's buffers.
     ///
     /// - Bytes behind the end of a response are seen, or not: the connection is closed for them, or
-    ///   given back, and the pool looks for unread bytes when it hands it out again.
+    ///   given back, and the adapter looks for unread bytes before it is used again.
     /// - A body of unknown length is cut into chunks as its source gives it.
     #[must_use]
     pub fn normalized(mut self) -> Self {

@@ -204,8 +204,9 @@ impl fmt::Debug for ResumeData<'_> {
 }
 
 // What is written always fits into what the limits promise.
-const _: () = assert!(RESUME_DATA_BYTES == START + crate::limits::URL_BYTES
-    + crate::limits::VALIDATOR_BYTES + END);
+const _: () = assert!(
+    RESUME_DATA_BYTES == START + crate::limits::URL_BYTES + crate::limits::VALIDATOR_BYTES + END
+);
 
 /// Bytes stored and total. A flag without a meaning, or a total that is said not to be known, was
 /// not written by this version.

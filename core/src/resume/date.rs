@@ -6,7 +6,7 @@ use crate::wire::grammar::decimal;
 /// RFC 9110 §5.6.7; `None` for anything else.
 ///
 /// A date that contradicts itself (a 30 February, the wrong day of the week) is none, and neither
-/// is one before 1970. The two-digit years of the oldest form but one are taken for 1970 to 2069:
+/// is one before 1970. A year of two digits, as in `06-Nov-94`, is taken for one of 1970 to 2069:
 /// there is no clock here to choose the century by.
 #[must_use]
 pub fn http_date(text: &[u8]) -> Option<u64> {
@@ -120,7 +120,11 @@ fn days_since_1970(date: &Day) -> Option<u32> {
     for (at, length) in (1_u32..).zip(LENGTHS) {
         let length = if at == 2 && is_leap { 29 } else { length };
         if at == month {
-            return if (1..=length).contains(&day) { days.checked_add(day)?.checked_sub(1) } else { None };
+            return if (1..=length).contains(&day) {
+                days.checked_add(day)?.checked_sub(1)
+            } else {
+                None
+            };
         }
         days = days.checked_add(length)?;
     }
@@ -174,9 +178,8 @@ mod tests {
 
     #[test]
     fn every_day_of_four_centuries_follows_the_one_before() {
-        const MONTHS: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         const NAMES: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         let mut next = 0;
         for year in 1970..=2370 {
@@ -193,7 +196,7 @@ mod tests {
                 }
             }
         }
-        // 401 years of 365 days, and 98 leap days: 1972 to 2368 by fours, without 2100, 2200, 2300.
+        // Every fourth year from 1972 to 2368 has a day more, without 2100, 2200 and 2300.
         assert_eq!(next, 401 * 365 + 97);
     }
 
@@ -245,7 +248,11 @@ mod tests {
                     let mut other = text.to_vec();
                     other[at] = byte;
                     let found = http_date(&other);
-                    assert_eq!(found == Some(784_111_777), other == text || is_same(&other), "{at}");
+                    assert_eq!(
+                        found == Some(784_111_777),
+                        other == text || is_same(&other),
+                        "{at}"
+                    );
                 }
             }
         }

@@ -24,12 +24,12 @@
 //! | 10 | 8 | bytes of the content that are stored, from its beginning |
 //! | 18 | 8 | total bytes of the content; 0 if that is unknown |
 //! | 26 | *u* | the URL of the request, before any redirect |
-//! | 26 + *u* | *v* | the validator as `If-Range` sends it: it begins with `"` if it is an entity tag |
+//! | 26 + *u* | *v* | the validator, as `If-Range` sends it: an entity tag begins with `"` |
 //! | 26 + *u* + *v* | 4 | CRC-32 of everything before (as zip and Ethernet compute it) |
 //!
 //! Nothing follows. A later version may change everything but the first five bytes. The check value
 //! finds damage; it does not keep a stranger from making such bytes, so bytes of a stranger are as
-//! trustworthy as a URL of his. They contain the URL, with a password if it has one.
+//! trustworthy as a URL of theirs. They contain the URL, with a password if it has one.
 //!
 //! # Example
 //!

@@ -174,11 +174,9 @@ mod tests {
 
     #[test]
     fn the_fields_ask_for_the_rest_of_the_same_representation() {
-        for (received, want) in [
-            (0, "bytes=0-"),
-            (1000, "bytes=1000-"),
-            (u64::MAX, "bytes=18446744073709551615-"),
-        ] {
+        for (received, want) in
+            [(0, "bytes=0-"), (1000, "bytes=1000-"), (u64::MAX, "bytes=18446744073709551615-")]
+        {
             let tag = Validator::ETag(b"\"a!b\xff\"");
             let data = ResumeData::new("http://a/", tag, received, None).unwrap();
             let fields = RangeFields::new(&data);

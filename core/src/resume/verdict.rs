@@ -66,7 +66,7 @@ fn appended(data: &ResumeData<'_>, head: &ResponseHead<'_>) -> Option<Verdict> {
     let ContentRange::Bytes { first, last, total } = range_of_ours(data, head)? else {
         return None;
     };
-    let agreed = total.or(data.total());
+    let agreed = total.or_else(|| data.total());
     // With `*` for the total, the range can still go beyond the one we know.
     let is_ours = first == data.received()
         && agreed.is_none_or(|agreed| last < agreed && data.total().is_none_or(|t| t == agreed));

@@ -1,7 +1,7 @@
-//! What tasks of one session share: its connections.
+//! What tasks of one session share: its connections, and the queue for them.
 
-mod pool;
-
-pub use pool::{Assign, Fixed, Pool, Slots, Storage};
-#[cfg(feature = "alloc")]
-pub use pool::{Growable, GrowablePool};
+mod heap;
+mod idle;
+mod machine;
+pub mod scheduler;
+mod storage;

@@ -2,7 +2,7 @@
 
 use super::counts::ByteCounts;
 use super::deadline::Deadlines;
-use super::output::{Release, Wish};
+use super::output::{Release, Tell, Wish};
 use super::{Phase, Task, TaskKind, Then, expected_to_send};
 use crate::error::{Error, Limit, Misuse, PeerError, Transport};
 use crate::limits;
@@ -58,7 +58,9 @@ impl Task {
         self.wants_connection()?;
         self.deadlines.touch(now);
         self.is_connected = true;
-        self.due.body_restarted = self.counts.sent > 0 && self.request.body != BodyLength::None;
+        if self.counts.sent > 0 && self.request.body != BodyLength::None {
+            self.due.tell(Tell::BodyRestarted);
+        }
         self.is_resumed = false;
         self.transfer = Transfer::new(&self.request, is_reused);
         self.counts = ByteCounts::start(expected_to_send(&self.request));
@@ -167,7 +169,7 @@ impl Task {
             Ok(Look::Partial) => Ok(Advance::default()),
             Ok(Look::Interim(head)) => {
                 self.counts.add_received(usize::from(head.length), 0);
-                self.due.interim = head.facts.status;
+                self.due.tell_status(Tell::Interim, head.facts.status);
                 if head.facts.status == 100 {
                     // RFC 9110 §15.2.1.
                     self.transfer.send.go_on(self.request.body);
@@ -333,9 +335,10 @@ impl Task {
     /// What was received cannot be stored: the task fails, with `why` where a limit was met.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless a response is being received, inspected or committed.
+    /// [`Misuse::NotAskedFor`] before there is a connection, and after everything is committed.
     pub fn handle_sink_failed(&mut self, why: Option<Limit>) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Exchange | Phase::Inspect | Phase::Finish) {
+        if !matches!(self.phase, Phase::Prepare | Phase::Exchange | Phase::Inspect | Phase::Finish)
+        {
             return Err(Misuse::NotAskedFor);
         }
         self.fail(why.map_or(Error::Sink, Error::Limit));
@@ -427,7 +430,7 @@ impl Task {
         let facts = head.facts;
         self.transfer.status = facts.status;
         if facts.status == 101 {
-            self.due.response = facts.status;
+            self.due.tell_status(Tell::Response, facts.status);
             // RFC 9110 §7.8, §15.2.2: only in answer to Upgrade, and not within a request.
             return match self.request.upgrade && self.transfer.send.is_done() {
                 true => self.upgrade(),
@@ -435,7 +438,7 @@ impl Task {
             };
         }
         if self.kind == TaskKind::WebSocket {
-            self.due.response = facts.status;
+            self.due.tell_status(Tell::Response, facts.status);
             return self.fail(Error::Peer(PeerError::UpgradeRefused));
         }
         let framing = match facts.framing(self.request.is_head) {
@@ -466,13 +469,13 @@ impl Task {
 
     /// The head cannot be trusted: the user gets no response.
     fn refuse_response(&mut self, error: PeerError) {
-        self.due.response = 0;
+        self.due.untell(Tell::Response);
         self.fail(Error::Peer(error));
     }
 
     fn upgrade(&mut self) {
         self.deadlines.rest();
-        self.due.upgraded = true;
+        self.due.tell(Tell::Upgraded);
         self.set_phase(Phase::Upgraded);
     }
 

@@ -3,12 +3,12 @@
 
 use core::fmt;
 
-use super::output::{Release, Wish};
+use super::output::{Release, Tell, Wish};
 use super::question::Question;
 use super::{Phase, Task, TaskKind, Then};
 use crate::error::{Error, Misuse, PeerError, RedirectError};
 use crate::limits;
-use crate::request::Request;
+use crate::request::{Field, Known, Request};
 use crate::response::ResponseHead;
 use crate::resume::{ResumeData, Verdict, judge};
 use crate::time::Instant;
@@ -75,6 +75,40 @@ pub enum RedirectPolicy {
 impl Default for RedirectPolicy {
     fn default() -> Self {
         Self::Follow { most: limits::REDIRECTS, allows_downgrade: false }
+    }
+}
+
+/// What the redirects so far make of a request, with the one that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Rewrite {
+    /// It is a `GET` without a body.
+    pub becomes_get: bool,
+    /// It goes to another origin than one before it, at least once: credentials are gone.
+    pub leaves_origin: bool,
+}
+
+impl Rewrite {
+    /// Whether a field of the caller's is still sent.
+    #[must_use]
+    pub const fn keeps(self, field: &Field<'_>) -> bool {
+        keeps(self, field.known())
+    }
+}
+
+/// What is about a body goes with it (RFC 9110 §15.4); what was meant for one origin is not sent to
+/// another, nor to the first one again, since a redirect in between may have chosen the URL.
+pub(crate) const fn keeps(rewrite: Rewrite, known: Known) -> bool {
+    match known {
+        Known::Credential | Known::Host => !rewrite.leaves_origin,
+        Known::ContentType | Known::ContentLength | Known::Content | Known::Expect => {
+            !rewrite.becomes_get
+        }
+        Known::TransferEncoding
+        | Known::Connection
+        | Known::Upgrade
+        | Known::Range
+        | Known::Other => true,
     }
 }
 
@@ -160,21 +194,31 @@ impl Task {
     /// Follows the redirect: the next hop's request differs as RFC 9110 §15.4 and the fetch
     /// standard have it.
     pub(super) fn follow(&mut self) {
-        let status = self.transfer.status;
-        let becomes_get = match status {
+        let Rewrite { becomes_get, leaves_origin } = self.rewrite();
+        if becomes_get {
+            self.request.become_get();
+        }
+        if leaves_origin {
+            self.request.go_elsewhere();
+        }
+        self.go_on_elsewhere(self.transfer.status);
+    }
+
+    /// What the redirects so far make of the request, with the one that is asked about.
+    #[must_use]
+    pub const fn rewrite(&self) -> Rewrite {
+        let is_asked = matches!(self.phase, Phase::Inspect);
+        let becomes_get = match self.transfer.status {
             // Only POST, as everybody does; RFC 9110 §15.4.2 and §15.4.3 allow it.
             301 | 302 => self.request.is_post,
             // HEAD stays HEAD (RFC 9110 §15.4.4).
             303 => !self.request.is_head,
             _ => false,
         };
-        if becomes_get {
-            self.request.become_get();
+        Rewrite {
+            becomes_get: self.request.is_rewritten || is_asked && becomes_get,
+            leaves_origin: self.request.is_elsewhere || is_asked && self.leaves_origin,
         }
-        if self.leaves_origin {
-            self.request.go_elsewhere();
-        }
-        self.go_on_elsewhere(status);
     }
 
     /// Follows the redirect with a request of the host's own.
@@ -186,7 +230,7 @@ impl Task {
     fn go_on_elsewhere(&mut self, status: u16) {
         self.redirects = self.redirects.saturating_add(1);
         self.stale_retries = 0;
-        self.due.redirected = status;
+        self.due.tell_status(Tell::Redirected, status);
         self.discard(Then::Connect);
     }
 
@@ -242,14 +286,14 @@ impl Task {
 
     /// What is stored is worth more than an error page.
     fn keep_stored(&mut self) {
-        self.due.response = self.transfer.status;
+        self.due.tell_status(Tell::Response, self.transfer.status);
         self.fail(Error::Status(self.transfer.status));
     }
 
     /// The user gets the response, unless only success will do.
     pub(super) fn deliver(&mut self) {
         let status = self.transfer.status;
-        self.due.response = status;
+        self.due.tell_status(Tell::Response, status);
         if self.requires_success && !matches!(status, 200..=299) {
             return self.fail(Error::Status(status));
         }
@@ -278,14 +322,14 @@ impl Task {
             Verdict::Append { total: Some(total), last } if self.is_bounded(last, total) => {
                 self.counts.resume_at(resume.received(), total);
                 self.is_resumed = true;
-                self.due.resumed = true;
+                self.due.tell(Tell::Resumed);
                 self.deliver();
             }
             Verdict::Replace => self.deliver(),
             Verdict::Done => {
                 self.counts.resume_at(resume.received(), resume.received());
-                self.due.response = self.transfer.status;
-                self.due.resumed = true;
+                self.due.tell_status(Tell::Response, self.transfer.status);
+                self.due.tell(Tell::Resumed);
                 self.discard(Then::Finish);
             }
             // Without a total nobody could tell when all is there.

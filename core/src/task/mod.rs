@@ -10,7 +10,8 @@ pub(crate) mod question;
 pub(crate) mod state;
 
 pub use input::{Advance, Broken};
-pub use inspect::{InspectError, Inspection, RedirectPolicy};
+pub(crate) use inspect::keeps;
+pub use inspect::{InspectError, Inspection, RedirectPolicy, Rewrite};
 pub use progress::Progress;
 pub use question::{Answer, Asks, Question, Token};
 
@@ -22,7 +23,7 @@ use crate::transfer::{Io, Receive, Transfer};
 use crate::wire::framing::CloseReason;
 use counts::ByteCounts;
 use deadline::Deadlines;
-use output::{Due, Output, Release, Wish};
+use output::{Due, Output, Release, Tell, Wish};
 use question::Asked;
 use state::{Lifecycle, TaskState};
 
@@ -92,7 +93,8 @@ impl Default for TaskOptions {
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
 ///   [`pending_question`](Self::pending_question);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
-///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin);
+///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
+///   [`set_resuming`](Self::set_resuming);
 /// - input, `handle_*`, and [`encode`](Self::encode), which fills a lent buffer;
 /// - output: [`poll_output`](Self::poll_output).
 ///
@@ -253,7 +255,7 @@ impl Task {
     /// or is being cancelled stays as it is.
     pub fn cancel(&mut self) {
         if self.lifecycle.cancel() {
-            self.due = Due { release: self.due.release, ..Due::default() };
+            self.due.forget();
             self.fail(Error::Canceled);
         }
     }
@@ -262,6 +264,17 @@ impl Task {
     pub fn set_earliest_begin(&mut self, at: Instant) {
         if matches!(self.phase, Phase::Created | Phase::Delayed) {
             self.not_before = at;
+        }
+    }
+
+    /// Goes on from what is stored, or not, from the next head on; see
+    /// [`TaskOptions::is_resuming`]. Changes nothing once that head is being sent.
+    pub fn set_resuming(&mut self, is_resuming: bool) {
+        if matches!(
+            self.phase,
+            Phase::Created | Phase::Delayed | Phase::Connect(_) | Phase::Prepare
+        ) {
+            self.sends_range = is_resuming;
         }
     }
 
@@ -394,7 +407,7 @@ impl Task {
             Output::Event(event) => self.due.told(event),
             Output::Upgraded => {
                 // From here on the connection is not ours to close.
-                self.due.upgraded = false;
+                self.due.untell(Tell::Upgraded);
                 self.is_connected = false;
             }
             Output::Close(_) | Output::Reuse => self.due.release = None,
@@ -418,10 +431,12 @@ impl Task {
         let suspended = self.is_suspended();
         // A failure ends even a suspended task, and what came before it is told before it.
         if !suspended || matches!(self.phase, Phase::Failed(_)) {
-            if let Some(event) = self.due.event(self.asked.pending()) {
+            if self.due.is_told()
+                && let Some(event) = self.due.event(self.asked.pending())
+            {
                 return Output::Event(event);
             }
-            if self.due.upgraded {
+            if self.due.has(Tell::Upgraded) {
                 return Output::Upgraded;
             }
         }
@@ -489,8 +504,8 @@ impl Task {
             return;
         }
         // What was not handed over yet is closed, and nobody needs to answer any more.
-        self.due.upgraded = false;
-        self.due.question = false;
+        self.due.untell(Tell::Upgraded);
+        self.due.untell(Tell::Question);
         self.asked.clear();
         self.release(Release::Close(CloseReason::Failed));
         self.set_phase(Phase::Failed(error));

@@ -79,21 +79,27 @@ pub enum Event {
     Question(Question, Token),
 }
 
-/// Said-once outputs that are due, in the order in which they are said.
+/// Said-once outputs that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Due {
-    /// Status of an interim response, or 0.
-    pub(crate) interim: u16,
-    /// Status of a redirect that is followed, or 0.
-    pub(crate) redirected: u16,
-    /// Status of the final response, or 0.
-    pub(crate) response: u16,
-    pub(crate) resumed: bool,
-    pub(crate) body_restarted: bool,
-    /// The question that is asked was not told yet.
-    pub(crate) question: bool,
-    pub(crate) upgraded: bool,
+    /// What is to be told, as bits: nearly always nothing, which one look shows.
+    told: u8,
+    /// The status that goes with it.
+    status: u16,
     pub(crate) release: Option<Release>,
+}
+
+/// What is to be told. The events in the order in which they are told, then what is no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Tell {
+    BodyRestarted = 1,
+    Interim = 2,
+    Redirected = 4,
+    Response = 8,
+    Resumed = 16,
+    Question = 32,
+    Upgraded = 64,
 }
 
 /// What becomes of the connection.
@@ -104,34 +110,56 @@ pub(crate) enum Release {
 }
 
 impl Due {
-    /// Whether something is due that keeps input from being taken.
-    pub(crate) const fn blocks_input(&self) -> bool {
-        self.is_told() || self.upgraded || self.release.is_some()
+    pub(crate) fn tell(&mut self, what: Tell) {
+        self.told |= what as u8;
     }
 
-    /// Whether an event is due.
-    const fn is_told(&self) -> bool {
-        self.interim != 0
-            || self.redirected != 0
-            || self.response != 0
-            || self.resumed
-            || self.body_restarted
-            || self.question
+    /// Tells of a response, interim or final. One at a time: it keeps the next one from coming.
+    pub(crate) fn tell_status(&mut self, what: Tell, status: u16) {
+        self.tell(what);
+        self.status = status;
+    }
+
+    pub(crate) fn untell(&mut self, what: Tell) {
+        self.told &= !(what as u8);
+    }
+
+    /// Whether something is to be told.
+    #[inline]
+    pub(crate) const fn is_told(&self) -> bool {
+        self.told != 0
+    }
+
+    /// Tells nothing any more. The connection is released all the same.
+    pub(crate) fn forget(&mut self) {
+        self.told = 0;
+    }
+
+    pub(crate) const fn has(&self, what: Tell) -> bool {
+        self.told & what as u8 != 0
+    }
+
+    /// Whether something is due that keeps input from being taken.
+    #[inline]
+    pub(crate) const fn blocks_input(&self) -> bool {
+        self.is_told() || self.release.is_some()
     }
 
     /// The event that is due first, if any. `question` is the one that is asked.
+    #[inline]
     pub(crate) fn event(&self, question: Option<(Question, Token)>) -> Option<Event> {
-        if self.body_restarted {
+        let status = self.status;
+        if self.has(Tell::BodyRestarted) {
             Some(Event::BodyRestarted)
-        } else if self.interim != 0 {
-            Some(Event::InformationalResponse { status: self.interim })
-        } else if self.redirected != 0 {
-            Some(Event::Redirected { status: self.redirected })
-        } else if self.response != 0 {
-            Some(Event::Response { status: self.response })
-        } else if self.resumed {
+        } else if self.has(Tell::Interim) {
+            Some(Event::InformationalResponse { status })
+        } else if self.has(Tell::Redirected) {
+            Some(Event::Redirected { status })
+        } else if self.has(Tell::Response) {
+            Some(Event::Response { status })
+        } else if self.has(Tell::Resumed) {
             Some(Event::Resumed)
-        } else if self.question {
+        } else if self.has(Tell::Question) {
             question.map(|(question, token)| Event::Question(question, token))
         } else {
             None
@@ -140,13 +168,13 @@ impl Due {
 
     /// An event was told.
     pub(crate) fn told(&mut self, event: Event) {
-        match event {
-            Event::BodyRestarted => self.body_restarted = false,
-            Event::InformationalResponse { .. } => self.interim = 0,
-            Event::Redirected { .. } => self.redirected = 0,
-            Event::Response { .. } => self.response = 0,
-            Event::Resumed => self.resumed = false,
-            Event::Question(..) => self.question = false,
-        }
+        self.untell(match event {
+            Event::BodyRestarted => Tell::BodyRestarted,
+            Event::InformationalResponse { .. } => Tell::Interim,
+            Event::Redirected { .. } => Tell::Redirected,
+            Event::Response { .. } => Tell::Response,
+            Event::Resumed => Tell::Resumed,
+            Event::Question(..) => Tell::Question,
+        });
     }
 }

@@ -3,7 +3,7 @@
 use super::{Phase, Task, TaskKind};
 use crate::error::{Error, Misuse};
 use crate::request::{BodyLength, Request};
-use crate::task::output::Wish;
+use crate::task::output::{Tell, Wish};
 use crate::time::Instant;
 
 /// What the host is asked. Each is asked only of a task whose options say so
@@ -120,7 +120,7 @@ impl Task {
         }
         // What is answered before it was told needs not be asked any more.
         self.asked.clear();
-        self.due.question = false;
+        self.due.untell(Tell::Question);
         match answer {
             Answer::Follow => self.follow(),
             Answer::FollowWith(request) => self.follow_with(request),
@@ -141,7 +141,7 @@ impl Task {
     pub(super) fn ask(&mut self, question: Question) {
         self.deadlines.rest();
         self.asked.ask(question);
-        self.due.question = true;
+        self.due.tell(Tell::Question);
     }
 
     /// The request goes out again, over any connection or, after a stale one, a new one.

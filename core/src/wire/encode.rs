@@ -1,6 +1,7 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
 use crate::request::{BodyLength, Field, Known, Request, RequestTraits};
+use crate::task::{Rewrite, keeps};
 use crate::url::Url;
 use crate::wire::cursor::Cursor;
 
@@ -36,6 +37,7 @@ pub(crate) fn request_head(
 ) -> (usize, bool) {
     let request = head.request;
     let method = if traits.is_rewritten { "GET" } else { request.method() };
+    let rewrite = Rewrite { becomes_get: traits.is_rewritten, leaves_origin: traits.is_elsewhere };
     let mut out = Cursor::new(output, from);
     out.put(method.as_bytes());
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
@@ -51,7 +53,7 @@ pub(crate) fn request_head(
         out.put(b"\r\n");
     }
     for field in request.fields() {
-        if traits.sends(field.known()) {
+        if keeps(rewrite, field.known()) {
             put_field(&mut out, field);
         }
     }

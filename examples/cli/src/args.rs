@@ -1,113 +1,191 @@
 //! The command line. Where curl has an option for something, ours has its name and letter.
 
+mod commands;
+
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fmt;
+use std::time::Duration;
 
-use lexopt::prelude::*;
+use lexopt::{Arg, ValueExt};
+use sortie::RedirectPolicy;
 
-pub(crate) const HELP: &str = "\
-sortie: fetch over HTTP/1.1
+pub(crate) use commands::{Continue, Download, Get, Upload};
 
-usage:
-  sortie get [options] URL...    fetch each URL; all share connections
-  sortie demo                    fetch from an origin of its own, on loopback
-
-options of get:
-  -o, --output FILE        write content to FILE (once for each URL; default: standard output)
-  -i, --include            write the head of the response before its content
-  -I, --head               ask for the head only, and write it
-  -D, --dump-header FILE   write the heads to FILE ('-': standard output)
-  -d, --data DATA          send DATA as a POST ('@FILE': the content of FILE as it is, '@-':
-                           of standard input); several are joined by '&'
-  -X, --request METHOD     use METHOD
-  -H, --header LINE        send the field 'Name: value'
-  -s, --silent             say nothing of errors
-  -S, --show-error         say them all the same
-  -h, --help               this text
-  -V, --version            the version
-
-Exit status: 0 only if every response was complete and valid, whatever its status; else that
-of the first failure, with curl's numbers: 1 scheme, 2 usage, 3 URL, 6 name, 7 connection,
-8 no HTTP, 18 incomplete, 23 write, 26 read, 28 timeout, 35 TLS, 43 request, 52 no answer,
-56 malformed body, 63 limit.
-";
+pub(crate) const HELP: &str = include_str!("help.txt");
 
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Get(Get),
+    Get(Box<Get>),
+    Download(Box<Download>),
+    Upload(Box<Upload>),
     Demo,
     Help,
     Version,
 }
 
-/// What `get` was told.
-#[derive(Debug, Default)]
-pub(crate) struct Get {
-    pub(crate) urls: Vec<String>,
-    pub(crate) outputs: Vec<PathBuf>,
-    pub(crate) include: bool,
-    pub(crate) head: bool,
-    pub(crate) dump_header: Option<PathBuf>,
-    pub(crate) data: Vec<OsString>,
-    pub(crate) method: Option<String>,
+/// What every command that sends a request may be told.
+#[derive(Default)]
+pub(crate) struct Common {
     pub(crate) fields: Vec<(String, String)>,
+    /// With the `Authorization` that was made of them.
+    pub(crate) redirects: RedirectPolicy,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) max_time: Option<Duration>,
     pub(crate) silent: bool,
     pub(crate) show_error: bool,
+    pub(crate) verbose: bool,
+    pub(crate) json: bool,
+    pub(crate) write_out: Option<String>,
+}
+
+impl fmt::Debug for Common {
+    /// Without the fields, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Common({} fields, {:?})", self.fields.len(), self.redirects)
+    }
+}
+
+/// One item of the command line, with an option's name as it is written: `-o` or `--output`.
+enum Item {
+    Name(String),
+    Value(OsString),
+}
+
+/// The command line, read item by item.
+struct Items {
+    parser: lexopt::Parser,
+}
+
+impl Items {
+    fn next(&mut self) -> Result<Option<Item>, lexopt::Error> {
+        Ok(self.parser.next()?.map(|argument| match argument {
+            Arg::Short(letter) => Item::Name(format!("-{letter}")),
+            Arg::Long(name) => Item::Name(format!("--{name}")),
+            Arg::Value(value) => Item::Value(value),
+        }))
+    }
+
+    fn value(&mut self) -> Result<OsString, lexopt::Error> {
+        self.parser.value()
+    }
+
+    fn text(&mut self) -> Result<String, lexopt::Error> {
+        self.value()?.string()
+    }
+
+    fn number<N: std::str::FromStr<Err: Into<Box<dyn std::error::Error + Send + Sync>>>>(
+        &mut self,
+    ) -> Result<N, lexopt::Error> {
+        self.value()?.parse()
+    }
+
+    /// Seconds, with a fraction if one likes.
+    fn seconds(&mut self, name: &str) -> Result<Option<Duration>, lexopt::Error> {
+        let seconds: f64 = self.number()?;
+        let duration = Duration::try_from_secs_f64(seconds);
+        let duration = duration.map_err(|_| format!("{name} {seconds} is not a time"))?;
+        // As with curl, 0 is no limit.
+        Ok(Some(duration).filter(|duration| !duration.is_zero()))
+    }
 }
 
 /// Reads the command line.
 pub(crate) fn parse() -> Result<Command, lexopt::Error> {
-    let mut parser = lexopt::Parser::from_env();
-    match parser.next()? {
-        Some(Value(command)) if command == "get" => parse_get(&mut parser),
-        Some(Value(command)) if command == "demo" => match parser.next()? {
-            None => Ok(Command::Demo),
-            Some(Short('h') | Long("help")) => Ok(Command::Help),
-            Some(argument) => Err(argument.unexpected()),
-        },
-        Some(Value(command)) => {
-            Err(format!("there is no command '{}'", command.to_string_lossy()).into())
+    let mut items = Items { parser: lexopt::Parser::from_env() };
+    let command = match items.next()? {
+        None => return Ok(Command::Help),
+        Some(Item::Name(name)) => {
+            return match name.as_str() {
+                "-h" | "--help" => Ok(Command::Help),
+                "-V" | "--version" => Ok(Command::Version),
+                _ => Err(lexopt::Error::UnexpectedOption(name)),
+            };
         }
-        Some(Short('V') | Long("version")) => Ok(Command::Version),
-        Some(Short('h') | Long("help")) | None => Ok(Command::Help),
-        Some(argument) => Err(argument.unexpected()),
-    }
+        Some(Item::Value(command)) => command,
+    };
+    let parsed = match command.to_str() {
+        Some("get") => commands::get(&mut items)?.map(|get| Command::Get(Box::new(get))),
+        Some("download") => {
+            commands::download(&mut items)?.map(|it| Command::Download(Box::new(it)))
+        }
+        Some("upload") => commands::upload(&mut items)?.map(|it| Command::Upload(Box::new(it))),
+        Some("demo") => commands::nothing(&mut items)?.map(|()| Command::Demo),
+        Some(_) | None => {
+            return Err(format!("there is no command '{}'", command.to_string_lossy()).into());
+        }
+    };
+    Ok(parsed.unwrap_or(Command::Help))
 }
 
-fn parse_get(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
-    let mut get = Get::default();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Short('o') | Long("output") => get.outputs.push(parser.value()?.into()),
-            Short('i') | Long("include") => get.include = true,
-            Short('I') | Long("head") => get.head = true,
-            Short('D') | Long("dump-header") => get.dump_header = Some(parser.value()?.into()),
-            Short('d') | Long("data") => get.data.push(parser.value()?),
-            Short('X') | Long("request") => get.method = Some(parser.value()?.string()?),
-            Short('H') | Long("header") => get.fields.push(field(&parser.value()?.string()?)?),
-            Short('s') | Long("silent") => get.silent = true,
-            Short('S') | Long("show-error") => get.show_error = true,
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Value(url) => get.urls.push(url.string()?),
-            Short(_) | Long(_) => return Err(argument.unexpected()),
+impl Common {
+    /// Takes an option that all commands share. `false` if it is none.
+    fn take(&mut self, name: &str, items: &mut Items) -> Result<bool, lexopt::Error> {
+        match name {
+            "-H" | "--header" => self.fields.push(field(&items.text()?)?),
+            "-A" | "--user-agent" => self.fields.push(("User-Agent".to_owned(), items.text()?)),
+            "-u" | "--user" => self.fields.push(basic(&items.text()?)),
+            "-L" | "--location" => self.redirects = RedirectPolicy::default(),
+            "--no-location" => self.redirects = RedirectPolicy::Deliver,
+            "--max-redirs" => {
+                let most: i64 = items.number()?;
+                // As with curl, -1 is no limit; ours is the widest counter.
+                let most = if most == -1 {
+                    u8::MAX
+                } else {
+                    u8::try_from(most)
+                        .map_err(|_| "--max-redirs is a number from 0 to 255, or -1")?
+                };
+                self.redirects = RedirectPolicy::Follow { most, allows_downgrade: false };
+            }
+            "--connect-timeout" => self.connect_timeout = items.seconds(name)?,
+            "-m" | "--max-time" => self.max_time = items.seconds(name)?,
+            "-s" | "--silent" => self.silent = true,
+            "-S" | "--show-error" => self.show_error = true,
+            "-v" | "--verbose" => self.verbose = true,
+            "-w" | "--write-out" => self.write_out = Some(items.text()?),
+            "--json" => self.json = true,
+            _ => return Ok(false),
         }
+        Ok(true)
     }
-    if get.urls.is_empty() {
-        return Err("get needs a URL".into());
+
+    /// Whether messages are wanted.
+    pub(crate) const fn speaks(&self) -> bool {
+        !self.silent || self.show_error
     }
-    if get.outputs.len() > get.urls.len() {
-        return Err("more output files than URLs".into());
+
+    /// Whether somebody has to watch what a task does.
+    pub(crate) const fn watches(&self) -> bool {
+        self.verbose || self.json || self.write_out.is_some()
     }
-    if get.head && !get.data.is_empty() {
-        return Err("--head and --data exclude each other".into());
-    }
-    Ok(Command::Get(get))
 }
 
 fn field(line: &str) -> Result<(String, String), lexopt::Error> {
     match line.split_once(':') {
         Some((name, value)) => Ok((name.to_owned(), value.trim().to_owned())),
-        None => Err(format!("--header '{line}' is not of the form 'Name: value'").into()),
+        // Not shown: it may be a secret that lacks its name.
+        None => Err("--header is not of the form 'Name: value'".into()),
     }
+}
+
+/// The field for Basic credentials (RFC 7617).
+fn basic(user: &str) -> (String, String) {
+    let colon = if user.contains(':') { "" } else { ":" };
+    let coded = base64(format!("{user}{colon}").as_bytes());
+    ("Authorization".to_owned(), format!("Basic {coded}"))
+}
+
+/// Base64 with padding (RFC 4648 §4).
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let group = (0..3).fold(0, |all, at| all << 8 | usize::from(*three.get(at).unwrap_or(&0)));
+        for place in 0..4 {
+            let letter = LETTERS[group >> (18 - 6 * place) & 63];
+            text.push(if place <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
 }

@@ -1,14 +1,15 @@
-//! Exit statuses: curl's numbers for curl's classes of error, since scripts know them.
+//! Exit statuses: curl's numbers for curl's classes of error, since scripts know them. The table is
+//! in docs/command.md, too.
 
-use sortie::ErrorKind;
-use sortie::core::{Error as TaskError, PeerError, Transport, UrlError};
+use sortie::core::{Error as TaskError, PeerError, RedirectError, Transport, UrlError};
+use sortie::{ErrorKind, FileErrorKind};
 
 /// The scheme is not supported.
 const UNSUPPORTED_SCHEME: u8 = 1;
 /// The command line is wrong.
 pub(crate) const USAGE: u8 = 2;
 /// The URL is malformed.
-const URL: u8 = 3;
+pub(crate) const URL: u8 = 3;
 /// The host has no address.
 const RESOLVE: u8 = 6;
 /// The connection could not be made.
@@ -17,24 +18,37 @@ const CONNECT: u8 = 7;
 const PEER: u8 = 8;
 /// The response is incomplete.
 const PARTIAL: u8 = 18;
+/// The status is 400 or more, and success was wanted.
+pub(crate) const STATUS: u8 = 22;
 /// The content could not be written.
 pub(crate) const WRITE: u8 = 23;
 /// A file to be sent could not be read.
 pub(crate) const READ: u8 = 26;
 /// A timer ran out.
-const TIMEOUT: u8 = 28;
+pub(crate) const TIMEOUT: u8 = 28;
+/// The server sent another range than was asked for.
+pub(crate) const RANGE: u8 = 33;
 /// No secure connection.
 const TLS: u8 = 35;
+/// What is stored of a download cannot be gone on with.
+const RESUME: u8 = 36;
 /// The request is not one that can be sent.
 const BAD_REQUEST: u8 = 43;
+/// Too many redirects.
+const REDIRECTS: u8 = 47;
 /// The server closed the connection without an answer.
 const EMPTY: u8 = 52;
 /// The body of the response is malformed.
 const RECEIVE: u8 = 56;
 /// A limit was met.
 const LIMIT: u8 = 63;
+/// The body must be sent again, and cannot.
+const REWIND: u8 = 65;
 /// Anything else.
 const OTHER: u8 = 99;
+/// The content has another digest than it should. curl's numbers end before, and 101 is what a
+/// Rust program that fails by its own fault exits with.
+const DIGEST: u8 = 102;
 
 /// The exit status for an error.
 pub(crate) fn status(error: &sortie::Error) -> u8 {
@@ -43,13 +57,16 @@ pub(crate) fn status(error: &sortie::Error) -> u8 {
         ErrorKind::Url(_) => URL,
         ErrorKind::Request(_) => BAD_REQUEST,
         ErrorKind::Task(error) => task_status(error),
-        ErrorKind::ContentTaken | _ => OTHER,
+        ErrorKind::File(kind) => file_status(kind),
+        ErrorKind::ResumeData(_) => RESUME,
+        ErrorKind::ContentTaken | ErrorKind::SessionInvalidated | _ => OTHER,
     }
 }
 
 fn task_status(error: TaskError) -> u8 {
     match error {
         TaskError::Peer(PeerError::ChunkSize | PeerError::ChunkEnd | PeerError::Trailer) => RECEIVE,
+        TaskError::Peer(PeerError::UnaskedRange | PeerError::RangeLength) => RANGE,
         TaskError::Peer(_) => PEER,
         TaskError::Limit(_) => LIMIT,
         TaskError::Transport(transport) => match transport {
@@ -60,7 +77,45 @@ fn task_status(error: TaskError) -> u8 {
             Transport::Refused | Transport::Unreachable | Transport::ConnectFailed | _ => CONNECT,
         },
         TaskError::TimedOut(_) => TIMEOUT,
+        TaskError::Redirect(RedirectError::TooMany) => REDIRECTS,
+        TaskError::Redirect(RedirectError::Location) => URL,
+        TaskError::Redirect(_) => UNSUPPORTED_SCHEME,
+        TaskError::Status(_) => STATUS,
+        TaskError::BodyExhausted => REWIND,
         TaskError::Sink => WRITE,
+        TaskError::Source => READ,
         TaskError::Canceled | _ => OTHER,
+    }
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "the others are all of writing")]
+const fn file_status(kind: FileErrorKind) -> u8 {
+    use FileErrorKind as Kind;
+    match kind {
+        Kind::NotFound | Kind::NotReadable | Kind::Read | Kind::SourceChanged => READ,
+        Kind::Length { .. } => PARTIAL,
+        Kind::Digest { .. } => DIGEST,
+        _ => WRITE,
+    }
+}
+
+/// What to do about an error, where its own text does not say it.
+pub(crate) const fn advice(status: u8) -> &'static str {
+    match status {
+        UNSUPPORTED_SCHEME => "only http is spoken here",
+        URL => "check how the URL is written",
+        RESOLVE => "check the name of the host, and the network",
+        CONNECT => "check host and port, and that the server runs",
+        PEER => "check that an HTTP server listens there",
+        PARTIAL | EMPTY | RECEIVE => "try again, or tell who runs the server",
+        TIMEOUT => "try again, or allow more time",
+        RANGE => "ask for the whole instead: without --range and --continue-at",
+        TLS => "use http, or another tool for https",
+        BAD_REQUEST => "check --request, --header and --data",
+        REDIRECTS => "allow more with --max-redirs, or look with --no-location -i",
+        STATUS => "check the URL and what the server expects",
+        REWIND => "send a file in place of standard input",
+        LIMIT => "the server sends more than is sensible: tell who runs it",
+        _ => "see docs/command.md",
     }
 }

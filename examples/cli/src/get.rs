@@ -1,57 +1,60 @@
 //! `sortie get`: fetches URLs one after another, over one session.
 
+mod place;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use sortie::{Body, Request, Response, Session};
+use sortie::{Body, ErrorKind, Request, Response, Session, Task};
 
 use crate::args::Get;
-use crate::exit;
+use crate::job::{self, Guard};
+use crate::report::{Failure, create, unread, unwritten};
+use crate::upload::FAILS;
+use crate::watch::Watch;
+use place::{Going, Place};
 
 /// Content that is read at once.
 const BUFFER: usize = 256 * 1024;
 
-/// What went wrong, for the user and for the exit status.
-enum Failure {
-    Task(sortie::Error),
-    /// A file could not be written or, to be sent, not be read.
-    File {
-        status: u8,
-        what: String,
-        error: io::Error,
-    },
-}
-
 /// Fetches everything, whatever fails on the way. The status is that of the first failure.
 pub(crate) fn run(options: &Get) -> ExitCode {
+    let common = &options.common;
+    let say = |text: &str| eprintln!("{text}");
     let mut first = None;
     let session = Session::new();
     let mut heads = match open_heads(options) {
         Ok(heads) => heads,
-        Err(failure) => return ExitCode::from(report(options, &failure)),
+        Err(failure) => {
+            job::told(common, None, None, Some(&failure), say);
+            return ExitCode::from(failure.status());
+        }
     };
     for (at, url) in options.urls.iter().enumerate() {
-        let output = options.outputs.get(at).map(std::path::PathBuf::as_path);
-        if let Err(failure) = fetch(options, &session, url, output, heads.as_mut()) {
-            let status = report(options, &failure);
-            first.get_or_insert(status);
+        let watch = common.watches().then(|| Arc::new(Watch::new(common.verbose, None)));
+        let output = options.outputs.get(at).map(PathBuf::as_path);
+        let output = output.filter(|path| *path != Path::new("-"));
+        let made = Place::new(options, output, url).and_then(|place| {
+            let request = request(options, url, &place)?;
+            Ok((task(options, &session, request, watch.as_ref())?, place))
+        });
+        let (task, result) = match made {
+            Ok((task, place)) => {
+                let result = fetch(options, task.clone(), place, heads.as_mut());
+                (Some(task), result)
+            }
+            Err(failure) => (None, Err(failure)),
+        };
+        let failure = result.err();
+        job::told(common, task.as_ref(), watch.as_deref(), failure.as_ref(), say);
+        if let Some(failure) = failure {
+            first.get_or_insert_with(|| failure.status());
         }
     }
     ExitCode::from(first.unwrap_or(0))
-}
-
-/// Says what went wrong. Returns the exit status for it.
-fn report(options: &Get, failure: &Failure) -> u8 {
-    let (status, text) = match failure {
-        Failure::Task(error) => (exit::status(error), error.to_string()),
-        Failure::File { status, what, error } => (*status, format!("{what}: {error}")),
-    };
-    if !options.silent || options.show_error {
-        eprintln!("sortie: ({status}) {text}");
-    }
-    status
 }
 
 fn open_heads(options: &Get) -> Result<Option<Box<dyn Write>>, Failure> {
@@ -62,49 +65,26 @@ fn open_heads(options: &Get) -> Result<Option<Box<dyn Write>>, Failure> {
     }
 }
 
-fn fetch(
-    options: &Get,
-    session: &Session,
-    url: &str,
-    output: Option<&Path>,
-    heads: Option<&mut Box<dyn Write>>,
-) -> Result<(), Failure> {
-    let request = request(options, url)?;
-    let (response, body) = session.bytes_blocking(request).map_err(Failure::Task)?;
-    if let Some(heads) = heads {
-        heads.write_all(response.as_bytes()).map_err(|error| unwritten("the heads", error))?;
-    }
-    match output {
-        Some(path) if path != Path::new("-") => {
-            write_all(options, &response, body, &mut create(path)?, &path.display().to_string())
-        }
-        Some(_) | None => {
-            write_all(options, &response, body, &mut io::stdout().lock(), "standard output")
-        }
-    }
-}
-
-fn request(options: &Get, url: &str) -> Result<Request, Failure> {
-    let default = match (options.head, options.data.is_empty()) {
-        (true, _) => "HEAD",
-        (false, true) => "GET",
-        (false, false) => "POST",
+fn request(options: &Get, url: &str, place: &Place<'_>) -> Result<Request, Failure> {
+    let default = match (options.head, options.upload.is_some(), options.data.is_empty()) {
+        (true, _, _) => "HEAD",
+        (false, true, _) => "PUT",
+        (false, false, true) => "GET",
+        (false, false, false) => "POST",
     };
     let method = options.method.as_deref().unwrap_or(default);
-    let mut request = Request::new(method, url).map_err(Failure::Task)?;
-    let sets_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
-    if !options.data.is_empty() && !options.fields.iter().any(sets_type) {
-        // As curl does, whatever the method.
-        let form = "application/x-www-form-urlencoded";
-        request = request.field("Content-Type", form).map_err(Failure::Task)?;
-    }
-    for (name, value) in &options.fields {
-        request = request.field(name, value).map_err(Failure::Task)?;
+    let mut request = job::request(&options.common, method, url)?;
+    if let Some(range) = options.range.clone().or_else(|| place.range()) {
+        request = request.field("Range", format!("bytes={range}"))?;
     }
     if options.data.is_empty() {
         return Ok(request);
     }
-    request.body(data(options)?).map_err(Failure::Task)
+    if !request.fields().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        // As curl does, whatever the method.
+        request = request.field("Content-Type", "application/x-www-form-urlencoded")?;
+    }
+    Ok(request.body(data(options)?)?)
 }
 
 /// All data to be sent, joined as a form is.
@@ -128,6 +108,54 @@ fn data(options: &Get) -> Result<Vec<u8>, Failure> {
         }
     }
     Ok(all)
+}
+
+fn task(
+    options: &Get,
+    session: &Session,
+    request: Request,
+    watch: Option<&Arc<Watch>>,
+) -> Result<Task, Failure> {
+    let builder = match &options.upload {
+        Some(path) => session.upload_task(request, job::source(path)),
+        None => session.data_task(request),
+    };
+    let mut builder = job::configured(builder, &options.common);
+    if let Some(watch) = watch {
+        builder = builder.shared_delegate(watch.clone());
+    }
+    Ok(builder.create()?)
+}
+
+/// Runs the task. The body is dropped, and the task ended, before its end is told.
+fn fetch(
+    options: &Get,
+    task: Task,
+    place: Place<'_>,
+    heads: Option<&mut Box<dyn Write>>,
+) -> Result<(), Failure> {
+    let url = task.original_request().url().to_owned();
+    let limit = options.common.connect_timeout;
+    let guard = limit.map(|limit| Guard::new(&task, limit));
+    let (response, body) = task.bytes_blocking().map_err(|error| {
+        let is_canceled = error.kind() == ErrorKind::Task(sortie::core::Error::Canceled);
+        match limit.filter(|_| is_canceled && guard.as_ref().is_some_and(Guard::is_over)) {
+            Some(limit) => Failure::Connect { limit, url: url.clone() },
+            None => Failure::Task(error),
+        }
+    })?;
+    drop(guard);
+    if let Some(heads) = heads {
+        heads.write_all(response.as_bytes()).map_err(|error| unwritten("the heads", error))?;
+    }
+    let status = response.status();
+    if options.fails && status >= FAILS {
+        return Err(Failure::Status { status, url });
+    }
+    match place.open(&response, &url)? {
+        Going::Nowhere => Ok(()),
+        Going::To(mut to, name) => write_all(options, &response, body, &mut *to, &name),
+    }
 }
 
 fn write_all(
@@ -157,16 +185,4 @@ fn write_all(
             Err(failure) => return to.flush().map_err(unwritten).and(Err(failure)),
         }
     }
-}
-
-fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| unwritten(&path.display().to_string(), error))
-}
-
-fn unread(name: &str, error: io::Error) -> Failure {
-    Failure::File { status: exit::READ, what: format!("cannot read {name}"), error }
-}
-
-fn unwritten(name: &str, error: io::Error) -> Failure {
-    Failure::File { status: exit::WRITE, what: format!("cannot write {name}"), error }
 }

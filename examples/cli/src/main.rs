@@ -1,9 +1,19 @@
 //! The `sortie` command: what the library does, from a shell.
 
 mod args;
+mod bars;
+mod crew;
 mod demo;
+mod download;
 mod exit;
 mod get;
+mod job;
+mod json;
+mod report;
+mod signals;
+mod upload;
+mod watch;
+mod write_out;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,6 +23,8 @@ use args::Command;
 fn main() -> ExitCode {
     match args::parse() {
         Ok(Command::Get(options)) => get::run(&options),
+        Ok(Command::Download(options)) => download::run(&options),
+        Ok(Command::Upload(options)) => upload::run(&options),
         Ok(Command::Demo) => demo::run(),
         Ok(Command::Help) => say(args::HELP),
         Ok(Command::Version) => say(concat!("sortie ", env!("CARGO_PKG_VERSION"), "\n")),

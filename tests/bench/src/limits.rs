@@ -15,6 +15,17 @@ pub(crate) struct Limit {
     pub(crate) syscalls: Option<f64>,
 }
 
+/// How much more one row may cost than another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ratio {
+    /// The row that it holds for.
+    pub(crate) row: &'static str,
+    /// The row that it is compared with.
+    pub(crate) of: &'static str,
+    /// Its instructions may be so many times those.
+    pub(crate) most: f64,
+}
+
 /// Our limits. The table fails where one is exceeded, and where its row is not there.
 ///
 /// Allocations and instructions are the same in every run over memory. Over a socket they and the
@@ -31,7 +42,14 @@ pub(crate) const LIMITS: &[Limit] = &[
         allocations: Some(5.0),
         syscalls: Some(8.8),
     },
+    Limit::in_memory("start-kept", 400.0),
+    Limit::in_memory("start-100", 1_400.0),
+    Limit::in_memory("start-10000", 2_600.0),
 ];
+
+/// The most that one row of ours may cost in terms of another, in instructions. The table fails
+/// where it costs more, and where it has one of the two without the other.
+pub(crate) const RATIOS: &[Ratio] = &[Ratio { row: "start-10000", of: "start-100", most: 2.0 }];
 
 /// Instructions, allocations and system calls that an earlier run on another build had counted
 /// for the peers, for orientation; they judge nothing.

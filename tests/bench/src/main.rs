@@ -13,6 +13,7 @@ mod memory;
 mod meter;
 mod origin;
 mod rt;
+mod start;
 mod table;
 
 use meter::{Failure, Meter, Outcome, Row};
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 
 /// Every row there is, in the order of the table.
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [head::ROWS, chunked::ROWS, get::ROWS].into_iter().flatten()
+    [head::ROWS, chunked::ROWS, get::ROWS, start::ROWS].into_iter().flatten()
 }
 
 fn list() -> Outcome {

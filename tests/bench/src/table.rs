@@ -1,6 +1,6 @@
 //! The table: every row's cost, what was on record, our limits, and whether we hold them.
 
-use crate::limits::{LIMITS, Limit, ON_RECORD};
+use crate::limits::{LIMITS, Limit, ON_RECORD, RATIOS, Ratio};
 use crate::measure::{Cost, Origin, cost};
 use crate::meter::{Outcome, Row};
 use crate::rows;
@@ -12,7 +12,7 @@ const HEAD: &str = "\
 /// Prints the rows whose names start with `prefix`; fails where a limit is exceeded or has no row.
 pub(crate) fn print(prefix: &str) -> Outcome {
     let origin = Origin::start()?;
-    let mut broken = Vec::new();
+    let (mut broken, mut costs) = (Vec::new(), Vec::new());
     println!("Per iteration, on all threads of the client; on record and limits: instructions /");
     println!("allocations / system calls.\n\n{HEAD}");
     for row in rows().filter(|row| row.name.starts_with(prefix)) {
@@ -20,13 +20,17 @@ pub(crate) fn print(prefix: &str) -> Outcome {
         let limit = LIMITS.iter().find(|limit| limit.row == row.name);
         println!("{}", line(row, &cost, limit));
         broken.extend(limit.and_then(|limit| exceeded(limit, &cost)));
+        costs.push((row.name, cost.instructions));
     }
     for limit in LIMITS.iter().filter(|limit| limit.row.starts_with(prefix)) {
         if !rows().any(|row| row.name == limit.row) {
             broken.push(format!("{}: there is a limit, but no such row", limit.row));
         }
     }
-    let judged = LIMITS.iter().filter(|limit| limit.row.starts_with(prefix)).count();
+    let ratios = RATIOS.iter().filter(|ratio| ratio.row.starts_with(prefix));
+    broken.extend(ratios.clone().filter_map(|ratio| outgrown(ratio, &costs)));
+    let limits = LIMITS.iter().filter(|limit| limit.row.starts_with(prefix)).count();
+    let judged = limits + ratios.count();
     println!("\n{} of {judged} limits held", judged - broken.len());
     if broken.is_empty() { Ok(()) } else { Err(format!("\n{}", broken.join("\n")).into()) }
 }
@@ -68,6 +72,18 @@ fn exceeded(limit: &Limit, cost: &Cost) -> Option<String> {
         .map(|(what, is, most)| format!("{is:.1} {what}, at most {most}"))
         .collect();
     (!over.is_empty()).then(|| format!("{}: {}", limit.row, over.join("; ")))
+}
+
+/// Whether one row costs too many times what another does; prints how many times it is.
+fn outgrown(ratio: &Ratio, costs: &[(&str, f64)]) -> Option<String> {
+    let Ratio { row, of, most } = *ratio;
+    let cost = |name| costs.iter().find(|cost| cost.0 == name).map(|cost| cost.1);
+    let (Some(is), Some(base)) = (cost(row), cost(of)) else {
+        return Some(format!("{row}: it is to be compared with {of}, and one of them is missing"));
+    };
+    let times = is / base;
+    println!("\n{row}: {times:.2} times {of}, at most {most}");
+    (times > most).then(|| format!("{row}: {times:.2} times {of}, at most {most}"))
 }
 
 /// Rounded as the table shows it, so that one allocation in a thousand iterations fails nothing.

@@ -7,16 +7,19 @@
 #![no_std]
 
 mod messages;
+mod resume;
+mod session;
 mod task;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use sortie_core::session::Pool;
+use sortie_core::session::scheduler::{Full, Scheduler, Ticket, Urgency};
 use sortie_core::{
-    BodyLength, Broken, ByteCounts, ChunkedDecoder, Error, Field, Instant, Limit, Misuse, Output,
-    Progress, Request, RequestError, RequestHead, ResolveError, ResponseHead, Run, Scheme, Slot,
-    Task, TaskOptions, TaskState, Transport, Trigger, Url, UrlError, UrlParts, Wish,
+    BodyLength, Broken, BufferTooSmall, ByteCounts, ChunkedDecoder, Error, Field, Instant, Limit,
+    Misuse, Output, Progress, RangeFields, Request, RequestError, RequestHead, ResolveError,
+    ResponseHead, ResumeData, ResumeDataError, Run, Scheme, Slot, Task, TaskOptions, TaskState,
+    Transport, Trigger, Url, UrlError, UrlParts, Validator, Wish,
 };
 
 /// An argument of every kind. Nobody makes one: the image is linked and never run.
@@ -38,7 +41,10 @@ pub struct Arguments<'a> {
     options: TaskOptions,
     decoder: ChunkedDecoder,
     run: Run,
-    pool: Pool<6>,
+    scheduler: Scheduler<8, 6, 14>,
+    ticket: Ticket,
+    urgency: Urgency,
+    full: Full,
     counts: ByteCounts,
     progress: Progress,
     now: Instant,
@@ -60,6 +66,12 @@ pub struct Arguments<'a> {
     request_error: RequestError,
     url_error: UrlError,
     resolve_error: ResolveError,
+    validator: Validator<'a>,
+    resume_data: ResumeData<'a>,
+    range_fields: RangeFields<'a>,
+    total: Option<u64>,
+    resume_data_error: ResumeDataError,
+    buffer_too_small: BufferTooSmall,
 }
 
 /// Makes one call: with arguments that may have become anything since the call before, and a
@@ -80,7 +92,9 @@ fn look<T>(result: T) {
 #[unsafe(no_mangle)]
 pub extern "C" fn probe_entry(with: &mut Arguments<'_>) {
     task::calls(with);
+    session::calls(with);
     messages::calls(with);
+    resume::calls(with);
     #[cfg(feature = "control")]
     control(with);
 }

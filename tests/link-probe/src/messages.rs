@@ -85,7 +85,7 @@ fn errors(with: &mut Arguments<'_>) {
     call!(with, UrlError::code(with.url_error));
 }
 
-struct Sink;
+pub(crate) struct Sink;
 
 impl Write for Sink {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -99,6 +99,7 @@ impl Write for Sink {
 fn formats(with: &mut Arguments<'_>) {
     call!(with, write!(Sink, "{} {:?}", with.error, with.error));
     call!(with, write!(Sink, "{}", with.misuse));
+    call!(with, write!(Sink, "{}", with.full));
     call!(with, write!(Sink, "{}", with.request_error));
     call!(with, write!(Sink, "{}", with.url_error));
     call!(with, write!(Sink, "{} {:?}", with.resolve_error, with.resolve_error));

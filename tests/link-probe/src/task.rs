@@ -1,9 +1,8 @@
 //! Every call of a task, of what it is made from and of what it gives out.
 
-use sortie_core::session::{Fixed, Pool, Slots};
 use sortie_core::{ByteCounts, Instant, Progress, Task, TaskOptions, next};
 
-use crate::{Arguments, call, look};
+use crate::{Arguments, call};
 
 pub(crate) fn calls(with: &mut Arguments<'_>) {
     commands(with);
@@ -12,7 +11,6 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
     end(with);
     getters(with);
     counts(with);
-    pool(with);
 }
 
 fn commands(with: &mut Arguments<'_>) {
@@ -74,18 +72,4 @@ fn counts(with: &mut Arguments<'_>) {
     call!(with, with.now = Instant::from_micros(with.count));
     call!(with, Instant::as_micros(with.now));
     call!(with, Instant::after(with.now, with.count));
-}
-
-fn pool(with: &mut Arguments<'_>) {
-    call!(with, with.pool = Pool::new());
-    call!(with, with.pool = Pool::default());
-    look::<Fixed<6>>(Fixed::default());
-    call!(with, {
-        let same_origin = |slot| core::hint::black_box(slot) == with.size;
-        Slots::assign(&mut with.pool, with.now, with.wish, same_origin)
-    });
-    call!(with, Slots::keep(&mut with.pool, with.size, with.now, with.size));
-    call!(with, Slots::free(&mut with.pool, with.size));
-    call!(with, Slots::poll_expired(&mut with.pool, with.now));
-    call!(with, Slots::idle(&with.pool));
 }

@@ -1,6 +1,6 @@
 //! Connections of a script: opened, given back and taken again.
 
-use sortie_core::session::{Assign, Pool};
+use sortie_core::session::scheduler::{Assign, How, Scheduler, Urgency};
 use sortie_core::{CloseReason, Output, Transport, Url, Wish, limits};
 
 use super::{Idle, Runner};
@@ -71,12 +71,14 @@ impl Runner<'_> {
         self.input.clear();
     }
 
-    /// The pool looks at what was read behind the response.
+    /// The scheduler looks at what was read behind the response.
     pub(super) fn give_back(&mut self) {
-        let mut pool = Pool::<1>::new();
-        let assigned = pool.assign(self.at(), Wish::New, |_| false);
-        assert!(matches!(assigned, Assign::Open { slot: 0, .. }));
-        match pool.keep(0, self.at(), self.input.len()) {
+        let mut scheduler = Scheduler::<1, 1, 1>::new();
+        let ticket = scheduler.add(self.at(), 0, Wish::New, Urgency::default());
+        let ticket = ticket.expect("room for a task");
+        let start = Assign::Start { ticket, slot: 0, how: How::Open };
+        assert_eq!(scheduler.poll_assign(self.at()), start);
+        match scheduler.keep(0, self.at(), self.input.len()) {
             true => {
                 self.note(Released::Reuse);
                 let peer = self.peer.take().expect("a connection to give back");

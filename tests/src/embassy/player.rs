@@ -4,22 +4,27 @@ use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::task::Poll;
 
+use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
 use embassy_time::{Duration, Instant, Timer};
 use sortie_core::{
-    BodyLength, ByteCounts, Error, Event, Output, Request, ResponseHead, Slot, TaskKind, Url,
+    Answer, BodyLength, ByteCounts, Error, Event, Output, Request, ResponseHead, Slot, TaskKind,
+    Url, Wish, limits,
 };
 use sortie_embassy::{Config, ControlBlock, Resources, Session, TaskControl};
 
 use super::executor::now;
 use super::{Beginning, Cable, run};
-use crate::script::{Body, Command, Origin, Part, Script, Step, URL, What, When};
+use crate::script::{Body, Command, Origin, Part, Reply, Say, Script, Step, URL, What, When};
 use crate::trace::{Connection, Counts, Released, Told, Trace, destination};
 
 thread_local! {
     /// What the task said, in a row.
     static SAID: RefCell<Vec<Output>> = const { RefCell::new(Vec::new()) };
+
+    /// The URLs that it was redirected to, in a row.
+    static HOPS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The buffers of a task here.
@@ -33,6 +38,7 @@ const DAY: u64 = 24 * 3600 * 1_000_000;
 /// What the client saw.
 struct Seen {
     said: Vec<Output>,
+    hops: Vec<String>,
     result: Result<(), Error>,
     head: Option<Told>,
     content: Vec<u8>,
@@ -44,7 +50,13 @@ struct Seen {
 /// it can and does.
 #[must_use]
 pub fn lacks(script: &Script) -> Option<&'static str> {
-    let is_data = script.options.kind == TaskKind::Data;
+    let options = script.options;
+    let is_data = match options.kind {
+        TaskKind::Data => !options.is_resuming,
+        TaskKind::Download => options.is_resuming,
+        TaskKind::Upload | TaskKind::Stream | TaskKind::WebSocket => false,
+    };
+    let follows_with = |reply: &Reply| matches!(reply.say, Say::FollowWith(_));
     let upgrades = script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
     let has_body = script.body != Body::None;
     let just_in_time = script.options.request_timeout.saturating_sub(1000);
@@ -52,7 +64,8 @@ pub fn lacks(script: &Script) -> Option<&'static str> {
     let waits = |step: &Step| matches!(step, Step::Wait(micros) if *micros >= just_in_time);
     match () {
         () if !is_data => Some("a task kind that it does not have"),
-        () if script.goes_beyond_one_exchange() => Some("redirects, questions and ranges"),
+        () if script.replies.iter().any(follows_with) => Some("a request lent by another task"),
+        () if !script.connections.iter().all(stays_here) => Some("other addresses, and TLS"),
         () if upgrades => Some("a connection handed over to the user"),
         () if script.url != URL => Some("other addresses"),
         () if !script.options.body_is_replayable => Some("a body that can be had once only"),
@@ -63,6 +76,22 @@ pub fn lacks(script: &Script) -> Option<&'static str> {
         () if { steps }.any(waits) => Some("a network that takes no time"),
         () => None,
     }
+}
+
+/// Whether no redirect of an origin leads to where the name server and the far end are not.
+fn stays_here(origin: &Origin) -> bool {
+    let sent = String::from_utf8_lossy(&origin.sent()).to_ascii_lowercase();
+    sent.split("\nlocation:").skip(1).all(|rest| {
+        let to = rest.lines().next().unwrap_or_default().trim();
+        match to.contains("//").then(|| Url::parse(to)) {
+            Some(Ok(url)) => {
+                let is_there = url.host() == "192.0.2.1" || url.host().ends_with(".example");
+                is_there && url.port() == 80 && !url.scheme().is_secure()
+            }
+            Some(Err(_)) => false,
+            None => true,
+        }
+    })
 }
 
 /// Whether an origin takes a whole request before it answers, by more than an interim response.
@@ -87,15 +116,24 @@ pub fn play(script: &Script, cable: Cable) -> Trace {
     let run = run(cable, &script.connections, async |stack, beginning| {
         client(script, stack, beginning).await
     });
-    let Seen { said, result, head, content, counts, ended } = run.output;
-    let connections = connections(script, &said, &run.requests);
-    let mut events = Vec::new();
+    let Seen { said, hops, result, head, content, counts, ended } = run.output;
+    let connections = connections(script, &said, &hops, &run.requests);
+    let (mut events, mut hops) = (Vec::new(), hops.into_iter());
     for output in said {
         match output {
             Output::Event(Event::InformationalResponse { status }) => {
                 events.push(Told::Informational(status));
             }
             Output::Event(Event::BodyRestarted) => events.push(Told::BodyRestarted),
+            Output::Event(Event::Redirected { status }) => {
+                let to = hops.next().expect("the URL of a redirect");
+                events.push(Told::Redirected { status, to });
+            }
+            Output::Event(Event::Resumed) => {
+                let offset = script.resume.as_ref().map_or(0, |stored| stored.received);
+                events.push(Told::Resumed { offset, total: counts.expected_to_receive });
+            }
+            Output::Event(Event::Question(question, _)) => events.push(Told::Asked(question)),
             Output::Event(_) => events.extend(head.clone()),
             Output::Connect(_)
             | Output::Prepare
@@ -121,7 +159,7 @@ pub fn play(script: &Script, cable: Cable) -> Trace {
 }
 
 async fn client(script: &Script, stack: Stack<'_>, beginning: Beginning<'_>) -> Seen {
-    let mut resources = Box::new(Resources::<2, 8192>::new());
+    let mut resources = Box::new(Resources::<4, 8192>::new());
     let mut config = Config::default();
     config.request_timeout = duration(script.options.request_timeout);
     config.resource_timeout = duration(script.options.resource_timeout);
@@ -135,28 +173,42 @@ async fn client(script: &Script, stack: Stack<'_>, beginning: Beginning<'_>) -> 
 
     let mut block = ControlBlock::new();
     SAID.take();
+    HOPS.take();
     block.watch(|output| SAID.with_borrow_mut(|said| said.push(output)));
+    block.watch_redirects(|url| HOPS.with_borrow_mut(|hops| hops.push(url.into())));
     let (mut seat, control) = block.split();
     let (mut content, mut head) = (vec![0; CONTENT], vec![0; HEAD]);
     let mut index = vec![Slot::EMPTY; FIELDS];
     let start = now();
     let rest = before(control, &script.commands, start).await;
-    let task = session
+    let (options, mut target) = (script.options, vec![0; 2 * limits::URL_BYTES]);
+    let resume = script.resume_data();
+    let mut task = session
         .data_task(&request)
         .body(&body)
         .head(&mut head, &mut index)
-        .control(&mut seat)
-        .receive(&mut content);
-    let (result, length) = match select(task, during(control, rest, start)).await {
+        .target(&mut target)
+        .redirects(options.redirects)
+        .earliest_begin(Instant::from_micros(start + options.earliest_begin.as_micros()));
+    if options.requires_success {
+        task = task.require_success();
+    }
+    if let Some(resume) = &resume {
+        task = task.resume_from(resume);
+    }
+    let task = task.control(&mut seat).asks(options.asks).receive(&mut content);
+    let user = join(during(control, rest, start), answers(control, &script.replies));
+    let (result, length) = match select(task, user).await {
         Either::First(Ok(response)) => (Ok(()), response.content().len()),
         Either::First(Err(failure)) => (Err(failure.error), failure.received),
-        Either::Second(()) => panic!("commands do not end a task"),
+        Either::Second(_) => panic!("what a user does never ends"),
     };
     content.truncate(length);
     let counts = control.counts();
     let response = ResponseHead::new(&head, &index);
     Seen {
         said: SAID.take(),
+        hops: HOPS.take(),
         result,
         head: (response.status() != 0).then(|| Told::response(&response)),
         content,
@@ -227,31 +279,68 @@ async fn during(control: TaskControl<'_>, commands: &[Command], start: u64) {
     pending().await
 }
 
+/// Answers the questions, each when it is due. Never ends.
+async fn answers(control: TaskControl<'_>, replies: &[Reply]) {
+    for reply in replies {
+        let (_, token) = control.question().await;
+        wait_until(now() + reply.after).await;
+        if control.pending_question().is_none() {
+            // The task ended meanwhile.
+            break;
+        }
+        let answer = match &reply.say {
+            Say::Follow => Answer::Follow,
+            Say::Refuse => Answer::Refuse,
+            Say::Allow => Answer::Allow,
+            Say::BecomeDownload => Answer::BecomeDownload,
+            Say::Cancel => Answer::Cancel,
+            Say::Body => Answer::Body,
+            Say::NoBody => Answer::NoBody,
+            Say::FollowWith(_) => panic!("such a script is not played here"),
+        };
+        control.answer(token, answer).expect("an answer to this question");
+    }
+    pending().await
+}
+
 async fn wait_until(micros: u64) {
     Timer::at(Instant::from_micros(micros)).await;
 }
 
 /// What became of the connections: those that were there, and those that could not be had.
-fn connections(script: &Script, said: &[Output], requests: &[Vec<u8>]) -> Vec<Connection> {
-    let url = Url::parse(&script.url).expect("a valid URL");
+fn connections(
+    script: &Script,
+    said: &[Output],
+    hops: &[String],
+    requests: &[Vec<u8>],
+) -> Vec<Connection> {
+    let at = |url: &str| destination(Url::parse(url).expect("a valid URL"));
+    let (mut to, mut hops) = (at(&script.url), hops.iter());
     let mut connections: Vec<Connection> = Vec::new();
-    let mut is_connecting = false;
+    // The place of the current one, and the wish for one.
+    let (mut current, mut wish) = (0, None);
     for output in said {
         match *output {
-            Output::Connect(_) => is_connecting = true,
+            Output::Connect(wished) => wish = Some(wished),
             // It is there, or it was refused; otherwise the attempt was given up.
-            Output::Prepare | Output::Complete(Err(Error::Transport(_))) if is_connecting => {
-                let request = requests.get(connections.len()).cloned();
-                connections.push(Connection {
-                    to: destination(url),
-                    request: request.unwrap_or_default(),
-                    released: Released::NotOpened,
-                });
-                is_connecting = false;
+            Output::Prepare | Output::Complete(Err(Error::Transport(_))) if wish.is_some() => {
+                let kept = |one: &Connection| one.to == to && one.released == Released::Reuse;
+                let kept = connections.iter().position(kept);
+                let kept = kept.filter(|_| wish == Some(Wish::Any));
+                wish = None;
+                current = kept.unwrap_or(connections.len());
+                if kept.is_none() {
+                    let request = requests.get(current).cloned().unwrap_or_default();
+                    let released = Released::NotOpened;
+                    connections.push(Connection { to: to.clone(), request, released });
+                }
             }
-            Output::Close(reason) => released(&mut connections, Released::Close(reason)),
-            Output::Reuse => released(&mut connections, Released::Reuse),
-            Output::Upgraded => released(&mut connections, Released::Upgraded),
+            Output::Event(Event::Redirected { .. }) => {
+                to = at(hops.next().expect("the URL of a redirect"));
+            }
+            Output::Close(reason) => connections[current].released = Released::Close(reason),
+            Output::Reuse => connections[current].released = Released::Reuse,
+            Output::Upgraded => connections[current].released = Released::Upgraded,
             Output::Prepare
             | Output::Exchange
             | Output::Inspect
@@ -262,8 +351,4 @@ fn connections(script: &Script, said: &[Output], requests: &[Vec<u8>]) -> Vec<Co
         }
     }
     connections
-}
-
-fn released(connections: &mut [Connection], how: Released) {
-    connections.last_mut().expect("a connection").released = how;
 }

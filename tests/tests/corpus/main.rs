@@ -71,7 +71,7 @@ fn judge(case: &Case, trace: &Trace) -> Verdict {
     if case.status.is_some_and(|wanted| Some(wanted) != status) || !has_fields(case, trace) {
         return Verdict::Fields;
     }
-    // Whether a connection that the server ended is used again is the pool's affair.
+    // Whether a connection that the server ended is used again is the scheduler's affair.
     let is_reused = trace.released() == [Released::Reuse] && case.after == After::Keep;
     match (case.reuse, is_reused) {
         (Reuse::No, true) => Verdict::Reuses,

@@ -165,6 +165,9 @@ fn a_trickle_does_not_meet_the_request_timeout_but_the_resource_timeout() {
 
 #[test]
 fn many_requests_leave_no_descriptor_behind() {
+    if !crate::helpers::alone("connections::many_requests_leave_no_descriptor_behind") {
+        return;
+    }
     let open = || std::fs::read_dir("/proc/self/fd").map(Iterator::count).unwrap_or(0);
     let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let origin = Origin::new(
@@ -184,6 +187,5 @@ fn many_requests_leave_no_descriptor_behind() {
         session.data_blocking(&origin.url).unwrap();
     }
     origin.done();
-    // Other tests of this process open and close theirs meanwhile.
-    assert!(open() < before + 100, "{} descriptors, {before} before", open());
+    assert!(open() <= before, "{} descriptors, {before} before", open());
 }

@@ -1,8 +1,19 @@
 //! The desktop runtime on real sockets, against an origin that does exactly what it is told.
 
+mod background;
 mod connections;
+mod deadlines;
+mod delegate;
+mod downloads;
 mod exchange;
+mod handle;
+mod helpers;
+mod redirects;
+mod resumption;
+mod scheduling;
+mod session;
 mod tasks;
+mod uploads;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -89,6 +100,40 @@ impl Near {
         body
     }
 
+    /// Takes a chunked body: its content.
+    fn chunked(&mut self) -> Vec<u8> {
+        let mut content = Vec::new();
+        loop {
+            let size = usize::from_str_radix(self.line().split(';').next().unwrap(), 16).unwrap();
+            let data = self.exactly(size);
+            content.extend(data);
+            assert_eq!(self.line(), "");
+            if size == 0 {
+                return content;
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(self.exactly(1));
+        }
+        line.truncate(line.len() - 2);
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Takes so many bytes, some of which may be held.
+    fn exactly(&mut self, count: usize) -> Vec<u8> {
+        let mut buffer = [0; 16 * 1024];
+        while self.held.len() < count {
+            let more = self.stream.read(&mut buffer).expect("more in time");
+            assert!(more > 0, "the client closed too early");
+            self.held.extend_from_slice(&buffer[..more]);
+        }
+        self.held.drain(..count).collect()
+    }
+
     fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("the client reads");
     }
@@ -107,6 +152,12 @@ impl Near {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
             Err(error) => panic!("the client does not close: {error}"),
         }
+    }
+
+    /// Waits until the client closes, whatever it sends before.
+    fn ended(&mut self) {
+        let mut rest = [0; 16 * 1024];
+        while self.stream.read(&mut rest).is_ok_and(|count| count > 0) {}
     }
 
     fn finish_sending(&self) {

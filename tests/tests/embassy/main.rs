@@ -4,6 +4,10 @@ mod buffers;
 mod connections;
 mod control;
 mod exchange;
+mod order;
+mod questions;
+mod redirects;
+mod resume;
 mod sizes;
 mod time;
 

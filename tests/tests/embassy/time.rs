@@ -80,6 +80,25 @@ fn the_resource_timer_runs_out_at_the_very_microsecond() {
 }
 
 #[test]
+fn nothing_is_sent_before_the_earliest_begin() {
+    let begin = Instant::from_micros(70_000);
+    let run = run(GOOD, &[origin([Step::Send(HELLO.into())])], async |stack, _| {
+        let mut resources = Resources::<1, 1024>::new();
+        // The request timer does not run meanwhile.
+        let session = Session::new(stack, &mut resources, within(30_000));
+        let (mut content, request) = ([0; 100], get("http://192.0.2.1/"));
+        let late = session.data_task(&request).earliest_begin(begin);
+        let status = late.receive(&mut content).await.map(|response| response.status());
+        let never = session.data_task(&request).earliest_begin(Instant::MAX);
+        let never = select(never.receive(&mut content), embassy_time::Timer::after_secs(1)).await;
+        (status, matches!(never, Either::Second(())))
+    });
+    assert_eq!(run.output, (Ok(200), true));
+    assert_eq!(run.frames.first().map(|frame| frame.at), Some(70_000));
+    assert_eq!(run.openings(), 1);
+}
+
+#[test]
 fn a_body_waits_for_100_continue_no_longer_than_a_second() {
     let script = Script::new("POST", Body::Bytes(b"body".into()))
         .field("Expect", "100-continue")

@@ -4,6 +4,7 @@
 //! Every file that git tracks or would track is read. Each rule is one test; it fails with the
 //! list of places that break it.
 
+mod docs;
 mod source;
 
 use std::fmt::Write as _;

@@ -76,7 +76,7 @@ fn bytes_behind_a_response_are_dropped_and_the_connection_with_them() {
     });
 }
 
-/// What was not read yet is the pool's to find when it hands the connection out.
+/// What was not read yet is the adapter's to find when it uses the connection again.
 #[test]
 fn bytes_behind_a_response_that_are_not_read_do_not_matter_to_it() {
     let script = Script::get().answered(format!("{HELLO}x"));

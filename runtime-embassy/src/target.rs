@@ -1,0 +1,118 @@
+//! Where a task goes: to the URL of its request, or to that of a redirect, in memory that was lent
+//! for it.
+
+use sortie_core::{
+    Event, InspectError, Inspection, Limit, Misuse, Request, ResponseHead, ResumeData, Slot, Task,
+    Url,
+};
+
+use crate::time::now;
+
+/// Fields of a head that are listed where the caller's index does not have them all. Servers send
+/// some ten; more than this in a redirect end the task, unless the caller lends a larger index. It
+/// takes 512 bytes of stack, no more than the decoder of heads does before.
+const FIELDS: usize = 64;
+
+/// The URL that a task is at, and the one that it may go to.
+pub(crate) struct Target<'r, 'a> {
+    request: &'r Request<'r>,
+    /// The current URL, if it is not that of the request, and behind it the next one.
+    room: &'a mut [u8],
+    /// Bytes of the current URL in `room`; 0 if it is that of the request.
+    current: usize,
+    next: Next,
+}
+
+/// Where a redirect leads: to a URL of so many bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// There was none.
+    Nowhere,
+    /// It may be followed. Exits: `Followed`, `Nowhere`.
+    Proposed(usize),
+    /// It is followed, as soon as the connection to the current URL is given back. Exit: `Nowhere`.
+    Followed(usize),
+}
+
+impl<'r, 'a> Target<'r, 'a> {
+    pub(crate) const fn new(request: &'r Request<'r>, room: &'a mut [u8]) -> Self {
+        Self { request, room, current: 0, next: Next::Nowhere }
+    }
+
+    pub(crate) const fn request(&self) -> &'r Request<'r> {
+        self.request
+    }
+
+    /// The current URL.
+    pub(crate) fn url(&self) -> Url<'_> {
+        redirected(self.room, self.current).unwrap_or_else(|| self.request.url())
+    }
+
+    /// The URL of the last redirect that was followed.
+    pub(crate) fn into_redirected(self) -> Option<Url<'a>> {
+        redirected(self.room, self.current)
+    }
+
+    /// Notes what the task says that happened.
+    pub(crate) const fn note(&mut self, event: Event) {
+        if let (Event::Redirected { .. }, Next::Proposed(next)) = (event, self.next) {
+            self.next = Next::Followed(next);
+        }
+    }
+
+    /// The URL that is gone to next.
+    #[cfg(feature = "internals")]
+    pub(crate) fn next(&self) -> Option<&str> {
+        let Next::Followed(length) = self.next else { return None };
+        let text = self.room.get(self.current..)?.get(..length)?;
+        core::str::from_utf8(text).ok()
+    }
+
+    /// Before a connection is asked for: the URL of a redirect that is followed is the current one.
+    /// Not before, because the connection that is given back until then leads to the last one.
+    pub(crate) fn go_on(&mut self) {
+        let Next::Followed(length) = self.next else { return };
+        let end = self.current.saturating_add(length);
+        if end <= self.room.len() {
+            self.room.copy_within(self.current..end, 0);
+            self.current = length;
+        }
+        self.next = Next::Nowhere;
+    }
+
+    /// Shows the head of the response to the task, which may find a redirect in it.
+    #[inline(never)] // The index is on the stack, which should not be so deep anywhere else.
+    pub(crate) fn inspect(
+        &mut self,
+        task: &mut Task,
+        head: ResponseHead<'_>,
+        resume: Option<&ResumeData<'_>>,
+    ) -> Result<(), Misuse> {
+        let mut index = [Slot::EMPTY; FIELDS];
+        let count = ResponseHead::list(head.as_bytes(), &mut index);
+        let head = match count {
+            0..=FIELDS => ResponseHead::new(head.as_bytes(), &index),
+            _ if head.fields().count() == count => head,
+            _ => return task.handle_sink_failed(Some(Limit::HeadFields)),
+        };
+        let Some((text, next)) = self.room.split_at_mut_checked(self.current) else {
+            return Ok(());
+        };
+        let target = redirected(text, self.current).unwrap_or_else(|| self.request.url());
+        match task.inspect(now(), Inspection { head, target, next, resume }) {
+            Ok(found) => {
+                self.next = found.map_or(Next::Nowhere, |found| Next::Proposed(found.length));
+                Ok(())
+            }
+            Err(InspectError::Misuse(misuse)) => Err(misuse),
+            Err(_) => task.handle_sink_failed(Some(Limit::TargetBuffer)),
+        }
+    }
+}
+
+/// The URL of `length` bytes at the front of `room`, where the core wrote it: what it wrote parses.
+/// `None` if there is none. To parse it again now and then costs less than the RAM for its parts.
+fn redirected(room: &[u8], length: usize) -> Option<Url<'_>> {
+    let text = core::str::from_utf8(room.get(..length)?).ok()?;
+    Url::parse(text).ok()
+}

@@ -1,0 +1,29 @@
+//! Every call of what tasks share.
+
+use sortie_core::session::scheduler::{Schedule, Scheduler, Ticket, Urgency};
+
+use crate::{Arguments, call};
+
+pub(crate) fn calls(with: &mut Arguments<'_>) {
+    call!(with, with.scheduler = Scheduler::new());
+    call!(with, with.scheduler = Scheduler::default());
+    call!(with, {
+        let most = u16::try_from(with.size).unwrap_or_default();
+        with.scheduler = Schedule::with_per_host(with.scheduler.clone(), most);
+    });
+    call!(with, with.urgency = Urgency::default());
+    call!(with, Schedule::add(&mut with.scheduler, with.now, with.size, with.wish, with.urgency));
+    call!(with, Schedule::change(&mut with.scheduler, with.ticket, with.urgency));
+    call!(with, Schedule::remove(&mut with.scheduler, with.ticket));
+    call!(with, Schedule::poll_assign(&mut with.scheduler, with.now));
+    call!(with, Schedule::keep(&mut with.scheduler, with.size, with.now, with.size));
+    call!(with, Schedule::free(&mut with.scheduler, with.size));
+    call!(with, Schedule::drain_idle(&mut with.scheduler));
+    call!(with, Schedule::flush(&mut with.scheduler));
+    call!(with, Ticket::place(with.ticket));
+    call!(with, Schedule::queued(&with.scheduler));
+    call!(with, Schedule::busy(&with.scheduler));
+    call!(with, Schedule::idle(&with.scheduler));
+    call!(with, Schedule::is_queued(&with.scheduler, with.ticket));
+    call!(with, Schedule::is_origin_used(&with.scheduler, with.size));
+}

@@ -1,0 +1,117 @@
+//! Deadlines of sessions and of tasks, in real time with wide bounds.
+
+use std::time::{Duration, Instant};
+
+use sortie::{ErrorKind, Session};
+use sortie_core::{Error, Timer};
+
+use crate::helpers::{Folder, answer, script};
+use crate::{Near, Origin, PATIENCE};
+
+const SHORT: Duration = Duration::from_millis(120);
+const LONG: Duration = Duration::from_secs(600);
+
+fn silent() -> Origin {
+    Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.closed();
+    }])
+}
+
+#[test]
+fn a_task_may_be_more_patient_than_its_session() {
+    let origin = Origin::new(vec![script(|near| {
+        near.request();
+        std::thread::sleep(SHORT * 2);
+        near.send("HTTP/1.1 204 No\r\n\r\n");
+    })]);
+    let session = Session::builder().request_timeout(SHORT).resource_timeout(SHORT).build();
+    let task = session.data_task(&origin.url).request_timeout(LONG).resource_timeout(LONG);
+    assert_eq!(task.create().unwrap().wait().unwrap().0.status(), 204);
+    origin.done();
+}
+
+#[test]
+fn a_task_may_be_less_patient_than_its_session() {
+    let session = Session::new();
+    let begin = Instant::now();
+    for timer in [Timer::Request, Timer::Resource] {
+        let origin = silent();
+        let task = session.data_task(&origin.url);
+        let task = match timer {
+            Timer::Resource => task.resource_timeout(SHORT),
+            _ => task.request_timeout(SHORT),
+        };
+        let error = task.create().unwrap().wait().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Task(Error::TimedOut(timer)));
+        assert_eq!((error.code(), error.failing_url()), (-1001, origin.url.as_str()));
+        origin.done();
+    }
+    assert!(begin.elapsed() >= SHORT * 2 && begin.elapsed() < PATIENCE);
+}
+
+#[test]
+fn a_task_that_nobody_awaits_meets_its_deadline_too() {
+    let origin = silent();
+    let session = Session::builder().request_timeout(SHORT).build();
+    let task = session.task(&origin.url).unwrap();
+    task.resume();
+    let mut changes = task.changes();
+    while changes.next_blocking().is_some() {}
+    assert_eq!(task.error().unwrap().code(), -1001);
+    origin.done();
+}
+
+#[test]
+fn the_resource_timer_runs_while_a_task_is_suspended_and_the_request_timer_does_not() {
+    let origin = Origin::new(vec![script(|near| {
+        near.request();
+        near.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
+        near.closed();
+    })]);
+    let session = Session::new();
+    let task = session.data_task(&origin.url).request_timeout(SHORT).resource_timeout(SHORT * 4);
+    let task = task.create().unwrap();
+    let begin = Instant::now();
+    task.resume();
+    crate::helpers::eventually("content", || task.counts().received == 5);
+    task.suspend().unwrap();
+    let error = task.wait().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Task(Error::TimedOut(Timer::Resource)));
+    assert!(begin.elapsed() >= SHORT * 4);
+    origin.done();
+}
+
+#[test]
+fn only_success_may_be_asked_for() {
+    let page = "HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\npage";
+    let origin = Origin::new(vec![
+        answer(page),
+        answer("HTTP/1.1 299 Yes\r\nContent-Length: 0\r\n\r\n"),
+        answer(page),
+    ]);
+    let session = Session::new();
+    let run = |requires| {
+        session.flush();
+        session.data_task(&origin.url).requires_success(requires).create().unwrap().wait()
+    };
+    assert_eq!(run(true).unwrap_err().kind(), ErrorKind::Task(Error::Status(500)));
+    assert_eq!(run(true).unwrap().0.status(), 299);
+    assert_eq!(run(false).unwrap().1, b"page");
+    origin.done();
+}
+
+#[test]
+fn a_download_that_times_out_can_be_gone_on_with() {
+    let folder = Folder::new();
+    let origin = Origin::new(vec![script(|near| {
+        near.request();
+        near.send("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 10\r\n\r\nfirst");
+        near.closed();
+    })]);
+    let session = Session::builder().request_timeout(SHORT).build();
+    let task = session.download_task(&origin.url).to(folder.path("a")).create().unwrap();
+    let error = task.wait().unwrap_err();
+    assert_eq!((error.code(), error.resume_data().map(|data| data.received())), (-1001, Some(5)));
+    origin.done();
+}

@@ -1,0 +1,640 @@
+//! Who is told and asked what a task does: which calls, in which order, and what answers do.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::task::{Context, Waker};
+use std::thread;
+
+use sortie::{Request, Session, TaskState, UploadSource};
+
+use crate::helpers::{Folder, Log, Noting, answer, eventually, read, script};
+use crate::{Near, Origin, PATIENCE, gate, pass};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+fn moved(status: u16, to: &str) -> String {
+    format!("HTTP/1.1 {status} Moved\r\nLocation: {to}\r\nContent-Length: 5\r\n\r\nmoved")
+}
+
+#[test]
+fn a_data_task_tells_redirects_response_data_metrics_and_the_end() {
+    let origin = Origin::answering(&[&moved(302, "/a"), &moved(301, "/b?c"), OK]);
+    let delegate = Noting::default();
+    let (log, data) = (delegate.log(), delegate.data.clone());
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    assert!(task.has_delegate());
+    assert_eq!(task.wait().unwrap().1, b"ok", "what a delegate hears is still the result");
+    let calls = log.calls();
+    let want = ["redirect 302 GET /a", "redirect 301 GET /b?c", "response 200", "data", "metrics"];
+    assert_eq!(calls[..5], want);
+    assert_eq!(calls[5..], ["complete"]);
+    assert_eq!(*data.lock().unwrap(), b"ok");
+    origin.done();
+}
+
+#[test]
+fn answers_without_content_tell_no_data() {
+    let answers = ["HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n", OK];
+    let origin = Origin::answering(&["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"]);
+    let head = Request::new("HEAD", &origin.url).unwrap();
+    let session = Session::new();
+    let (log, status) = run(&session, head);
+    assert_eq!((log, status), (calls(&["response 200", "metrics", "complete"]), 200));
+    origin.done();
+    for (text, status) in [(answers[0], 204), (answers[1], 304)] {
+        let origin = Origin::answering(&[text]);
+        let (log, got) = run(&session, Request::get(&origin.url).unwrap());
+        let response = format!("response {status}");
+        assert_eq!((log, got), (calls(&[&response, "metrics", "complete"]), status));
+        origin.done();
+    }
+}
+
+fn calls(calls: &[&str]) -> Vec<String> {
+    calls.iter().map(|call| (*call).to_owned()).collect()
+}
+
+#[test]
+fn a_failure_tells_metrics_and_the_end_and_nothing_before() {
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+    }]);
+    let (log, _) = run(&Session::new(), Request::get(&origin.url).unwrap());
+    assert_eq!(log, calls(&["metrics", "complete -1005"]));
+    origin.done();
+}
+
+fn run(session: &Session, request: Request) -> (Vec<String>, u16) {
+    let delegate = Noting::default();
+    let log = delegate.log();
+    let task = session.data_task(request).delegate(delegate).create().unwrap();
+    let status = task.wait().map_or(0, |(response, _)| response.status());
+    (log.calls(), status)
+}
+
+#[test]
+fn a_task_that_is_cancelled_before_it_ran_tells_only_the_end() {
+    let delegate = Noting::default();
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.data_task("http://127.0.0.1:1/").delegate(delegate).create().unwrap();
+    task.cancel();
+    log.wait_for("complete");
+    assert_eq!(task.wait().unwrap_err().code(), -999);
+    assert_eq!(log.calls(), calls(&["metrics", "complete -999"]));
+}
+
+#[test]
+fn a_streamed_upload_tells_what_is_sent_and_then_the_answer() {
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        assert_eq!(near.chunked().len(), 300_000);
+        near.send(OK);
+    }]);
+    let delegate = Noting::default();
+    let (log, sum, last) = (delegate.log(), delegate.sum.clone(), delegate.last.clone());
+    let source = UploadSource::reader(futures_lite::io::Cursor::new(vec![7; 300_000]));
+    let session = Session::new();
+    let task = session.upload_task(post(&origin.url), source).delegate(delegate).create().unwrap();
+    assert_eq!(task.wait().unwrap().0.status(), 200);
+    assert_eq!(log.calls(), calls(&["sent", "response 200", "data", "metrics", "complete"]));
+    assert_eq!(sum.load(std::sync::atomic::Ordering::Acquire), 300_000);
+    assert_eq!(last.lock().unwrap().0, 300_000);
+    origin.done();
+}
+
+fn post(url: &str) -> Request {
+    Request::new("POST", url).unwrap()
+}
+
+/// An answer that begins while the body is being sent: what is sent with it is told, too.
+#[test]
+fn every_byte_that_is_sent_is_told_also_while_an_answer_comes() {
+    const LENGTH: usize = 8 << 20;
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let mut left = LENGTH;
+        while left > 0 {
+            let count = left.min(64 << 10);
+            near.exactly(count);
+            near.send("400\r\n");
+            near.send([b'x'; 1024]);
+            near.send("\r\n");
+            left -= count;
+        }
+        near.send("0\r\n\r\n");
+    }]);
+    let delegate = Noting::default();
+    let (sum, last) = (delegate.sum.clone(), delegate.last.clone());
+    let session = Session::new();
+    let task = session.upload_task(post(&origin.url), vec![1; LENGTH]).delegate(delegate);
+    let (_, content) = task.create().unwrap().wait().unwrap();
+    assert_eq!(content.len(), LENGTH / (64 << 10) * 1024);
+    assert_eq!(sum.load(std::sync::atomic::Ordering::Acquire), LENGTH as u64);
+    assert_eq!(*last.lock().unwrap(), (LENGTH as u64, Some(LENGTH as u64)));
+    origin.done();
+}
+
+#[test]
+fn a_download_tells_what_is_written_and_its_file_before_the_end() {
+    let folder = Folder::new();
+    let to = folder.path("a");
+    let origin = Origin::answering(&[OK]);
+    let delegate = Noting::default();
+    let (log, sum, last) = (delegate.log(), delegate.sum.clone(), delegate.last.clone());
+    let session = Session::new();
+    let task = session.download_task(&origin.url).to(&to).delegate(delegate).create().unwrap();
+    task.wait().unwrap();
+    let want = ["response 200", "wrote", "finished", "metrics", "complete"];
+    assert_eq!(log.calls(), calls(&want));
+    assert_eq!(sum.load(std::sync::atomic::Ordering::Acquire), 2);
+    assert_eq!(*last.lock().unwrap(), (2, Some(2)));
+    assert_eq!(read(to), b"ok");
+    origin.done();
+}
+
+/// The end is the last call, also where somebody else awaits the task meanwhile.
+#[test]
+fn nobody_is_told_the_end_before_the_file() {
+    let folder = Folder::new();
+    for number in 0..20 {
+        let origin = Origin::answering(&[OK]);
+        let (entered, is_entered) = gate();
+        let (go, is_go) = gate();
+        let is_go = std::sync::Mutex::new(is_go);
+        let log = Log::default();
+        let left = log.clone();
+        let delegate = Noting {
+            log: log.clone(),
+            on_finish: Some(Box::new(move |_| {
+                entered.send(()).unwrap();
+                // The other one has time to overtake; it must not.
+                let _ = is_go.lock().unwrap().recv_timeout(std::time::Duration::from_millis(20));
+                left.note("left");
+            })),
+            ..Noting::default()
+        };
+        let session = Session::new();
+        let task = session.download_task(&origin.url).to(folder.path(&format!("{number}")));
+        let task = task.delegate(delegate).create().unwrap();
+        task.resume();
+        pass(&is_entered);
+        let waits = task.clone();
+        let waiting = thread::spawn(move || waits.wait().map(|_| ()));
+        waiting.join().unwrap().unwrap();
+        let _ = go.send(());
+        log.wait_for("complete");
+        let want = ["response 200", "wrote", "finished", "left", "metrics", "complete"];
+        assert_eq!(log.calls(), calls(&want));
+        origin.done();
+    }
+}
+
+#[test]
+fn a_redirect_that_is_refused_is_the_result_with_its_body() {
+    let origin = Origin::answering(&[&moved(302, "/a")]);
+    let delegate = Noting {
+        on_redirect: Some(Box::new(|decision, _| decision.refuse())),
+        ..Noting::default()
+    };
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    let (response, content) = task.clone().wait().unwrap();
+    assert_eq!((response.status(), content.as_slice()), (302, &b"moved"[..]));
+    assert_eq!(task.redirect_count(), 0);
+    let want = ["redirect 302 GET /a", "response 302", "data", "metrics", "complete"];
+    assert_eq!(log.calls(), calls(&want));
+    origin.done();
+}
+
+#[test]
+fn a_redirect_can_be_edited() {
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.send(moved(302, "/a"));
+        let edited = near.request();
+        assert!(edited.starts_with("PUT /elsewhere HTTP/1.1\r\n"), "{edited}");
+        assert!(edited.contains("\r\nX-Mine: 1\r\n"), "{edited}");
+        assert_eq!(near.body(3), b"new");
+        near.send(OK);
+    }]);
+    let to = format!("{}elsewhere", origin.url);
+    let want = to.clone();
+    let delegate = Noting {
+        on_redirect: Some(Box::new(move |decision, shown| {
+            assert!(shown.url().ends_with("/a"));
+            let edited = Request::new("PUT", &to).unwrap().field("X-Mine", "1").unwrap();
+            decision.follow_with(edited.body("new").unwrap());
+        })),
+        ..Noting::default()
+    };
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    assert_eq!(task.clone().wait().unwrap().1, b"ok");
+    assert_eq!((task.current_request().url(), task.current_request().method()), (&*want, "PUT"));
+    assert_eq!(task.original_request().url(), origin.url);
+    assert_eq!(task.redirect_count(), 1);
+    origin.done();
+}
+
+#[test]
+fn a_redirect_can_be_decided_later_from_another_thread() {
+    let origin = Origin::answering(&[&moved(302, "/a"), OK]);
+    let (later, decisions) = channel();
+    let later = std::sync::Mutex::new(later);
+    let delegate = Noting {
+        on_redirect: Some(Box::new(move |decision, _| {
+            later.lock().unwrap().send(decision).unwrap();
+        })),
+        ..Noting::default()
+    };
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    task.resume();
+    let decision = decisions.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(task.state(), TaskState::Running);
+    assert_eq!(log.calls(), calls(&["redirect 302 GET /a"]));
+    thread::spawn(move || decision.follow()).join().unwrap();
+    assert_eq!(task.wait().unwrap().1, b"ok");
+    origin.done();
+}
+
+/// An await took the task over while it waited for the answer, and was dropped.
+#[test]
+fn a_task_goes_on_after_an_answer_whoever_looked_meanwhile() {
+    let origin = Origin::answering(&[&moved(302, "/a"), OK]);
+    let (later, decisions) = channel();
+    let later = std::sync::Mutex::new(later);
+    let delegate = Noting {
+        on_redirect: Some(Box::new(move |decision, _| {
+            later.lock().unwrap().send(decision).unwrap();
+        })),
+        ..Noting::default()
+    };
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    task.resume();
+    let decision = decisions.recv_timeout(PATIENCE).unwrap();
+    // The background has nothing to do but to wait.
+    thread::sleep(std::time::Duration::from_millis(20));
+    {
+        let mut future = std::pin::pin!(task.clone().into_future());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+    }
+    decision.follow();
+    eventually("the end", || task.state() == TaskState::Completed);
+    origin.done();
+}
+
+#[test]
+fn a_decision_that_is_dropped_takes_the_default() {
+    let origin = Origin::answering(&[&moved(302, "/a"), OK]);
+    let delegate = Noting {
+        on_redirect: Some(Box::new(|decision, _| drop(decision))),
+        on_response: Some(Box::new(drop)),
+        ..Noting::default()
+    };
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    assert_eq!(task.wait().unwrap().1, b"ok");
+    origin.done();
+}
+
+#[test]
+fn a_task_that_waits_for_an_answer_can_be_cancelled_and_the_answer_is_late() {
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.send(moved(302, "/a"));
+        near.closed();
+    }]);
+    let (later, decisions) = channel();
+    let later = std::sync::Mutex::new(later);
+    let delegate = Noting {
+        on_redirect: Some(Box::new(move |decision, _| {
+            later.lock().unwrap().send(decision).unwrap();
+        })),
+        ..Noting::default()
+    };
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    task.resume();
+    let decision = decisions.recv_timeout(PATIENCE).unwrap();
+    task.cancel();
+    assert_eq!(task.wait().unwrap_err().code(), -999);
+    decision.follow();
+    assert_eq!(log.calls(), calls(&["redirect 302 GET /a", "metrics", "complete -999"]));
+    origin.done();
+}
+
+#[test]
+fn content_can_be_declined() {
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome");
+        near.closed();
+    }]);
+    let delegate = Noting { on_response: Some(Box::new(|d| d.cancel())), ..Noting::default() };
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    assert_eq!(task.clone().wait().unwrap_err().code(), -999);
+    assert_eq!(task.counts().received, 0);
+    assert_eq!(log.calls(), calls(&["response 200", "metrics", "complete -999"]));
+    origin.done();
+}
+
+#[test]
+fn no_content_is_taken_until_its_disposition_is_decided() {
+    let origin = Origin::answering(&[OK]);
+    let (later, decisions) = channel();
+    let later = std::sync::Mutex::new(later);
+    let delegate = Noting {
+        on_response: Some(Box::new(move |d| later.lock().unwrap().send(d).unwrap())),
+        ..Noting::default()
+    };
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    task.resume();
+    let decision = decisions.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((log.calls(), task.counts().received), (calls(&["response 200"]), 0));
+    decision.allow();
+    assert_eq!(task.wait().unwrap().1, b"ok");
+    origin.done();
+}
+
+#[test]
+fn content_can_become_a_download() {
+    let folder = Folder::new();
+    let to = folder.path("content");
+    let origin = Origin::answering(&[OK]);
+    let place = to.clone();
+    let delegate = Noting {
+        on_response: Some(Box::new(move |d| d.become_download(&place).unwrap())),
+        ..Noting::default()
+    };
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    let (response, content) = task.clone().wait().unwrap();
+    assert_eq!((response.status(), content.len()), (200, 0));
+    assert_eq!((task.file(), read(&to)), (Some(to), b"ok".to_vec()));
+    let want = ["response 200", "wrote", "finished", "metrics", "complete"];
+    assert_eq!(log.calls(), calls(&want));
+    assert_eq!(folder.names(), ["content"]);
+    origin.done();
+}
+
+#[test]
+fn content_that_cannot_become_a_download_is_taken_as_before() {
+    let folder = Folder::new();
+    let place = folder.path("missing/content");
+    let origin = Origin::answering(&[OK]);
+    let delegate = Noting {
+        on_response: Some(Box::new(move |d| {
+            assert_eq!(d.become_download(&place).unwrap_err().code(), -3000);
+        })),
+        ..Noting::default()
+    };
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    assert_eq!(task.wait().unwrap().1, b"ok");
+    origin.done();
+}
+
+/// Takes two bodies; the first one is answered by a 307.
+fn body_is_sent_twice(near: &mut Near) {
+    near.request();
+    assert_eq!(near.chunked(), b"the body");
+    near.send(moved(307, "/again"));
+    assert!(near.request().starts_with("POST /again "));
+    assert_eq!(near.chunked(), b"the body");
+    near.send(OK);
+}
+
+fn reader(text: &'static str) -> UploadSource {
+    UploadSource::reader(futures_lite::io::Cursor::new(text))
+}
+
+#[test]
+fn a_reader_that_must_be_sent_again_is_asked_for_anew() {
+    let origin = Origin::new(vec![body_is_sent_twice]);
+    let delegate = Noting {
+        on_body: Some(Box::new(|decision| decision.provide(reader("the body")).unwrap())),
+        ..Noting::default()
+    };
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.upload_task(post(&origin.url), reader("the body")).delegate(delegate);
+    assert_eq!(task.create().unwrap().wait().unwrap().1, b"ok");
+    let calls = log.calls();
+    let want = ["sent", "redirect 307 POST /again", "new body", "sent", "response 200", "data"];
+    assert_eq!(calls[..6], want);
+    origin.done();
+}
+
+#[test]
+fn a_reader_that_cannot_be_had_again_fails_the_task() {
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.chunked();
+        near.send(moved(307, "/again"));
+    }]);
+    for has_delegate in [true, false].into_iter().take(1) {
+        let session = Session::new();
+        let mut task = session.upload_task(post(&origin.url), reader("the body"));
+        if has_delegate {
+            task = task.delegate(Noting::default());
+        }
+        let error = task.create().unwrap().wait().unwrap_err();
+        assert_eq!(error.code(), -1021);
+    }
+    origin.done();
+}
+
+/// A redirect that is edited into a request with a body of its own needs no other one.
+#[test]
+fn a_reader_is_not_asked_for_when_the_edited_request_needs_it_not() {
+    for has_body in [false, true] {
+        let origin = Origin::new(vec![move |near: &mut Near| {
+            near.request();
+            near.chunked();
+            near.send(moved(307, "/again"));
+            let head = near.request();
+            if has_body {
+                assert!(head.contains("\r\nContent-Length: 3\r\n"), "{head}");
+                assert_eq!(near.body(3), b"own");
+            } else {
+                assert!(head.starts_with("GET /again "), "{head}");
+            }
+            near.send(OK);
+        }]);
+        let delegate = Noting {
+            on_redirect: Some(Box::new(move |decision, shown| {
+                decision.follow_with(match has_body {
+                    true => post(shown.url()).body("own").unwrap(),
+                    false => Request::get(shown.url()).unwrap(),
+                });
+            })),
+            ..Noting::default()
+        };
+        let log = delegate.log();
+        let session = Session::new();
+        let task = session.upload_task(post(&origin.url), reader("the body")).delegate(delegate);
+        assert_eq!(task.create().unwrap().wait().unwrap().1, b"ok");
+        assert!(!log.calls().contains(&"new body".to_owned()), "{:?}", log.calls());
+        origin.done();
+    }
+}
+
+#[test]
+fn informational_responses_are_told_with_their_fields() {
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+        near.send("HTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\n");
+        near.send(OK);
+    }]);
+    let (log, status) = run(&Session::new(), Request::get(&origin.url).unwrap());
+    assert_eq!(
+        (&log[..2], status),
+        (&calls(&["informational 103 </a>", "informational 103 </b>"])[..], 200)
+    );
+    origin.done();
+}
+
+#[test]
+fn metrics_have_a_transaction_for_every_hop() {
+    let (close, elsewhere) = ("Connection: close\r\n", Origin::answering(&[OK]));
+    let to = elsewhere.url.clone();
+    let origin = Origin::new(vec![script(move |near| {
+        near.request();
+        near.send(moved(302, "/a"));
+        near.request();
+        let text = format!("HTTP/1.1 302 Found\r\n{close}Location: {to}\r\n\r\n");
+        near.send(text);
+    })]);
+    let delegate = Noting::default();
+    let metrics = delegate.metrics.clone();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    task.wait().unwrap();
+    let metrics = metrics.lock().unwrap().clone().unwrap();
+    assert_eq!((metrics.redirect_count, metrics.transactions.len()), (2, 3));
+    let [first, second, third] = &metrics.transactions[..] else { panic!() };
+    assert_eq!((&first.url, first.status, first.is_reused), (&origin.url, Some(302), false));
+    assert_eq!((second.status, second.is_reused), (Some(302), true));
+    assert_eq!((&third.url, third.status), (&elsewhere.url, Some(200)));
+    assert_eq!(third.counts.received, 2);
+    assert!(second.connect_start.is_none() && second.connect_end.is_none());
+    for transaction in &metrics.transactions {
+        assert!(transaction.request_start <= transaction.response_end);
+        assert!(transaction.response_end.unwrap() <= metrics.duration);
+    }
+    origin.done();
+    elsewhere.done();
+}
+
+/// What a transaction got nothing for has no status, whatever the one before it got.
+#[test]
+fn metrics_show_no_status_where_no_answer_came() {
+    let origin = Origin::new(vec![
+        script(|near| {
+            near.request();
+            near.send("HTTP/1.1 302 Found\r\nLocation: /a\r\nConnection: close\r\n\r\n");
+        }),
+        script(|near| {
+            near.request();
+        }),
+    ]);
+    let delegate = Noting::default();
+    let metrics = delegate.metrics.clone();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    task.wait().unwrap_err();
+    let metrics = metrics.lock().unwrap().clone().unwrap();
+    let statuses: Vec<_> = metrics.transactions.iter().map(|t| t.status).collect();
+    assert_eq!(statuses, [Some(302), None]);
+    origin.done();
+}
+
+#[test]
+fn a_delegate_may_use_its_task_in_any_call() {
+    struct Curious;
+    impl sortie::TaskDelegate for Curious {
+        fn did_receive_response(
+            &self,
+            task: &sortie::Task,
+            response: &sortie::Response,
+            decision: sortie::Disposition,
+        ) {
+            assert_eq!(task.response().as_ref(), Some(response));
+            assert!(task.error().is_none() && task.redirect_count() == 0);
+            assert_eq!(task.snapshot().state, TaskState::Running);
+            assert_eq!(task.current_request().url(), task.original_request().url());
+            task.suspend().unwrap();
+            decision.allow();
+            task.resume();
+        }
+
+        fn did_receive_data(&self, task: &sortie::Task, _: &[u8]) {
+            assert!(task.counts().received > 0);
+            task.cancel();
+        }
+    }
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok");
+        near.closed();
+    }]);
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(Curious).create().unwrap();
+    assert_eq!(task.wait().unwrap_err().code(), -999);
+    origin.done();
+}
+
+/// A delegate that holds the handle of its task does not keep itself.
+#[test]
+fn a_delegate_is_released_when_its_task_has_ended() {
+    let origin = Origin::new(vec![answer(OK)]);
+    let delegate = Arc::new(Noting::default());
+    let log = delegate.log();
+    let session = Session::new();
+    let task = session.data_task(&origin.url).shared_delegate(delegate.clone()).create().unwrap();
+    task.resume();
+    log.wait_for("complete");
+    let held = task.clone();
+    task.wait().unwrap();
+    eventually("the delegate is released", || Arc::strong_count(&delegate) == 1);
+    assert_eq!(held.state(), TaskState::Completed);
+    origin.done();
+}
+
+#[test]
+fn a_session_has_become_invalid_only_after_the_last_end_was_told() {
+    let origin = Origin::new(vec![answer(OK)]);
+    let (told, is_told) = gate();
+    struct Slow(std::sync::Mutex<std::sync::mpsc::Sender<()>>, Noting);
+    impl sortie::TaskDelegate for Slow {
+        fn did_complete(&self, task: &sortie::Task, result: Result<(), sortie::Error>) {
+            thread::sleep(std::time::Duration::from_millis(50));
+            self.1.did_complete(task, result);
+            self.0.lock().unwrap().send(()).unwrap();
+        }
+    }
+    let delegate = Slow(std::sync::Mutex::new(told), Noting::default());
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    task.resume();
+    session.finish_tasks_and_invalidate();
+    futures_lite::future::block_on(session.did_become_invalid());
+    is_told.try_recv().expect("the end was told before");
+    origin.done();
+}

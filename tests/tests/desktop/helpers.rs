@@ -1,0 +1,308 @@
+//! What several files of these tests need.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sortie::{
+    Disposition, Error, NewBody, RedirectDecision, Request, Response, Task, TaskDelegate,
+    TaskMetrics,
+};
+
+use crate::{Near, PATIENCE};
+
+/// What an origin does on a connection.
+pub(crate) type Script = Box<dyn FnOnce(&mut Near) + Send>;
+
+pub(crate) fn script(run: impl FnOnce(&mut Near) + Send + 'static) -> Script {
+    Box::new(run)
+}
+
+/// Takes a request and answers it.
+pub(crate) fn answer(text: impl Into<String>) -> Script {
+    let text = text.into();
+    script(move |near| {
+        near.request();
+        near.send(text);
+    })
+}
+
+/// A folder of the test's own, removed with it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sortie-desktop-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// What lies in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let names = std::fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn read(path: impl AsRef<Path>) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
+
+/// Waits for what another thread brings about, and for nothing longer than that.
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < PATIENCE, "{what}: it does not come");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Runs a test alone in a process of its own, so that its threads and descriptors can be counted.
+/// `true`: this is that process, and the test is to be run.
+pub(crate) fn alone(name: &str) -> bool {
+    const MARK: &str = "SORTIE_TESTS_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(MARK, "1")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{shown}\n{errors}");
+    assert!(shown.contains("1 passed"), "no test is named {name}: {shown}");
+    false
+}
+
+/// Threads of this process with the session's name. A thread has the name of the one that starts
+/// it, until it gives itself its own.
+pub(crate) fn session_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    tasks
+        .filter(|task| {
+            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "sortie\n")
+        })
+        .count()
+}
+
+/// What the open descriptors of this process are, without those of files that never close.
+pub(crate) fn descriptors(kind: &str) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    open.filter(|fd| {
+        std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().contains(kind))
+    })
+    .count()
+}
+
+/// An origin that gives every request on any number of connections the same answer.
+pub(crate) struct Crowd {
+    pub(crate) url: String,
+    address: std::net::SocketAddr,
+    ends: Arc<AtomicBool>,
+    thread: JoinHandle<usize>,
+}
+
+impl Crowd {
+    pub(crate) fn answering(response: &'static str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let ends = Arc::new(AtomicBool::new(false));
+        let is_end = ends.clone();
+        let thread = thread::spawn(move || {
+            let mut connections = Vec::new();
+            loop {
+                let (stream, _) = listener.accept().unwrap();
+                if is_end.load(Ordering::Acquire) {
+                    break;
+                }
+                let serve = move || Self::serve(stream, response);
+                connections.push(thread::Builder::new().stack_size(64 << 10).spawn(serve).unwrap());
+            }
+            connections.into_iter().map(|connection| connection.join().unwrap()).sum()
+        });
+        Self { url: format!("http://{address}/"), address, ends, thread }
+    }
+
+    fn serve(stream: TcpStream, response: &str) -> usize {
+        use std::io::Read;
+        let mut near = Near::new(stream);
+        let mut served = 0;
+        let mut buffer = [0; 4096];
+        loop {
+            match near.stream.read(&mut buffer) {
+                Ok(0) | Err(_) => return served,
+                Ok(count) => near.held.extend_from_slice(&buffer[..count]),
+            }
+            while let Some(end) = near.held.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                near.held.drain(..end + 4);
+                served += 1;
+                if near.send_if_wanted(response).is_err() {
+                    return served;
+                }
+            }
+        }
+    }
+
+    /// Ends it, once all its connections are closed. Returns how many requests it answered.
+    pub(crate) fn done(self) -> usize {
+        self.ends.store(true, Ordering::Release);
+        drop(TcpStream::connect(self.address));
+        self.thread.join().expect("the origin")
+    }
+}
+
+/// What a delegate was told, in order; runs of the same call are one.
+#[derive(Clone, Default)]
+pub(crate) struct Log {
+    inner: Arc<(Mutex<Vec<String>>, Condvar)>,
+}
+
+impl Log {
+    pub(crate) fn note(&self, call: impl Into<String>) {
+        let call = call.into();
+        let mut calls = self.inner.0.lock().unwrap();
+        if calls.last() != Some(&call) {
+            calls.push(call);
+        }
+        self.inner.1.notify_all();
+    }
+
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.inner.0.lock().unwrap().clone()
+    }
+
+    /// Waits for a call that begins so.
+    pub(crate) fn wait_for(&self, begin: &str) {
+        let calls = self.inner.0.lock().unwrap();
+        let is_missing =
+            |calls: &mut Vec<String>| !calls.iter().any(|call| call.starts_with(begin));
+        let (calls, waited) = self.inner.1.wait_timeout_while(calls, PATIENCE, is_missing).unwrap();
+        assert!(!waited.timed_out(), "no {begin} among {calls:?}");
+    }
+}
+
+type Answering<D> = Box<dyn Fn(D) + Send + Sync>;
+
+/// A delegate that notes all calls and answers as it is told to.
+#[derive(Default)]
+pub(crate) struct Noting {
+    pub(crate) log: Log,
+    pub(crate) data: Arc<Mutex<Vec<u8>>>,
+    /// Bytes of every call about sent and written bytes, added up.
+    pub(crate) sum: Arc<AtomicU64>,
+    /// The last total and expected bytes that were told.
+    pub(crate) last: Arc<Mutex<(u64, Option<u64>)>>,
+    pub(crate) metrics: Arc<Mutex<Option<TaskMetrics>>>,
+    pub(crate) on_redirect: Option<Box<dyn Fn(RedirectDecision, &Request) + Send + Sync>>,
+    pub(crate) on_response: Option<Answering<Disposition>>,
+    pub(crate) on_body: Option<Answering<NewBody>>,
+    pub(crate) on_finish: Option<Box<dyn Fn(&Task) + Send + Sync>>,
+}
+
+impl Noting {
+    pub(crate) fn log(&self) -> Log {
+        self.log.clone()
+    }
+}
+
+impl TaskDelegate for Noting {
+    fn did_receive_informational_response(&self, _: &Task, response: &Response) {
+        let link = response.field("Link").unwrap_or_default();
+        self.log.note(format!("informational {} {link}", response.status()));
+    }
+
+    fn will_redirect(
+        &self,
+        _: &Task,
+        response: &Response,
+        request: &Request,
+        decision: RedirectDecision,
+    ) {
+        let path = request.url().splitn(4, '/').nth(3).unwrap_or_default();
+        self.log.note(format!("redirect {} {} /{path}", response.status(), request.method()));
+        match &self.on_redirect {
+            Some(answer) => answer(decision, request),
+            None => decision.follow(),
+        }
+    }
+
+    fn did_receive_response(&self, _: &Task, response: &Response, decision: Disposition) {
+        self.log.note(format!("response {}", response.status()));
+        match &self.on_response {
+            Some(answer) => answer(decision),
+            None => decision.allow(),
+        }
+    }
+
+    fn need_new_body(&self, _: &Task, decision: NewBody) {
+        self.log.note("new body");
+        match &self.on_body {
+            Some(answer) => answer(decision),
+            None => decision.none(),
+        }
+    }
+
+    fn did_send_body_data(&self, _: &Task, bytes: u64, total: u64, expected: Option<u64>) {
+        self.sum.fetch_add(bytes, Ordering::AcqRel);
+        *self.last.lock().unwrap() = (total, expected);
+        self.log.note("sent");
+    }
+
+    fn did_receive_data(&self, _: &Task, data: &[u8]) {
+        self.data.lock().unwrap().extend_from_slice(data);
+        self.log.note("data");
+    }
+
+    fn did_resume_at_offset(&self, _: &Task, offset: u64, expected: Option<u64>) {
+        self.log.note(format!("resumed at {offset} of {expected:?}"));
+    }
+
+    fn did_write_data(&self, _: &Task, bytes: u64, total: u64, expected: Option<u64>) {
+        self.sum.fetch_add(bytes, Ordering::AcqRel);
+        *self.last.lock().unwrap() = (total, expected);
+        self.log.note("wrote");
+    }
+
+    fn did_finish_downloading(&self, task: &Task, file: &Path) {
+        assert!(file.is_file(), "the file is in its place: {}", file.display());
+        self.log.note("finished");
+        if let Some(answer) = &self.on_finish {
+            answer(task);
+        }
+    }
+
+    fn did_finish_collecting_metrics(&self, _: &Task, metrics: &TaskMetrics) {
+        *self.metrics.lock().unwrap() = Some(metrics.clone());
+        self.log.note("metrics");
+    }
+
+    fn did_complete(&self, task: &Task, result: Result<(), Error>) {
+        assert_eq!(task.state(), sortie::TaskState::Completed);
+        self.log.note(match result {
+            Ok(()) => "complete".to_owned(),
+            Err(why) => format!("complete {}", why.code()),
+        });
+    }
+}
