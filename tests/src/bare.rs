@@ -3,21 +3,24 @@
 //! It does what an adapter does, with every choice an adapter has as a parameter, and checks at
 //! each step that the task keeps its contract.
 
+mod connect;
+mod exchange;
+mod inspect;
+mod reply;
+
 use std::collections::VecDeque;
-use std::io;
 use std::task::Poll;
 
-use sortie_core::session::scheduler::{Assign, How, Scheduler, Urgency};
 use sortie_core::{
-    Advance, Answer, Broken, CloseReason, Error, Event, Field, InspectError, Inspection, Instant,
-    Io, Limit, Misuse, Output, Question, RangeFields, Receive, Request, RequestHead, ResponseHead,
-    ResumeData, Send, Slot, Task, TaskState, Token, Transport, Url, UrlParts, Wish, limits,
+    Error, Event, Instant, Misuse, Output, Request, ResumeData, Slot, Task, TaskState, Transport,
+    limits,
 };
 
+use self::reply::{Edits, Pending};
 use crate::contract::{Contract, Input};
 use crate::origin::{Peer, Split};
-use crate::script::{Body, Command, Edited, Origin, Reply, Say, Script, What, When};
-use crate::trace::{Connection, Counts, Released, Told, Trace, destination};
+use crate::script::{Body, Command, Origin, Script, What, When};
+use crate::trace::{Connection, Counts, Released, Told, Trace};
 
 /// How a script is played: what an adapter may do one way or the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +107,9 @@ pub fn play_counting(script: &Script, drive: Drive) -> (Trace, usize) {
     let result = runner.run();
     runner.contract.is_over(&mut runner.task, result, &request);
     let hops = runner.events.iter().filter(|told| matches!(told, Told::Redirected { .. }));
-    assert_eq!(hops.count(), usize::from(runner.task.redirect_count()));
+    // A task that is cancelled may keep the last one to itself.
+    let untold = usize::from(runner.task.redirect_count()) - hops.count();
+    assert!(untold == 0 || result == Err(Error::Canceled));
     let trace = Trace {
         events: runner.events,
         content: runner.content,
@@ -180,41 +185,6 @@ fn places(bytes: &[u8]) -> Vec<usize> {
     places.sort_unstable();
     places.dedup();
     places
-}
-
-/// The fields of the requests with which questions are answered: what those borrow.
-struct Edits<'s>(Vec<Option<(&'s Edited, Vec<Field<'s>>)>>);
-
-impl<'s> Edits<'s> {
-    fn of(script: &'s Script) -> Self {
-        let edited = |reply: &'s Reply| match &reply.say {
-            Say::FollowWith(edited) => Some((edited, edited.checked_fields())),
-            Say::Follow
-            | Say::Refuse
-            | Say::Allow
-            | Say::BecomeDownload
-            | Say::Cancel
-            | Say::Body
-            | Say::NoBody => None,
-        };
-        Self(script.replies.iter().map(edited).collect())
-    }
-
-    /// For each reply the request that it puts in the place of another one.
-    fn requests(&'s self) -> Vec<Option<Request<'s>>> {
-        let request = |edit: &'s Option<(&'s Edited, Vec<Field<'s>>)>| {
-            edit.as_ref().map(|(edited, fields)| edited.request(fields))
-        };
-        self.0.iter().map(request).collect()
-    }
-}
-
-/// A question that the user will answer.
-struct Pending<'s> {
-    token: Token,
-    at: u64,
-    reply: &'s Reply,
-    edited: Option<&'s Request<'s>>,
 }
 
 /// A connection that no task uses.
@@ -374,374 +344,6 @@ impl<'s> Runner<'s> {
         self.contract.commanded(was, &self.task, what, self.now);
     }
 
-    /// Answers the question, if it is time.
-    fn reply(&mut self) {
-        let Some(pending) = self.pending.take_if(|pending| pending.at <= self.now) else {
-            return;
-        };
-        if self.task.pending_question().is_none() {
-            // The task ended meanwhile: nobody needs to answer.
-            return;
-        }
-        let answer = match &pending.reply.say {
-            Say::Follow => Answer::Follow,
-            Say::FollowWith(_) => {
-                Answer::FollowWith(pending.edited.expect("the request of this answer"))
-            }
-            Say::Refuse => Answer::Refuse,
-            Say::Allow => Answer::Allow,
-            Say::BecomeDownload => Answer::BecomeDownload,
-            Say::Cancel => Answer::Cancel,
-            Say::Body => Answer::Body,
-            Say::NoBody => Answer::NoBody,
-        };
-        let result = self.task.answer(self.at(), pending.token, answer);
-        assert_eq!(result, Ok(()), "{:?} of {:?}", pending.reply, self.task);
-        self.contract.answered(&self.task, pending.token, self.now);
-        if let (Say::FollowWith(edited), Some(request)) = (&pending.reply.say, pending.edited) {
-            self.request = request;
-            self.body = &edited.body;
-            self.next.clone_from(&edited.url);
-        }
-    }
-
-    // Connections.
-
-    /// Takes an idle connection to the current origin.
-    fn take_idle(&mut self, wish: Wish) -> bool {
-        let to = destination(Url::parse(&self.target).expect("a target is a URL"));
-        let (now, connections) = (self.now, &self.connections);
-        let fits = |idle: &Idle| {
-            connections[idle.place].to == to && now - idle.since < limits::IDLE_TIMEOUT
-        };
-        let found = self.idle.iter().position(fits).filter(|_| wish == Wish::Any);
-        let Some(found) = found else {
-            return false;
-        };
-        let Idle { place, peer, .. } = self.idle.remove(found);
-        (self.place, self.peer) = (place, Some(peer));
-        self.connections[place].released = Released::NotOpened;
-        self.begin_exchange(true);
-        true
-    }
-
-    fn begin_exchange(&mut self, is_reused: bool) {
-        self.input.clear();
-        self.encoded.clear();
-        let result = self.task.handle_connected(self.at(), is_reused);
-        self.reported(result, Input::Connected);
-    }
-
-    fn connect(&mut self, wish: Wish) {
-        if self.take_idle(wish) {
-            return;
-        }
-        let place = self.connections.len();
-        let Some(origin) = self.script.connections.get(place) else {
-            panic!("the script has no connection {place}; events: {:?}", self.events);
-        };
-        assert!(!origin.is_reused || wish == Wish::Any, "a new connection is wished for");
-        let result = self.task.handle_connecting(self.at());
-        self.reported(result, Input::Moved);
-        self.obey();
-        if !self.task.still(Output::Connect(wish)) {
-            // The attempt is given up; what follows may ask for it again.
-            return;
-        }
-        self.place = place;
-        self.connections.push(Connection {
-            to: destination(Url::parse(&self.target).expect("a target is a URL")),
-            request: Vec::new(),
-            released: Released::NotOpened,
-        });
-        if origin.refuses() {
-            let result = self.task.handle_connect_failed(Transport::Refused);
-            self.reported(result, Input::Other);
-            return;
-        }
-        self.peer = Some(Peer::new(origin, self.drive.split, self.now));
-        self.begin_exchange(origin.is_reused);
-    }
-
-    fn release(&mut self, how: Released) {
-        self.note(how);
-        self.peer = None;
-        self.input.clear();
-    }
-
-    /// The scheduler looks at what was read behind the response.
-    fn give_back(&mut self) {
-        let mut scheduler = Scheduler::<1, 1, 1>::new();
-        let ticket = scheduler.add(self.at(), 0, Wish::New, Urgency::default());
-        let ticket = ticket.expect("room for a task");
-        let start = Assign::Start { ticket, slot: 0, how: How::Open };
-        assert_eq!(scheduler.poll_assign(self.at()), start);
-        match scheduler.keep(0, self.at(), self.input.len()) {
-            true => {
-                self.note(Released::Reuse);
-                let peer = self.peer.take().expect("a connection to give back");
-                self.idle.push(Idle { place: self.place, since: self.now, peer });
-            }
-            false => self.release(Released::Close(CloseReason::ExcessBytes)),
-        }
-    }
-
-    /// Notes what became of the current connection, once.
-    fn note(&mut self, how: Released) {
-        let peer = self.peer.as_ref().expect("a connection to release");
-        let connection = self.connections.get_mut(self.place).expect("it was opened");
-        assert_eq!(connection.released, Released::NotOpened, "released twice");
-        connection.request = peer.request().to_vec();
-        connection.released = how;
-    }
-
-    // The head.
-
-    /// Lends the head, and room for the URL of a redirect.
-    fn inspect(&mut self) {
-        let mut room = self.drive.target;
-        loop {
-            let mut next = vec![0; room];
-            let before = format!("{:?}", self.task);
-            let result = self.task.inspect(
-                self.at(),
-                Inspection {
-                    head: ResponseHead::new(&self.head, &self.index),
-                    target: Url::parse(&self.target).expect("a target is a URL"),
-                    next: &mut next,
-                    resume: self.resume.as_ref(),
-                },
-            );
-            match result {
-                Ok(resolved) => {
-                    if let Some(resolved) = resolved {
-                        next.truncate(resolved.length);
-                        self.next = String::from_utf8(next).expect("a URL is ASCII");
-                        let parts = UrlParts::parse(&self.next);
-                        assert_eq!(parts, Ok(resolved.parts), "{}", self.next);
-                    }
-                    return self.contract.took(&self.task, Input::Inspected, self.now);
-                }
-                Err(InspectError::BufferTooSmall { needed }) => {
-                    assert_eq!(format!("{:?}", self.task), before, "nothing changed");
-                    assert!(room < needed && needed <= limits::URL_BYTES);
-                    if !self.drive.target_grows {
-                        let why = Some(Limit::TargetBuffer);
-                        let result = self.task.handle_sink_failed(why);
-                        return self.reported(result, Input::Other);
-                    }
-                    room = needed;
-                }
-                Err(error) => panic!("{error}: {:?}", self.task),
-            }
-        }
-    }
-
-    // The exchange.
-
-    /// Does one thing that the connection may be used for, or else lets time pass.
-    fn exchange(&mut self) {
-        let Io { send, receive } = self.task.io(self.drive.room);
-        let moved = match self.drive.receives_first {
-            true => self.receive(receive) || self.send(send),
-            false => self.send(send) || self.receive(receive),
-        };
-        if !moved {
-            self.wait();
-        }
-    }
-
-    fn send(&mut self, what: Option<Send>) -> bool {
-        match what {
-            None => return false,
-            Some(Send::Encode) => {
-                let mut output = vec![0; self.drive.output];
-                let range = self.resume.filter(|_| self.task.sends_range());
-                let range = range.as_ref().map(RangeFields::new);
-                let added = range.as_ref().map(RangeFields::fields);
-                let head = RequestHead {
-                    request: self.request,
-                    target: Url::parse(&self.target).expect("a target is a URL"),
-                    added: added.as_ref().map_or(&[], |fields| fields),
-                };
-                let result = self.task.encode(&head, &mut output);
-                let count = self.reported(result, Input::Other);
-                assert!(count > 0, "something is encoded where there is room");
-                output.truncate(count);
-                self.encoded = output;
-            }
-            Some(Send::Encoded { left }) => {
-                let from = self.encoded.len().checked_sub(left);
-                let bytes = self.encoded.split_off(from.expect("no more than was encoded"));
-                let moved = self.write(&bytes);
-                self.encoded = bytes;
-                return moved;
-            }
-            Some(Send::Body { from, max }) => {
-                assert!(max > 0, "there is something to write");
-                let body = self.body.bytes();
-                let rest = body.get(usize::try_from(from).expect("a small body")..);
-                let rest = rest.expect("the body is that long");
-                let bytes = rest.get(..max).unwrap_or(rest).to_vec();
-                return self.write(&bytes);
-            }
-            Some(Send::Source { from }) => {
-                let count = self.body.at_hand(from);
-                let result = self.task.handle_source(self.at(), count);
-                self.reported(result, Input::Moved);
-            }
-        }
-        true
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> bool {
-        let now = self.now;
-        let peer = self.peer.as_mut().expect("a connection to write to");
-        let Poll::Ready(written) = peer.write(now, bytes) else {
-            return false;
-        };
-        self.obey();
-        match written {
-            Ok(count) => {
-                let result = self.task.handle_sent(self.at(), count);
-                self.reported(result, Input::Moved);
-            }
-            Err(_) => {
-                let result = self.task.handle_broken(Broken::Sending);
-                self.reported(result, Input::Other);
-            }
-        }
-        true
-    }
-
-    fn receive(&mut self, what: Option<Receive>) -> bool {
-        match what {
-            None => false,
-            Some(Receive::HeadAgain) => {
-                self.head();
-                true
-            }
-            Some(Receive::Head) => {
-                let room = self.drive.input.saturating_sub(self.input.len());
-                assert!(room > 0, "a full buffer is refused, not asked for more");
-                let Some(bytes) = self.read(room) else {
-                    return false;
-                };
-                self.input.extend(&bytes);
-                if !bytes.is_empty() {
-                    self.head();
-                }
-                true
-            }
-            Some(Receive::Body { max }) => {
-                assert!(max <= self.drive.room, "no more than there is room for");
-                if self.input.is_empty() {
-                    let Some(bytes) = self.read(max) else {
-                        return false;
-                    };
-                    if !bytes.is_empty() {
-                        self.take_body(bytes);
-                    }
-                } else {
-                    let held = self.input.split_off(max.min(self.input.len()));
-                    let bytes = std::mem::replace(&mut self.input, held);
-                    self.obey();
-                    self.take_body(bytes);
-                }
-                true
-            }
-            Some(Receive::Discard { max }) => {
-                assert!(max > 0, "something is to be read");
-                let bytes = if self.input.is_empty() {
-                    let Some(bytes) = self.read(max.min(self.drive.room)) else {
-                        return false;
-                    };
-                    bytes
-                } else {
-                    let held = self.input.split_off(max.min(self.input.len()));
-                    let bytes = std::mem::replace(&mut self.input, held);
-                    self.obey();
-                    bytes
-                };
-                if !bytes.is_empty() {
-                    self.discard(bytes);
-                }
-                true
-            }
-        }
-    }
-
-    fn discard(&mut self, mut bytes: Vec<u8>) {
-        let before = self.task.counts().received;
-        let result = self.task.handle_body(self.at(), &mut bytes);
-        assert_eq!(self.reported(result, Input::Moved), 0, "nobody wants it");
-        assert_eq!(self.task.counts().received, before, "it is not counted");
-    }
-
-    /// Reads, and reports an end. `None`: nothing is there. An empty read was reported.
-    fn read(&mut self, room: usize) -> Option<Vec<u8>> {
-        let now = self.now;
-        let peer = self.peer.as_mut().expect("a connection to read from");
-        let mut bytes = vec![0; room.min(peer.unread().max(1))];
-        let Poll::Ready(read) = peer.read(now, &mut bytes) else {
-            return None;
-        };
-        self.obey();
-        bytes.truncate(self.report_end(read));
-        Some(bytes)
-    }
-
-    fn report_end(&mut self, read: io::Result<usize>) -> usize {
-        let result = match read {
-            Ok(0) => self.task.handle_end(),
-            Ok(count) => return count,
-            Err(_) => self.task.handle_broken(Broken::Receiving),
-        };
-        self.reported(result, Input::Other);
-        0
-    }
-
-    fn head(&mut self) {
-        let full = self.input.len() == self.drive.input;
-        let now = self.at();
-        let result = self.task.handle_head(now, &mut self.input, full, &mut self.index);
-        let Advance { drop, head } = self.reported(result, Input::Moved);
-        assert!(drop == 0 || head == 0, "one head at a time");
-        if head > 0 {
-            let bytes = self.input.get(..head).expect("within the input");
-            self.head = bytes.to_vec();
-            self.final_head = Some(Told::response(&ResponseHead::new(bytes, &self.index)));
-        }
-        self.input.drain(..drop + head);
-    }
-
-    fn take_body(&mut self, mut bytes: Vec<u8>) {
-        let mut content = Vec::new();
-        if self.drive.takes_runs {
-            let mut rest = bytes.as_slice();
-            loop {
-                let result = self.task.handle_run(self.at(), rest);
-                let run = self.reported(result, Input::Moved);
-                content.extend(&rest[run.framing..run.consumed()]);
-                rest = &rest[run.consumed()..];
-                let goes_on = matches!(self.task.io(1).receive, Some(Receive::Body { .. }));
-                if run.consumed() == 0 || !goes_on {
-                    break;
-                }
-            }
-        } else {
-            let result = self.task.handle_body(self.at(), &mut bytes);
-            let count = self.reported(result, Input::Moved);
-            bytes.truncate(count);
-            content = bytes;
-        }
-        self.content.extend(&content);
-        if !content.is_empty() {
-            let result = self.task.handle_delivered(self.at(), content.len() as u64);
-            self.reported(result, Input::Moved);
-        }
-    }
-
     fn tell(&mut self, event: Event) {
         match event {
             Event::InformationalResponse { status } => {
@@ -767,16 +369,6 @@ impl<'s> Runner<'s> {
             Event::Question(question, token) => self.ask(question, token),
             _ => panic!("an event that is not known here: {event:?}"),
         }
-    }
-
-    fn ask(&mut self, question: Question, token: Token) {
-        assert_eq!(self.task.pending_question(), Some((question, token)));
-        self.events.push(Told::Asked(question));
-        let edited = self.edited.get(self.asked).and_then(Option::as_ref);
-        let reply = self.script.replies.get(self.asked);
-        self.asked += 1;
-        self.pending =
-            reply.map(|reply| Pending { token, at: self.now + reply.after, reply, edited });
     }
 
     // Waiting.

@@ -36,8 +36,8 @@ pub(crate) struct Contract {
     offset: u64,
     /// What a resumed download goes on from.
     stored: Option<u64>,
-    /// The response was looked into and another request follows.
-    goes_on: bool,
+    /// Redirects that were followed before the current request.
+    redirects: u8,
     /// The current request asks for a range.
     sent_range: bool,
     /// The last question that was answered.
@@ -76,7 +76,7 @@ impl Contract {
             },
             offset: 0,
             stored: script.resume.as_ref().map(|stored| stored.received),
-            goes_on: false,
+            redirects: 0,
             sent_range: false,
             answered: None,
             timers: Timers {
@@ -123,20 +123,17 @@ impl Contract {
             }
             Output::Event(event) => {
                 assert!(!task.still(output), "said once: {output:?}");
-                match event {
-                    Event::Question(..) => {
-                        assert_eq!(task.io(1).receive, None, "no content before the answer");
-                        self.timers.active = None;
-                    }
-                    Event::Redirected { .. } => self.goes_on = true,
-                    _ => {}
+                if matches!(event, Event::Question(..)) {
+                    assert_eq!(task.io(1).receive, None, "no content before the answer");
+                    self.timers.active = None;
                 }
             }
             Output::Close(CloseReason::Stale) => self.timers.active = None,
             Output::Close(_) | Output::Reuse => {
                 self.timers.active = None;
                 // A request that asked for a range, and was not granted it, is made again.
-                let goes_on = self.goes_on || (self.sent_range && !task.sends_range());
+                let asks_again = self.sent_range && !task.sends_range();
+                let goes_on = asks_again || task.redirect_count() > self.redirects;
                 self.timers.is_over = !goes_on;
             }
             Output::Upgraded => self.timers.active = None,
@@ -160,12 +157,12 @@ impl Contract {
         }
     }
 
-    /// After an answer.
-    pub(crate) fn answered(&mut self, task: &Task, token: Token, now: u64) {
+    /// After an answer to `question`.
+    pub(crate) fn answered(&mut self, task: &Task, question: Question, token: Token, now: u64) {
         self.answered = Some(token);
         // What moves again has its whole time; what connects has it from the attempt on.
-        let moves = task.pending_question().is_none() && !self.timers.is_over;
-        self.timers.active = moves.then_some(now);
+        let moves = question != Question::NewBody && !self.timers.is_over;
+        self.timers.active = (moves && task.pending_question().is_none()).then_some(now);
     }
 
     /// After a command.
@@ -192,12 +189,14 @@ impl Contract {
     /// After an input.
     pub(crate) fn took(&mut self, task: &Task, input: Input, now: u64) {
         match input {
+            // What still goes out while an answer is owed does not make the timer run.
+            Input::Moved if task.pending_question().is_some() => {}
             Input::Moved => self.timers.active = Some(now),
             Input::Connected => {
                 self.timers.active = Some(now);
                 self.last = Some(Output::Prepare);
                 self.offset = 0;
-                self.goes_on = false;
+                self.redirects = task.redirect_count();
                 self.sent_range = task.sends_range();
                 self.timers.is_over = false;
                 self.counts = ByteCounts {

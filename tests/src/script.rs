@@ -314,14 +314,14 @@ impl Script {
             || options.requires_success
     }
 
-    /// Whether an origin sends a `Location`.
+    /// Whether an origin sends a response that a task looks into.
     #[must_use]
     pub fn has_redirects(&self) -> bool {
-        let names = |origin: &Origin| {
-            let sent = String::from_utf8_lossy(&origin.sent()).to_ascii_lowercase();
-            sent.contains("\nlocation:")
+        let redirects = |origin: &Origin| {
+            let sent = String::from_utf8_lossy(&origin.sent()).into_owned();
+            [301, 302, 303, 307, 308].iter().any(|status| sent.contains(&format!("1.1 {status}")))
         };
-        self.connections.iter().any(names)
+        self.connections.iter().any(redirects)
     }
 
     /// The request, of `fields` as [`checked_fields`](Self::checked_fields) gave them.

@@ -121,7 +121,7 @@ impl Task {
         }
         let content = self.transfer.send.handle_sent(now, count)?;
         self.counts.add_sent(count, content);
-        self.deadlines.touch(now);
+        self.touch(now);
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl Task {
         if count == 0 {
             self.counts.expected_to_send = Some(self.counts.sent);
         }
-        self.deadlines.touch(now);
+        self.touch(now);
         Ok(())
     }
 
@@ -384,7 +384,7 @@ impl Task {
         let suspended = self.is_suspended();
         if let Some(timer) = self.deadlines.expired(now, suspended) {
             self.fail(Error::TimedOut(timer));
-        } else if matches!(self.phase, Phase::Delayed) {
+        } else if matches!(self.phase, Phase::Delayed) && !suspended {
             self.begin(now);
         } else if Deadlines::goes_on(now, suspended, self.transfer.send.waits_since()) {
             self.transfer.send.go_on(self.request.body);

@@ -132,7 +132,8 @@ impl Task {
         now: Instant,
         lent: Inspection<'_>,
     ) -> Result<Option<Resolved>, InspectError> {
-        if !matches!(self.phase, Phase::Inspect) || self.due.blocks_input() {
+        let waits = self.due.blocks_input() || self.asked.pending().is_some();
+        if !matches!(self.phase, Phase::Inspect) || waits {
             return Err(InspectError::Misuse(Misuse::NotAskedFor));
         }
         let status = self.transfer.status;
@@ -237,6 +238,10 @@ impl Task {
     /// again.
     fn discard(&mut self, then: Then) {
         self.transfer.stop_sending();
+        if then == Then::Connect {
+            // What was announced is not to be received: progress waits for the next head.
+            self.counts.expected_to_receive = None;
+        }
         let left = limits::REDIRECT_BODY_BYTES;
         if self.transfer.receive.is_done() {
             self.end_discard(then, None);
@@ -269,6 +274,22 @@ impl Task {
         self.deadlines.resume(now);
     }
 
+    /// The redirect is the result. For what is stored of a download it is no more than an error
+    /// page.
+    pub(super) fn refuse(&mut self) {
+        if self.sends_range {
+            self.keep_stored();
+        } else {
+            self.deliver();
+        }
+    }
+
+    /// What is stored is worth more than an error page.
+    fn keep_stored(&mut self) {
+        self.due.tell_status(Tell::Response, self.transfer.status);
+        self.fail(Error::Status(self.transfer.status));
+    }
+
     /// The user gets the response, unless only success will do.
     pub(super) fn deliver(&mut self) {
         let status = self.transfer.status;
@@ -289,10 +310,16 @@ impl Task {
         }
     }
 
+    /// Whether more than the range up to `last` would be noticed: by the length of the message, or
+    /// because the range ends with the content.
+    fn is_bounded(&self, last: u64, total: u64) -> bool {
+        last.checked_add(1) == Some(total) || self.transfer.receive.has_length()
+    }
+
     /// The response to a request for the rest.
     fn judge(&mut self, resume: &ResumeData<'_>, head: &ResponseHead<'_>) {
         match judge(resume, head) {
-            Verdict::Append { total: Some(total), .. } => {
+            Verdict::Append { total: Some(total), last } if self.is_bounded(last, total) => {
                 self.counts.resume_at(resume.received(), total);
                 self.is_resumed = true;
                 self.due.tell(Tell::Resumed);
@@ -306,15 +333,11 @@ impl Task {
                 self.discard(Then::Finish);
             }
             // Without a total nobody could tell when all is there.
-            Verdict::Append { total: None, .. } | Verdict::Again => {
+            Verdict::Append { .. } | Verdict::Again => {
                 self.sends_range = false;
                 self.discard(Then::Connect);
             }
-            Verdict::Other => {
-                // What is stored is worth more than an error page.
-                self.due.tell_status(Tell::Response, self.transfer.status);
-                self.fail(Error::Status(self.transfer.status));
-            }
+            Verdict::Other => self.keep_stored(),
         }
     }
 }

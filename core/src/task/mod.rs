@@ -341,6 +341,8 @@ impl Task {
     pub fn deadline(&self) -> Option<Instant> {
         let next = || self.deadlines.next(self.is_suspended(), self.transfer.send.waits_since());
         match self.phase {
+            // Resuming it looks at the time by itself.
+            Phase::Delayed if self.is_suspended() => next(),
             Phase::Delayed => Some(next().map_or(self.not_before, |at| at.min(self.not_before))),
             // What is wholly received is committed, however long that takes; an answer is not
             // waited for without end.
@@ -479,6 +481,14 @@ impl Task {
     fn set_phase(&mut self, phase: Phase) {
         crate::log::trace!("phase {} => {}", self.phase.name(), phase.name());
         self.phase = phase;
+    }
+
+    /// Bytes moved. While an answer is owed the request timer rests all the same: part of a body
+    /// may still be going out.
+    fn touch(&mut self, now: Instant) {
+        if self.asked.pending().is_none() {
+            self.deadlines.touch(now);
+        }
     }
 
     /// Asks for a connection, once it may.

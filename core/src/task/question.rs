@@ -2,7 +2,7 @@
 
 use super::{Phase, Task, TaskKind};
 use crate::error::{Error, Misuse};
-use crate::request::Request;
+use crate::request::{BodyLength, Request};
 use crate::task::output::{Tell, Wish};
 use crate::time::Instant;
 
@@ -124,7 +124,7 @@ impl Task {
         match answer {
             Answer::Follow => self.follow(),
             Answer::FollowWith(request) => self.follow_with(request),
-            Answer::Refuse => self.deliver(),
+            Answer::Refuse => self.refuse(),
             Answer::Allow => {}
             Answer::BecomeDownload => self.kind = TaskKind::Download,
             Answer::Cancel => self.cancel(),
@@ -154,8 +154,9 @@ impl Task {
     /// Goes for another connection, with the body as it is or, if it was begun and cannot be
     /// sent again by itself, after asking for it.
     pub(super) fn reconnect(&mut self, wish: Wish) {
-        let needs_body = self.counts.sent > 0 && !self.body_is_replayable;
-        if !needs_body || self.request.is_rewritten {
+        let has_body = !matches!(self.request.body, BodyLength::None | BodyLength::Known(0));
+        let is_used_up = self.counts.sent > 0 && !self.body_is_replayable;
+        if !(has_body && is_used_up) {
             self.set_phase(Phase::Connect(wish));
         } else if self.asks.new_body {
             self.set_phase(Phase::AskBody(wish));

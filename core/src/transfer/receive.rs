@@ -217,6 +217,11 @@ impl ReceiveHalf {
         }
     }
 
+    /// Whether the head told how long the body is.
+    pub(crate) const fn has_length(&self) -> bool {
+        matches!(self, Self::Length { .. } | Self::Done)
+    }
+
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self, Self::Done)
     }

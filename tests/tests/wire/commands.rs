@@ -1,9 +1,9 @@
 //! `resume`, `suspend` and `cancel` at every step of an exchange.
 
-use sortie_core::{CloseReason, Error, Instant, Output, TaskKind, TaskState, Timer};
+use sortie_core::{CloseReason, Error, Instant, Output, Question, TaskKind, TaskState, Timer};
 use sortie_tests::bare::{Drive, Interrupt, play, play_all, play_counting};
 use sortie_tests::origin::Split;
-use sortie_tests::script::{Body, Part, Script, Step, What, When};
+use sortie_tests::script::{Body, Part, Say, Script, Step, What, When};
 use sortie_tests::trace::Released;
 
 use crate::{HELLO, REUSE, assert_ok, chunked, closed};
@@ -37,6 +37,42 @@ fn exchanges() -> Vec<Script> {
         Script::get().reused_origin([Step::Expect(Part::Request), Step::Close]).answered(HELLO),
         upgrade.clone().kind(TaskKind::WebSocket).answered_and_closed(switch),
         Script::get().kind(TaskKind::Stream).origin([Step::Send(b"raw".into()), Step::Close]),
+    ]
+    .into_iter()
+    .chain(longer_exchanges())
+    .collect()
+}
+
+/// Exchanges of several requests, with questions and what is stored. No connection carries two: it
+/// would not be kept over a long suspension.
+fn longer_exchanges() -> Vec<Script> {
+    let moved = |length: usize| {
+        format!(
+            "HTTP/1.1 307 X\r\nLocation: //192.0.2.2/\r\nContent-Length: {length}\r\n\r\n{}",
+            "moved".repeat(length / 5)
+        )
+    };
+    let part = "HTTP/1.1 206 X\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n56789";
+    let other =
+        part.replace("5-9/10", "0-4/10").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    let mut stream = Script::new("POST", Body::pieces(["abc", "defgh"]));
+    stream.options.body_is_replayable = false;
+    let mut delayed = Script::get();
+    delayed.options.earliest_begin = Instant::from_micros(5 * SECOND);
+    vec![
+        Script::get().answered(moved(0)).answered(HELLO),
+        Script::get()
+            .asks(Question::Redirect)
+            .asks(Question::Disposition)
+            .reply(0, Say::Follow)
+            .reply(0, Say::Allow)
+            .answered(moved(10))
+            .answered(HELLO),
+        Script::get().asks(Question::Redirect).reply(0, Say::Refuse).answered(moved(5)),
+        stream.asks(Question::NewBody).reply(0, Say::Body).answered(moved(0)).answered(HELLO),
+        Script::get().resumes("\"v1\"", 5, Some(10)).answered(part),
+        Script::get().resumes("\"v1\"", 5, Some(10)).answered(other).answered(HELLO),
+        delayed.answered(HELLO),
     ]
 }
 

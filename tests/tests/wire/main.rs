@@ -2,6 +2,7 @@
 //! whole, bytewise and cut at every place, with either half first, with content as runs and in
 //! place, and in the smallest buffers. All of that must show the same.
 
+mod begin;
 mod commands;
 mod counts;
 mod framing;
@@ -10,6 +11,9 @@ mod interim;
 mod kinds;
 mod limits;
 mod persistence;
+mod questions;
+mod ranges;
+mod redirects;
 mod stale;
 mod timers;
 mod uploads;
