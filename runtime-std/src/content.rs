@@ -164,7 +164,7 @@ impl Download {
         let head = response.head();
         let data = ResumeData::of(&self.url, &head, 0);
         // A resumed response may leave the length of the whole out.
-        let data = data.and_then(|data| data.with_received(0, total.or(data.total())));
+        let data = data.and_then(|data| data.with_received(0, total.or_else(|| data.total())));
         let record = data.as_ref().and_then(encoded);
         if offset == 0 {
             self.record.clone_from(&record);

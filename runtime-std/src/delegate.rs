@@ -165,7 +165,7 @@ impl Told {
                 let (offset, expected) = (counts.received, counts.expected_to_receive);
                 Some(Self::Resumed { offset, expected })
             }
-            _ => None,
+            Event::Response { .. } | Event::Redirected { .. } | Event::BodyRestarted | _ => None,
         }
     }
 }

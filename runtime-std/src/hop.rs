@@ -147,7 +147,11 @@ impl Hop {
                 }
                 shared.changed();
             }
-            _ => {}
+            Event::InformationalResponse { .. }
+            | Event::Resumed
+            | Event::BodyRestarted
+            | Event::Question(..)
+            | _ => {}
         }
     }
 }

@@ -117,7 +117,11 @@ impl<W: World> Task<W> {
         loop {
             match ready!(self.driver.poll(cx, &self.shared, buffer)) {
                 Turn::Finish => tell(self.shared.core().handle_committed()),
-                turn => return Poll::Ready(turn),
+                turn @ (Turn::Content(_)
+                | Turn::Sent(_)
+                | Turn::Prepare
+                | Turn::Event(_)
+                | Turn::Complete(_)) => return Poll::Ready(turn),
             }
         }
     }

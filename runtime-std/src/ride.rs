@@ -549,7 +549,7 @@ impl<W: World> Ride<W> {
     }
 
     /// Lets another one drive.
-    fn leave_seat(&mut self) {
+    fn leave_seat(&self) {
         let mut seat = self.seated.seat();
         if self.rider.is_some() && seat.rider == self.rider {
             seat.rider = None;
