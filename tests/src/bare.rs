@@ -3,19 +3,23 @@
 //! It does what an adapter does, with every choice an adapter has as a parameter, and checks at
 //! each step that the task keeps its contract.
 
+mod connect;
+mod exchange;
+mod inspect;
+mod reply;
+
 use std::collections::VecDeque;
-use std::io;
 use std::task::Poll;
 
-use sortie_core::session::{Assign, Pool};
 use sortie_core::{
-    Advance, Broken, CloseReason, Error, Event, Instant, Io, Misuse, Output, Receive, Request,
-    RequestHead, ResponseHead, Send, Slot, Task, TaskState, Transport, Wish, limits,
+    Error, Event, Instant, Misuse, Output, Request, ResumeData, Slot, Task, TaskState, Transport,
+    limits,
 };
 
+use self::reply::{Edits, Pending};
 use crate::contract::{Contract, Input};
 use crate::origin::{Peer, Split};
-use crate::script::{Command, Origin, Script, What, When};
+use crate::script::{Body, Command, Origin, Script, What, When};
 use crate::trace::{Connection, Counts, Released, Told, Trace};
 
 /// How a script is played: what an adapter may do one way or the other.
@@ -35,6 +39,10 @@ pub struct Drive {
     pub output: usize,
     /// Entries of the index.
     pub index: usize,
+    /// Room for the URL of a redirect.
+    pub target: usize,
+    /// Whether a larger room for it is lent where one is needed.
+    pub target_grows: bool,
     /// A command that is given at a certain step.
     pub interrupt: Option<Interrupt>,
 }
@@ -60,6 +68,8 @@ impl Default for Drive {
             room: 16 * 1024,
             output: 1024,
             index: 320,
+            target: limits::URL_BYTES,
+            target_grows: true,
             interrupt: None,
         }
     }
@@ -91,9 +101,13 @@ pub fn play(script: &Script, drive: Drive) -> Trace {
 pub fn play_counting(script: &Script, drive: Drive) -> (Trace, usize) {
     let fields = script.checked_fields();
     let request = script.request(&fields);
-    let mut runner = Runner::new(script, &request, drive);
+    let edited = Edits::of(script);
+    let edited = edited.requests();
+    let mut runner = Runner::new(script, &request, &edited, drive);
     let result = runner.run();
-    Contract::is_over(&mut runner.task, result, &request);
+    runner.contract.is_over(&mut runner.task, result, &request);
+    let hops = runner.events.iter().filter(|told| matches!(told, Told::Redirected { .. }));
+    assert_eq!(hops.count(), usize::from(runner.task.redirect_count()));
     let trace = Trace {
         events: runner.events,
         content: runner.content,
@@ -130,7 +144,7 @@ const MANY: usize = 2048;
 /// The ways of [`play_all`].
 fn drives(script: &Script) -> Vec<Drive> {
     let whole = Drive::default();
-    let smallest = Drive { room: 1, output: 1, ..whole };
+    let smallest = Drive { room: 1, output: 1, target: 0, ..whole };
     let responses: Vec<_> = script.connections.iter().map(Origin::sent).collect();
     let is_long = responses.iter().any(|response| response.len() > MANY);
     let mut drives = Vec::new();
@@ -171,22 +185,41 @@ fn places(bytes: &[u8]) -> Vec<usize> {
     places
 }
 
+/// A connection that no task uses.
+struct Idle {
+    place: usize,
+    since: u64,
+    peer: Peer,
+}
+
 struct Runner<'s> {
     script: &'s Script,
     request: &'s Request<'s>,
+    edited: &'s [Option<Request<'s>>],
     drive: Drive,
     task: Task,
     contract: Contract,
     now: u64,
     steps: usize,
     commands: VecDeque<Command>,
+    /// How many questions were asked.
+    asked: usize,
+    pending: Option<Pending<'s>>,
+    /// The current URL, and the one that a redirect will make it.
+    target: String,
+    next: String,
+    resume: Option<ResumeData<'s>>,
+    /// The place of the current connection.
+    place: usize,
     peer: Option<Peer>,
+    idle: Vec<Idle>,
     is_upgraded: bool,
     input: Vec<u8>,
     index: Vec<Slot>,
     /// The last bytes that were encoded.
     encoded: Vec<u8>,
-    body: Vec<u8>,
+    body: &'s Body,
+    head: Vec<u8>,
     final_head: Option<Told>,
     events: Vec<Told>,
     content: Vec<u8>,
@@ -195,7 +228,12 @@ struct Runner<'s> {
 }
 
 impl<'s> Runner<'s> {
-    fn new(script: &'s Script, request: &'s Request<'s>, drive: Drive) -> Self {
+    fn new(
+        script: &'s Script,
+        request: &'s Request<'s>,
+        edited: &'s [Option<Request<'s>>],
+        drive: Drive,
+    ) -> Self {
         let mut commands: VecDeque<_> = script.commands.clone().into();
         if commands.is_empty() {
             commands.push_back(Command { when: When::At(0), what: What::Resume });
@@ -203,18 +241,27 @@ impl<'s> Runner<'s> {
         Self {
             script,
             request,
+            edited,
             drive,
             task: Task::new(request, script.options),
             contract: Contract::new(script),
             now: 0,
             steps: 0,
             commands,
+            asked: 0,
+            pending: None,
+            target: script.url.clone(),
+            next: String::new(),
+            resume: script.resume_data(),
+            place: 0,
             peer: None,
+            idle: Vec::new(),
             is_upgraded: false,
             input: Vec::new(),
             index: vec![Slot::EMPTY; drive.index],
             encoded: Vec::new(),
-            body: script.body.bytes(),
+            body: &script.body,
+            head: Vec::new(),
             final_head: None,
             events: Vec::new(),
             content: Vec::new(),
@@ -237,6 +284,7 @@ impl<'s> Runner<'s> {
                     self.reported(result, Input::Moved);
                 }
                 Output::Exchange => self.exchange(),
+                Output::Inspect => self.inspect(),
                 Output::Finish => {
                     let result = self.task.handle_committed();
                     self.reported(result, Input::Other);
@@ -272,6 +320,7 @@ impl<'s> Runner<'s> {
             self.commands.pop_front();
             self.command(command.what);
         }
+        self.reply();
         if let Some(interrupt) = interrupt {
             self.command(interrupt.what);
             if interrupt.what == What::Suspend {
@@ -293,231 +342,6 @@ impl<'s> Runner<'s> {
         self.contract.commanded(was, &self.task, what, self.now);
     }
 
-    // Connections.
-
-    fn connect(&mut self, wish: Wish) {
-        let place = self.connections.len();
-        let Some(origin) = self.script.connections.get(place) else {
-            panic!("the script has no connection {place}; events: {:?}", self.events);
-        };
-        assert!(!origin.is_reused || wish == Wish::Any, "a new connection is wished for");
-        let result = self.task.handle_connecting(self.at());
-        self.reported(result, Input::Moved);
-        self.obey();
-        if !self.task.still(Output::Connect(wish)) {
-            // The attempt is given up; what follows may ask for it again.
-            return;
-        }
-        self.connections.push(Connection { request: Vec::new(), released: Released::NotOpened });
-        if origin.refuses() {
-            let result = self.task.handle_connect_failed(Transport::Refused);
-            self.reported(result, Input::Other);
-            return;
-        }
-        self.peer = Some(Peer::new(origin, self.drive.split, self.now));
-        self.input.clear();
-        self.encoded.clear();
-        let result = self.task.handle_connected(self.at(), origin.is_reused);
-        self.reported(result, Input::Connected);
-    }
-
-    fn release(&mut self, how: Released) {
-        self.note(how);
-        self.peer = None;
-        self.input.clear();
-    }
-
-    /// The pool looks at what was read behind the response.
-    fn give_back(&mut self) {
-        let mut pool = Pool::<1>::new();
-        let assigned = pool.assign(self.at(), Wish::New, |_| false);
-        assert!(matches!(assigned, Assign::Open { slot: 0, .. }));
-        match pool.keep(0, self.at(), self.input.len()) {
-            true => self.release(Released::Reuse),
-            false => self.release(Released::Close(CloseReason::ExcessBytes)),
-        }
-    }
-
-    /// Notes what became of the current connection, once.
-    fn note(&mut self, how: Released) {
-        let peer = self.peer.as_ref().expect("a connection to release");
-        let connection = self.connections.last_mut().expect("it was opened");
-        assert_eq!(connection.released, Released::NotOpened, "released twice");
-        connection.request = peer.request().to_vec();
-        connection.released = how;
-    }
-
-    // The exchange.
-
-    /// Does one thing that the connection may be used for, or else lets time pass.
-    fn exchange(&mut self) {
-        let Io { send, receive } = self.task.io(self.drive.room);
-        let moved = match self.drive.receives_first {
-            true => self.receive(receive) || self.send(send),
-            false => self.send(send) || self.receive(receive),
-        };
-        if !moved {
-            self.wait();
-        }
-    }
-
-    fn send(&mut self, what: Option<Send>) -> bool {
-        match what {
-            None => return false,
-            Some(Send::Encode) => {
-                let mut output = vec![0; self.drive.output];
-                let head = RequestHead::new(self.request);
-                let result = self.task.encode(&head, &mut output);
-                let count = self.reported(result, Input::Other);
-                assert!(count > 0, "something is encoded where there is room");
-                output.truncate(count);
-                self.encoded = output;
-            }
-            Some(Send::Encoded { left }) => {
-                let from = self.encoded.len().checked_sub(left);
-                let bytes = self.encoded.split_off(from.expect("no more than was encoded"));
-                let moved = self.write(&bytes);
-                self.encoded = bytes;
-                return moved;
-            }
-            Some(Send::Body { from, max }) => {
-                assert!(max > 0, "there is something to write");
-                let rest = self.body.get(usize::try_from(from).expect("a small body")..);
-                let rest = rest.expect("the body is that long");
-                let bytes = rest.get(..max).unwrap_or(rest).to_vec();
-                return self.write(&bytes);
-            }
-            Some(Send::Source { from }) => {
-                let count = self.script.body.at_hand(from);
-                let result = self.task.handle_source(self.at(), count);
-                self.reported(result, Input::Moved);
-            }
-        }
-        true
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> bool {
-        let now = self.now;
-        let peer = self.peer.as_mut().expect("a connection to write to");
-        let Poll::Ready(written) = peer.write(now, bytes) else {
-            return false;
-        };
-        self.obey();
-        match written {
-            Ok(count) => {
-                let result = self.task.handle_sent(self.at(), count);
-                self.reported(result, Input::Moved);
-            }
-            Err(_) => {
-                let result = self.task.handle_broken(Broken::Sending);
-                self.reported(result, Input::Other);
-            }
-        }
-        true
-    }
-
-    fn receive(&mut self, what: Option<Receive>) -> bool {
-        match what {
-            None => false,
-            Some(Receive::HeadAgain) => {
-                self.head();
-                true
-            }
-            Some(Receive::Head) => {
-                let room = self.drive.input.saturating_sub(self.input.len());
-                assert!(room > 0, "a full buffer is refused, not asked for more");
-                let Some(bytes) = self.read(room) else {
-                    return false;
-                };
-                self.input.extend(&bytes);
-                if !bytes.is_empty() {
-                    self.head();
-                }
-                true
-            }
-            Some(Receive::Body { max }) => {
-                assert!(max <= self.drive.room, "no more than there is room for");
-                if self.input.is_empty() {
-                    let Some(bytes) = self.read(max) else {
-                        return false;
-                    };
-                    if !bytes.is_empty() {
-                        self.take_body(bytes);
-                    }
-                } else {
-                    let held = self.input.split_off(max.min(self.input.len()));
-                    let bytes = std::mem::replace(&mut self.input, held);
-                    self.obey();
-                    self.take_body(bytes);
-                }
-                true
-            }
-        }
-    }
-
-    /// Reads, and reports an end. `None`: nothing is there. An empty read was reported.
-    fn read(&mut self, room: usize) -> Option<Vec<u8>> {
-        let now = self.now;
-        let peer = self.peer.as_mut().expect("a connection to read from");
-        let mut bytes = vec![0; room.min(peer.unread().max(1))];
-        let Poll::Ready(read) = peer.read(now, &mut bytes) else {
-            return None;
-        };
-        self.obey();
-        bytes.truncate(self.report_end(read));
-        Some(bytes)
-    }
-
-    fn report_end(&mut self, read: io::Result<usize>) -> usize {
-        let result = match read {
-            Ok(0) => self.task.handle_end(),
-            Ok(count) => return count,
-            Err(_) => self.task.handle_broken(Broken::Receiving),
-        };
-        self.reported(result, Input::Other);
-        0
-    }
-
-    fn head(&mut self) {
-        let full = self.input.len() == self.drive.input;
-        let now = self.at();
-        let result = self.task.handle_head(now, &mut self.input, full, &mut self.index);
-        let Advance { drop, head } = self.reported(result, Input::Moved);
-        assert!(drop == 0 || head == 0, "one head at a time");
-        if head > 0 {
-            let bytes = self.input.get(..head).expect("within the input");
-            self.final_head = Some(Told::response(&ResponseHead::new(bytes, &self.index)));
-        }
-        self.input.drain(..drop + head);
-    }
-
-    fn take_body(&mut self, mut bytes: Vec<u8>) {
-        let mut content = Vec::new();
-        if self.drive.takes_runs {
-            let mut rest = bytes.as_slice();
-            loop {
-                let result = self.task.handle_run(self.at(), rest);
-                let run = self.reported(result, Input::Moved);
-                content.extend(&rest[run.framing..run.consumed()]);
-                rest = &rest[run.consumed()..];
-                let goes_on = matches!(self.task.io(1).receive, Some(Receive::Body { .. }));
-                if run.consumed() == 0 || !goes_on {
-                    break;
-                }
-            }
-        } else {
-            let result = self.task.handle_body(self.at(), &mut bytes);
-            let count = self.reported(result, Input::Moved);
-            bytes.truncate(count);
-            content = bytes;
-        }
-        self.content.extend(&content);
-        if !content.is_empty() {
-            let result = self.task.handle_delivered(self.at(), content.len() as u64);
-            self.reported(result, Input::Moved);
-        }
-    }
-
     fn tell(&mut self, event: Event) {
         match event {
             Event::InformationalResponse { status } => {
@@ -529,6 +353,18 @@ impl<'s> Runner<'s> {
                 assert!(is_its, "{head:?} is not of status {status}");
                 self.events.push(head);
             }
+            Event::Redirected { status } => {
+                self.target = std::mem::take(&mut self.next);
+                assert!(!self.target.is_empty(), "a target was written");
+                self.events.push(Told::Redirected { status, to: self.target.clone() });
+            }
+            Event::Resumed => {
+                let counts = self.task.counts();
+                let (offset, total) = (counts.received, counts.expected_to_receive);
+                self.events.push(Told::Resumed { offset, total });
+            }
+            Event::BodyRestarted => self.events.push(Told::BodyRestarted),
+            Event::Question(question, token) => self.ask(question, token),
             _ => panic!("an event that is not known here: {event:?}"),
         }
     }
@@ -565,7 +401,8 @@ impl<'s> Runner<'s> {
             When::Received(_) => None,
         });
         let peer = self.peer.as_ref().and_then(Peer::wakes);
-        let Some(next) = [deadline, command, peer].into_iter().flatten().min() else {
+        let reply = self.pending.as_ref().map(|pending| pending.at);
+        let Some(next) = [deadline, command, reply, peer].into_iter().flatten().min() else {
             panic!("nothing can happen any more: {:?}", self.task);
         };
         // One microsecond before, to see that it is too early then.

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use sortie_core::{
-    Broken, ByteCounts, CloseReason, Error, Instant, Io, Misuse, Output, Receive, Request,
-    RequestHead, Send, Slot, Task, TaskState, Transport, Wish,
+    Answer, Broken, ByteCounts, CloseReason, Error, Event, Inspection, Instant, Io, Output,
+    Question, Receive, Request, RequestHead, ResponseHead, Send, Slot, Task, TaskState, Token,
+    Transport, Wish,
 };
 
 use crate::script::{Script, What};
@@ -19,6 +20,8 @@ pub(crate) enum Input {
     Moved,
     /// The same, and a new transfer begins.
     Connected,
+    /// The head was looked into.
+    Inspected,
     /// The next protocol is done: nothing is waited for any more.
     Ended,
     /// None of these.
@@ -29,6 +32,16 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) struct Contract {
     counts: ByteCounts,
+    /// Content that was there before the current transfer.
+    offset: u64,
+    /// What a resumed download goes on from.
+    stored: Option<u64>,
+    /// The response was looked into and another request follows.
+    goes_on: bool,
+    /// The current request asks for a range.
+    sent_range: bool,
+    /// The last question that was answered.
+    answered: Option<Token>,
     timers: Timers,
     /// The state output that was said last, other than `Wait`.
     last: Option<Output>,
@@ -43,6 +56,8 @@ struct Timers {
     expects: bool,
     started: Option<u64>,
     active: Option<u64>,
+    /// A connection was asked for.
+    has_begun: bool,
     /// The response is complete, or the task has failed.
     is_over: bool,
 }
@@ -59,12 +74,18 @@ impl Contract {
                 },
                 ..ByteCounts::default()
             },
+            offset: 0,
+            stored: script.resume.as_ref().map(|stored| stored.received),
+            goes_on: false,
+            sent_range: false,
+            answered: None,
             timers: Timers {
                 request_timeout: script.options.request_timeout,
                 resource_timeout: script.options.resource_timeout,
                 expects: script.fields.iter().any(expects),
                 started: None,
                 active: None,
+                has_begun: false,
                 is_over: false,
             },
             last: None,
@@ -76,10 +97,12 @@ impl Contract {
     pub(crate) fn poll(&mut self, task: &mut Task, request: &Request<'_>, now: u64) -> Output {
         let output = task.poll_output();
         self.polls += 1;
+        self.timers.has_begun |= matches!(output, Output::Connect(_));
         match output {
             Output::Connect(_)
             | Output::Prepare
             | Output::Exchange
+            | Output::Inspect
             | Output::Finish
             | Output::Wait => {
                 assert!(task.still(output), "a state is still so: {output:?}");
@@ -95,12 +118,27 @@ impl Contract {
                 // Now and then: often at first, seldom in a long run.
                 let seldom = if self.polls < 200 { 5 } else { 997 };
                 if self.polls.is_multiple_of(seldom) {
-                    misuse(task, request, output);
+                    self.misuse(task, request, output);
                 }
             }
-            Output::Event(_) => assert!(!task.still(output), "said once: {output:?}"),
+            Output::Event(event) => {
+                assert!(!task.still(output), "said once: {output:?}");
+                match event {
+                    Event::Question(..) => {
+                        assert_eq!(task.io(1).receive, None, "no content before the answer");
+                        self.timers.active = None;
+                    }
+                    Event::Redirected { .. } => self.goes_on = true,
+                    _ => {}
+                }
+            }
             Output::Close(CloseReason::Stale) => self.timers.active = None,
-            Output::Close(_) | Output::Reuse => self.timers.is_over = true,
+            Output::Close(_) | Output::Reuse => {
+                self.timers.active = None;
+                // A request that asked for a range, and was not granted it, is made again.
+                let goes_on = self.goes_on || (self.sent_range && !task.sends_range());
+                self.timers.is_over = !goes_on;
+            }
             Output::Upgraded => self.timers.active = None,
             Output::Complete(_) => assert_eq!(task.state(), TaskState::Completed),
         }
@@ -110,9 +148,24 @@ impl Contract {
     /// The connection is used only within an exchange that is not suspended.
     fn check_io(&self, task: &Task, output: Output) {
         let is_moving = output == Output::Exchange && task.state() == TaskState::Running;
+        let io = task.io(1);
         if !is_moving {
-            assert_eq!(task.io(1), Io::NONE, "on {output:?}");
+            assert_eq!(io, Io::NONE, "on {output:?}");
         }
+        if task.pending_question().is_some() {
+            assert_eq!(io.receive, None, "no content before the answer");
+        }
+        if let Some(Receive::Discard { max }) = io.receive {
+            assert!(max > 0 && io.send.is_none(), "{io:?}");
+        }
+    }
+
+    /// After an answer.
+    pub(crate) fn answered(&mut self, task: &Task, token: Token, now: u64) {
+        self.answered = Some(token);
+        // What moves again has its whole time; what connects has it from the attempt on.
+        let moves = task.pending_question().is_none() && !self.timers.is_over;
+        self.timers.active = moves.then_some(now);
     }
 
     /// After a command.
@@ -143,10 +196,22 @@ impl Contract {
             Input::Connected => {
                 self.timers.active = Some(now);
                 self.last = Some(Output::Prepare);
+                self.offset = 0;
+                self.goes_on = false;
+                self.sent_range = task.sends_range();
+                self.timers.is_over = false;
                 self.counts = ByteCounts {
                     expected_to_send: self.counts.expected_to_send,
                     ..ByteCounts::default()
                 };
+            }
+            Input::Inspected => {
+                // Before it no content is taken: what is there now is what was stored.
+                assert_eq!(self.counts.received, 0);
+                self.offset = task.counts().received;
+                assert!(self.offset == 0 || Some(self.offset) == self.stored);
+                assert_eq!(task.counts().delivered, self.offset);
+                self.counts.received = self.offset;
             }
             Input::Ended => self.timers.is_over = true,
             Input::Other => {}
@@ -160,7 +225,8 @@ impl Contract {
                 && was.wire_received <= is.wire_received,
             "counts only grow: {was:?} => {is:?}"
         );
-        assert!(is.delivered <= is.received && is.received <= is.wire_received);
+        assert!(is.delivered <= is.received);
+        assert!(self.offset <= is.received && is.received - self.offset <= is.wire_received);
         assert!(is.sent <= is.wire_sent);
         if let Some(expected) = is.expected_to_receive {
             assert!(is.received <= expected, "{is:?}");
@@ -181,7 +247,12 @@ impl Contract {
     }
 
     /// After the completion: nothing follows, and nothing is taken.
-    pub(crate) fn is_over(task: &mut Task, result: Result<(), Error>, request: &Request<'_>) {
+    pub(crate) fn is_over(
+        &self,
+        task: &mut Task,
+        result: Result<(), Error>,
+        request: &Request<'_>,
+    ) {
         let before = format!("{task:?}");
         for _ in 0..3 {
             assert_eq!(task.poll_output(), Output::Wait, "after {result:?}");
@@ -190,10 +261,12 @@ impl Contract {
         task.cancel();
         assert_eq!(task.suspend(), Ok(()));
         task.handle_timeout(Instant::from_micros(u64::MAX));
+        task.set_earliest_begin(Instant::from_micros(1));
         assert_eq!(format!("{task:?}"), before, "nothing changes any more");
         assert_eq!(task.state(), TaskState::Completed);
         assert_eq!((task.deadline(), task.io(1)), (None, Io::NONE));
-        misuse(task, request, Output::Wait);
+        assert_eq!(task.pending_question(), None);
+        self.misuse(task, request, Output::Wait);
     }
 }
 
@@ -205,11 +278,17 @@ impl Timers {
         let idle = self.active.filter(|_| !rests);
         let request = idle.map(|at| at.saturating_add(self.request_timeout));
         let expected = match output {
-            Output::Wait if self.is_over => None,
+            // An answer is not waited for without end.
+            Output::Wait if self.is_over && task.pending_question().is_none() => None,
             Output::Finish => None,
+            Output::Wait if !self.has_begun && self.started.is_some() && !rests => {
+                let begin = task.earliest_begin().as_micros();
+                Some(resource.map_or(begin, |resource| resource.min(begin)))
+            }
             Output::Connect(_)
             | Output::Prepare
             | Output::Exchange
+            | Output::Inspect
             | Output::Wait
             | Output::Event(_)
             | Output::Close(_)
@@ -228,63 +307,141 @@ impl Timers {
     }
 }
 
-const STATES: [Output; 6] = [
+const STATES: [Output; 7] = [
     Output::Connect(Wish::Any),
     Output::Connect(Wish::New),
     Output::Prepare,
     Output::Exchange,
+    Output::Inspect,
     Output::Finish,
     Output::Wait,
 ];
 
-/// Makes every call that `output` does not ask for, and checks that each is refused and changes
-/// nothing.
-fn misuse(task: &Task, request: &Request<'_>, output: Output) {
-    let is_suspended = task.state() == TaskState::Suspended;
-    let mut before = String::new();
-    let _ = write!(before, "{task:?}");
-    let wrong = |name: &str, call: &mut dyn FnMut(&mut Task) -> Result<(), Misuse>| {
-        let mut copy = *task;
-        let result = call(&mut copy);
-        assert!(result.is_err(), "{name} is not asked for on {output:?}: {before}");
-        assert_eq!(format!("{copy:?}"), before, "{name} on {output:?} changed something");
-    };
-    let now = Instant::from_micros(1 << 40);
-    // A suspended task hides which state it is in, and takes what was begun before.
-    if is_suspended {
-        return;
+/// A call that is wrong, under a name, on a copy of a task.
+struct Wrong<'t> {
+    task: &'t Task,
+    output: Output,
+    before: String,
+}
+
+impl Wrong<'_> {
+    /// It is refused and changes nothing.
+    fn call<E>(&self, name: &str, call: &mut dyn FnMut(&mut Task) -> Result<(), E>) {
+        let mut copy = *self.task;
+        let (output, before) = (self.output, &self.before);
+        assert!(call(&mut copy).is_err(), "{name} is not asked for on {output:?}: {before}");
+        assert_eq!(&format!("{copy:?}"), before, "{name} on {output:?} changed something");
     }
+}
+
+const LATER: Instant = Instant::from_micros(1 << 40);
+
+impl Contract {
+    /// Makes every call that `output` does not ask for, and checks that each is refused and
+    /// changes nothing.
+    fn misuse(&self, task: &Task, request: &Request<'_>, output: Output) {
+        let mut before = String::new();
+        let _ = write!(before, "{task:?}");
+        let wrong = Wrong { task, output, before };
+        self.wrong_answers(task, request, &wrong);
+        // A suspended task hides which state it is in, and takes what was begun before.
+        if task.state() != TaskState::Suspended {
+            wrong_states(task, request, output, &wrong);
+            wrong_moves(task, request, &wrong);
+        }
+    }
+
+    /// Answers to what is not asked, or not any more.
+    fn wrong_answers(&self, task: &Task, request: &Request<'_>, wrong: &Wrong<'_>) {
+        let pending = task.pending_question();
+        if let Some(token) = self.answered {
+            for (_, answer) in answers(request) {
+                wrong.call("answer again", &mut |task| task.answer(LATER, token, answer));
+            }
+        }
+        if let Some((question, token)) = pending {
+            for (to, answer) in answers(request).into_iter().filter(|(to, _)| *to != question) {
+                let name = format!("answer to {to:?}");
+                wrong.call(&name, &mut |task| task.answer(LATER, token, answer));
+            }
+        }
+    }
+}
+
+fn answers<'r>(request: &'r Request<'r>) -> [(Question, Answer<'r>); 8] {
+    [
+        (Question::Redirect, Answer::Follow),
+        (Question::Redirect, Answer::FollowWith(request)),
+        (Question::Redirect, Answer::Refuse),
+        (Question::Disposition, Answer::Allow),
+        (Question::Disposition, Answer::BecomeDownload),
+        (Question::Disposition, Answer::Cancel),
+        (Question::NewBody, Answer::Body),
+        (Question::NewBody, Answer::NoBody),
+    ]
+}
+
+/// Reports of what was not asked for.
+fn wrong_states(task: &Task, request: &Request<'_>, output: Output, wrong: &Wrong<'_>) {
     if !matches!(output, Output::Connect(_)) {
-        wrong("connecting", &mut |task| task.handle_connecting(now));
-        wrong("connected", &mut |task| task.handle_connected(now, false));
-        wrong("connect_failed", &mut |task| task.handle_connect_failed(Transport::Refused));
+        wrong.call("connecting", &mut |task| task.handle_connecting(LATER));
+        wrong.call("connected", &mut |task| task.handle_connected(LATER, false));
+        wrong.call("connect_failed", &mut |task| task.handle_connect_failed(Transport::Refused));
     }
     if output != Output::Prepare {
-        wrong("prepared", &mut |task| task.handle_prepared(now));
+        wrong.call("prepared", &mut |task| task.handle_prepared(LATER));
+    }
+    if output != Output::Inspect {
+        wrong.call("inspect", &mut |task| inspect(task, request));
     }
     if output != Output::Finish {
-        wrong("committed", &mut |task| task.handle_committed());
+        wrong.call("committed", &mut |task| task.handle_committed());
     }
-    if !matches!(output, Output::Exchange | Output::Finish) {
-        wrong("sink_failed", &mut |task| task.handle_sink_failed(None));
+    // What waits for an answer may be exchanging, inspecting or finishing.
+    let is_asked = task.pending_question().is_some();
+    let is_discarding = matches!(task.io(1).receive, Some(Receive::Discard { .. }));
+    let has_sink = matches!(output, Output::Exchange | Output::Inspect | Output::Finish);
+    if is_discarding || !(has_sink || is_asked) {
+        wrong.call("sink_failed", &mut |task| task.handle_sink_failed(None));
     }
-    if output != Output::Wait {
-        wrong("upgraded_end", &mut |task| task.handle_upgraded_end(Ok(())));
+    if output != Output::Exchange || is_discarding {
+        wrong.call("source_failed", &mut Task::handle_source_failed);
+    }
+    if output != Output::Wait || is_asked {
+        wrong.call("upgraded_end", &mut |task| task.handle_upgraded_end(Ok(())));
     }
     let undelivered = task.counts().received - task.counts().delivered;
-    wrong("delivered", &mut |task| task.handle_delivered(now, undelivered + 1));
+    wrong.call("delivered", &mut |task| task.handle_delivered(LATER, undelivered + 1));
     if output != Output::Exchange {
-        wrong("end", &mut |task| task.handle_end());
-        wrong("broken", &mut |task| task.handle_broken(Broken::Sending));
-        wrong("broken", &mut |task| task.handle_broken(Broken::Receiving));
+        wrong.call("end", &mut Task::handle_end);
+        wrong.call("broken", &mut |task| task.handle_broken(Broken::Sending));
+        wrong.call("broken", &mut |task| task.handle_broken(Broken::Receiving));
     }
+}
+
+fn inspect(task: &mut Task, request: &Request<'_>) -> Result<(), sortie_core::InspectError> {
+    let head = b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n";
+    let mut index = [Slot::EMPTY; 4];
+    assert_eq!(ResponseHead::list(head, &mut index), 1);
+    let mut next = [0; sortie_core::limits::URL_BYTES];
+    let lent = Inspection {
+        head: ResponseHead::new(head, &index),
+        target: request.url(),
+        next: &mut next,
+        resume: None,
+    };
+    task.inspect(LATER, lent).map(|_| ())
+}
+
+/// Bytes moved where `io` does not say so.
+fn wrong_moves(task: &Task, request: &Request<'_>, wrong: &Wrong<'_>) {
     let Io { send, receive } = task.io(1);
     let head = RequestHead::new(request);
     if send != Some(Send::Encode) {
-        wrong("encode", &mut |task| task.encode(&head, &mut [0; 8]).map(|_| ()));
+        wrong.call("encode", &mut |task| task.encode(&head, &mut [0; 8]).map(|_| ()));
     }
     if !matches!(send, Some(Send::Source { .. })) {
-        wrong("source", &mut |task| task.handle_source(now, 1));
+        wrong.call("source", &mut |task| task.handle_source(LATER, 1));
     }
     let too_much = match send {
         Some(Send::Encoded { left }) => left.checked_add(1),
@@ -292,15 +449,19 @@ fn misuse(task: &Task, request: &Request<'_>, output: Output) {
         Some(Send::Encode | Send::Source { .. }) | None => Some(1),
     };
     if let Some(count) = too_much {
-        wrong("sent", &mut |task| task.handle_sent(now, count));
+        wrong.call("sent", &mut |task| task.handle_sent(LATER, count));
     }
     if !matches!(receive, Some(Receive::Head | Receive::HeadAgain)) {
         let mut input = *b"HTTP/1.1 200 OK\r\n\r\n";
         let mut index = [Slot::EMPTY; 1];
-        wrong("head", &mut |task| task.handle_head(now, &mut input, false, &mut index).map(|_| ()));
+        wrong.call("head", &mut |task| {
+            task.handle_head(LATER, &mut input, false, &mut index).map(|_| ())
+        });
+    }
+    if !matches!(receive, Some(Receive::Body { .. } | Receive::Discard { .. })) {
+        wrong.call("body", &mut |task| task.handle_body(LATER, &mut [b'x']).map(|_| ()));
     }
     if !matches!(receive, Some(Receive::Body { .. })) {
-        wrong("body", &mut |task| task.handle_body(now, &mut [b'x']).map(|_| ()));
-        wrong("run", &mut |task| task.handle_run(now, b"x").map(|_| ()));
+        wrong.call("run", &mut |task| task.handle_run(LATER, b"x").map(|_| ()));
     }
 }

@@ -19,6 +19,10 @@ const ROOM: usize = 16 * 1024;
 #[must_use]
 pub fn lacks(script: &Script) -> Option<&'static str> {
     let upgrades = script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
+    // What the runtime learns of these, this function has to stop naming.
+    if script.goes_beyond_one_exchange() {
+        return Some("redirects, questions, ranges and an earliest begin");
+    }
     match (&script.body, script.options.kind) {
         (_, TaskKind::Stream | TaskKind::WebSocket) => Some("a task kind that it does not have"),
         (_, TaskKind::Data | TaskKind::Upload | TaskKind::Download) if upgrades => {
@@ -244,8 +248,11 @@ impl World for Virtual {
         let mut state = self.state();
         let place = state.peers.len();
         let origin = state.origins.get(place).cloned().expect("an origin for the connection");
-        let released = Released::NotOpened;
-        state.connections.push(Connection { request: Vec::new(), released });
+        state.connections.push(Connection {
+            to: format!("{:?} {} {}", endpoint.scheme, endpoint.host, endpoint.port).to_lowercase(),
+            request: Vec::new(),
+            released: Released::NotOpened,
+        });
         state.current = place;
         if origin.refuses() {
             state.peers.push(None);

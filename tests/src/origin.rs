@@ -7,7 +7,7 @@ use std::task::Poll;
 use sortie_core::ChunkedDecoder;
 
 use crate::script::{Origin, Part, Step};
-use crate::trace::{head_end, is_chunked};
+use crate::trace::{content_length, head_end, is_chunked};
 
 /// How what an origin sends is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,11 @@ pub struct Peer {
 /// What an origin took of a request.
 #[derive(Debug)]
 struct Taken {
+    /// All requests, joined.
     bytes: Vec<u8>,
+    /// Where the current one begins.
+    start: usize,
+    /// The length of its head.
     head: Option<usize>,
     decoder: Option<ChunkedDecoder>,
     /// Bytes of body still due where the head gave a length.
@@ -117,7 +121,7 @@ impl Peer {
         }
     }
 
-    /// The bytes that it took of the request.
+    /// The bytes that it took: of one request, or of several, joined.
     #[must_use]
     pub fn request(&self) -> &[u8] {
         &self.taken.bytes
@@ -134,6 +138,7 @@ impl Peer {
         while self.end.is_none() {
             match self.steps.front_mut() {
                 Some(Step::Send(bytes)) => self.sent.append(bytes),
+                Some(Step::Next) => self.taken.begin_next(),
                 Some(Step::Expect(part)) if self.taken.has(*part) => {}
                 Some(Step::Wait(micros)) if self.since + *micros <= now => self.since += *micros,
                 Some(end @ (Step::Close | Step::Reset | Step::Refuse)) => {
@@ -154,7 +159,12 @@ impl Peer {
 
 impl Taken {
     fn new() -> Self {
-        Self { bytes: Vec::new(), head: None, decoder: None, left: 0, due: None }
+        Self { bytes: Vec::new(), start: 0, head: None, decoder: None, left: 0, due: None }
+    }
+
+    fn begin_next(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        *self = Self { start: bytes.len(), bytes, ..Self::new() };
     }
 
     /// Takes a byte. Returns whether `part` is complete with it.
@@ -194,13 +204,12 @@ impl Taken {
     }
 
     fn end_head(&mut self) {
-        self.head = head_end(&self.bytes);
-        let Some(head) = self.head.and_then(|end| self.bytes.get(..end)) else {
+        let request = self.bytes.get(self.start..).unwrap_or_default();
+        self.head = head_end(request);
+        let Some(head) = self.head.and_then(|end| request.get(..end)) else {
             return;
         };
-        let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-        let length = text.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
-        self.left = length.map_or(0, |length| length.parse().expect("a number"));
+        self.left = content_length(head) as u64;
         self.decoder = is_chunked(head).then(ChunkedDecoder::new);
     }
 

@@ -5,7 +5,9 @@
 //! can be seen from outside. Two runners, or two ways of cutting the same bytes, must give equal
 //! traces.
 
-use sortie_core::{BodyLength, Field, Request, TaskKind, TaskOptions, Url};
+use sortie_core::{
+    BodyLength, Field, Question, Request, ResumeData, TaskKind, TaskOptions, Url, Validator,
+};
 
 /// The URL of every script that does not say otherwise. The address is one for documentation, so
 /// that no driver has a name to resolve.
@@ -27,8 +29,67 @@ pub struct Script {
     /// What the user does, in the order in which it is done. A script in which the user does
     /// nothing is resumed at time 0.
     pub commands: Vec<Command>,
-    /// The origins, in the order in which the task connects to them.
+    /// What the user answers, in the order in which questions are asked. A question for which
+    /// nothing is left is never answered.
+    pub replies: Vec<Reply>,
+    /// What the download goes on from, if it does.
+    pub resume: Option<Stored>,
+    /// The origins, in the order in which the task opens connections to them.
     pub connections: Vec<Origin>,
+}
+
+/// An answer to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// How long after the question, in microseconds.
+    pub after: u64,
+    /// The answer.
+    pub say: Say,
+}
+
+/// [`sortie_core::Answer`], without borrowing anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Say {
+    /// `Follow`.
+    Follow,
+    /// `FollowWith` this request.
+    FollowWith(Edited),
+    /// `Refuse`.
+    Refuse,
+    /// `Allow`.
+    Allow,
+    /// `BecomeDownload`.
+    BecomeDownload,
+    /// `Cancel`.
+    Cancel,
+    /// `Body`.
+    Body,
+    /// `NoBody`.
+    NoBody,
+}
+
+/// A request that the user puts in the place of a redirected one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// Its method.
+    pub method: String,
+    /// Its URL.
+    pub url: String,
+    /// Its fields.
+    pub fields: Vec<(String, String)>,
+    /// Its body.
+    pub body: Body,
+}
+
+/// The start of a download that was cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What `If-Range` sends.
+    pub validator: String,
+    /// Bytes that are stored.
+    pub received: u64,
+    /// Bytes of the whole, where that is known.
+    pub total: Option<u64>,
 }
 
 /// The body of a request.
@@ -96,6 +157,8 @@ pub enum Step {
     Reset,
     /// As the first step: refuse the connection.
     Refuse,
+    /// The exchange is over: what comes next is another request.
+    Next,
 }
 
 /// How much of a request an origin takes.
@@ -120,6 +183,8 @@ impl Script {
             body,
             options: TaskOptions::default(),
             commands: Vec::new(),
+            replies: Vec::new(),
+            resume: None,
             connections: Vec::new(),
         }
     }
@@ -151,6 +216,33 @@ impl Script {
         self
     }
 
+    /// Adds an answer, given so many microseconds after its question.
+    #[must_use]
+    pub fn reply(mut self, after: u64, say: Say) -> Self {
+        self.replies.push(Reply { after, say });
+        self
+    }
+
+    /// Makes the task ask `question`.
+    #[must_use]
+    pub fn asks(mut self, question: Question) -> Self {
+        match question {
+            Question::Redirect => self.options.asks.redirect = true,
+            Question::Disposition => self.options.asks.disposition = true,
+            Question::NewBody => self.options.asks.new_body = true,
+        }
+        self
+    }
+
+    /// Makes the task a download that goes on behind `received` bytes of `total`.
+    #[must_use]
+    pub fn resumes(mut self, validator: &str, received: u64, total: Option<u64>) -> Self {
+        self.options.kind = TaskKind::Download;
+        self.options.is_resuming = true;
+        self.resume = Some(Stored { validator: validator.into(), received, total });
+        self
+    }
+
     /// Adds an origin on a new connection.
     #[must_use]
     pub fn origin(mut self, steps: impl Into<Vec<Step>>) -> Self {
@@ -177,16 +269,59 @@ impl Script {
         self.origin([Step::Expect(Part::Request), Step::Send(response.into()), Step::Close])
     }
 
+    /// Adds an origin that takes one request after another on a new connection, and sends these
+    /// responses to them. It stays open.
+    #[must_use]
+    pub fn exchanges<const N: usize>(self, responses: [&str; N]) -> Self {
+        let mut steps = Vec::new();
+        for response in responses {
+            steps.extend([Step::Expect(Part::Request), Step::Send(response.into()), Step::Next]);
+        }
+        self.origin(steps)
+    }
+
     /// The fields of the request, checked.
     ///
     /// # Panics
     /// If one is not valid.
     #[must_use]
     pub fn checked_fields(&self) -> Vec<Field<'_>> {
-        self.fields
-            .iter()
-            .map(|(name, value)| Field::new(name, value.as_bytes()).expect("a valid field"))
-            .collect()
+        checked(&self.fields)
+    }
+
+    /// What the download goes on from, for the core.
+    ///
+    /// # Panics
+    /// If it is not valid.
+    #[must_use]
+    pub fn resume_data(&self) -> Option<ResumeData<'_>> {
+        let stored = self.resume.as_ref()?;
+        let validator = Validator::parse(stored.validator.as_bytes()).expect("a validator");
+        let data = ResumeData::new(&self.url, validator, stored.received, stored.total);
+        Some(data.expect("valid resume data"))
+    }
+
+    /// Whether it takes more than one request and its response, sent at once and taken as it is:
+    /// redirects, questions, ranges, an earliest begin.
+    #[must_use]
+    pub fn goes_beyond_one_exchange(&self) -> bool {
+        let options = self.options;
+        let plain = TaskOptions::default();
+        self.has_redirects()
+            || options.asks != plain.asks
+            || options.is_resuming
+            || options.earliest_begin != plain.earliest_begin
+            || options.requires_success
+    }
+
+    /// Whether an origin sends a `Location`.
+    #[must_use]
+    pub fn has_redirects(&self) -> bool {
+        let names = |origin: &Origin| {
+            let sent = String::from_utf8_lossy(&origin.sent()).to_ascii_lowercase();
+            sent.contains("\nlocation:")
+        };
+        self.connections.iter().any(names)
     }
 
     /// The request, of `fields` as [`checked_fields`](Self::checked_fields) gave them.
@@ -198,6 +333,40 @@ impl Script {
         let url = Url::parse(&self.url).expect("a valid URL");
         Request::new(&self.method, url, fields, self.body.length()).expect("a valid request")
     }
+}
+
+impl Edited {
+    /// A request of this method to `url`, without fields and body.
+    #[must_use]
+    pub fn new(method: &str, url: &str) -> Self {
+        Self { method: method.into(), url: url.into(), fields: Vec::new(), body: Body::None }
+    }
+
+    /// Its fields, checked.
+    ///
+    /// # Panics
+    /// If one is not valid.
+    #[must_use]
+    pub fn checked_fields(&self) -> Vec<Field<'_>> {
+        checked(&self.fields)
+    }
+
+    /// The request, of `fields` as [`checked_fields`](Self::checked_fields) gave them.
+    ///
+    /// # Panics
+    /// If the core refuses it.
+    #[must_use]
+    pub fn request<'a>(&'a self, fields: &'a [Field<'a>]) -> Request<'a> {
+        let url = Url::parse(&self.url).expect("a valid URL");
+        Request::new(&self.method, url, fields, self.body.length()).expect("a valid request")
+    }
+}
+
+fn checked(fields: &[(String, String)]) -> Vec<Field<'_>> {
+    fields
+        .iter()
+        .map(|(name, value)| Field::new(name, value.as_bytes()).expect("a valid field"))
+        .collect()
 }
 
 impl Origin {
@@ -212,7 +381,12 @@ impl Origin {
     pub fn sent(&self) -> Vec<u8> {
         let sent = self.steps.iter().filter_map(|step| match step {
             Step::Send(bytes) => Some(bytes.as_slice()),
-            Step::Expect(_) | Step::Wait(_) | Step::Close | Step::Reset | Step::Refuse => None,
+            Step::Expect(_)
+            | Step::Wait(_)
+            | Step::Close
+            | Step::Reset
+            | Step::Refuse
+            | Step::Next => None,
         });
         sent.collect::<Vec<_>>().concat()
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sortie_core::{ByteCounts, ChunkedDecoder, CloseReason, Error, ResponseHead};
+use sortie_core::{ByteCounts, ChunkedDecoder, CloseReason, Error, Question, ResponseHead, Url};
 
 /// Everything that one run of a script showed.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,6 +35,24 @@ pub enum Told {
         /// Its fields, in order.
         fields: Vec<(String, Vec<u8>)>,
     },
+    /// A redirect is followed.
+    Redirected {
+        /// The status that led there.
+        status: u16,
+        /// The URL from now on.
+        to: String,
+    },
+    /// A download goes on behind so many bytes of so many.
+    Resumed {
+        /// Bytes that are stored.
+        offset: u64,
+        /// Bytes of the whole.
+        total: Option<u64>,
+    },
+    /// The body is sent again from its start.
+    BodyRestarted,
+    /// The user is asked.
+    Asked(Question),
 }
 
 /// Counts of content.
@@ -53,9 +71,11 @@ pub struct Counts {
 /// What happened on one connection.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connection {
+    /// Where it leads: scheme, host and port, as [`destination`] writes them.
+    pub to: String,
     /// The bytes that the origin took. What a client wrote beyond them is not seen.
     pub request: Vec<u8>,
-    /// What became of the connection.
+    /// What became of the connection after its last exchange.
     pub released: Released,
 }
 
@@ -85,7 +105,7 @@ impl Trace {
             if connection.released == Released::Close(CloseReason::ExcessBytes) {
                 connection.released = Released::Reuse;
             }
-            connection.request = with_one_chunk(&connection.request);
+            connection.request = with_one_chunk_each(&connection.request);
         }
         self
     }
@@ -116,13 +136,44 @@ impl Trace {
         self.connections.iter().map(|c| c.released).collect()
     }
 
-    /// The statuses of all responses, interim ones included, in their order.
+    /// The statuses of all responses that were told, interim ones included, in their order.
     #[must_use]
     pub fn statuses(&self) -> Vec<u16> {
         let status = |told: &Told| match told {
-            Told::Informational(status) | Told::Response { status, .. } => *status,
+            Told::Informational(status) | Told::Response { status, .. } => Some(*status),
+            Told::Redirected { .. }
+            | Told::Resumed { .. }
+            | Told::BodyRestarted
+            | Told::Asked(_) => None,
         };
-        self.events.iter().map(status).collect()
+        self.events.iter().filter_map(status).collect()
+    }
+
+    /// The redirects that were followed: status and new URL.
+    #[must_use]
+    pub fn hops(&self) -> Vec<(u16, &str)> {
+        let hop = |told| match told {
+            &Told::Redirected { status, ref to } => Some((status, to.as_str())),
+            Told::Informational(_)
+            | Told::Response { .. }
+            | Told::Resumed { .. }
+            | Told::BodyRestarted
+            | Told::Asked(_) => None,
+        };
+        self.events.iter().filter_map(hop).collect()
+    }
+
+    /// Where each connection leads.
+    #[must_use]
+    pub fn destinations(&self) -> Vec<&str> {
+        self.connections.iter().map(|c| c.to.as_str()).collect()
+    }
+
+    /// The requests that all origins took, in the order of their connections.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        let taken = self.connections.iter().flat_map(|c| split_requests(&c.request));
+        taken.map(|request| String::from_utf8_lossy(request).into_owned()).collect()
     }
 
     /// The values of the final response's fields of this name.
@@ -173,6 +224,10 @@ impl fmt::Debug for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Informational(status) => write!(f, "{status}"),
+            Self::Redirected { status, to } => write!(f, "{status} to {to}"),
+            Self::Resumed { offset, total } => write!(f, "resumed at {offset} of {total:?}"),
+            Self::BodyRestarted => f.write_str("body restarted"),
+            Self::Asked(question) => write!(f, "{question:?}?"),
             Self::Response { status, fields } => {
                 let fields = fields.iter().map(|(name, value)| (name, Text(value)));
                 write!(f, "{status} ")?;
@@ -184,7 +239,7 @@ impl fmt::Debug for Told {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {:?}", self.released, Text(&self.request))
+        write!(f, "{} {:?}: {:?}", self.to, self.released, Text(&self.request))
     }
 }
 
@@ -212,16 +267,58 @@ impl From<&ByteCounts> for Counts {
     }
 }
 
+/// Where a connection for `url` leads.
+#[must_use]
+pub fn destination(url: Url<'_>) -> String {
+    format!("{:?} {} {}", url.scheme(), url.host(), url.port()).to_lowercase()
+}
+
 /// Where the head of a request ends, its empty line included.
 pub(crate) fn head_end(request: &[u8]) -> Option<usize> {
     let end = request.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
     Some(end + 4)
 }
 
+/// The length of a body that is not chunked, as the head of its request says.
+pub(crate) fn content_length(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+    length.map_or(0, |length| length.parse().expect("a number"))
+}
+
 /// Whether the head of a request says that its body is chunked.
 pub(crate) fn is_chunked(head: &[u8]) -> bool {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     head.contains("\r\ntransfer-encoding: chunked\r\n")
+}
+
+/// `requests`, of one connection, each with a chunked body as one chunk.
+fn with_one_chunk_each(requests: &[u8]) -> Vec<u8> {
+    split_requests(requests).into_iter().map(with_one_chunk).collect::<Vec<_>>().concat()
+}
+
+/// The requests on one connection; the last one may lack its end.
+fn split_requests(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut requests = Vec::new();
+    while !bytes.is_empty() {
+        let (request, rest) = bytes.split_at(request_end(bytes));
+        requests.push(request);
+        bytes = rest;
+    }
+    requests
+}
+
+/// Where the first of `requests` ends; behind all of it if its end is not there.
+fn request_end(requests: &[u8]) -> usize {
+    let Some(head) = head_end(requests) else {
+        return requests.len();
+    };
+    let (head, body) = requests.split_at(head);
+    let body_length = match is_chunked(head) {
+        true => decoded(body).1,
+        false => content_length(head).min(body.len()),
+    };
+    head.len() + body_length
 }
 
 /// `request` with a chunked body as one chunk, followed by the last one if that is there.
@@ -232,13 +329,20 @@ fn with_one_chunk(request: &[u8]) -> Vec<u8> {
     if !is_chunked(head) {
         return request.to_vec();
     }
+    let (content, _, is_finished) = decoded(body);
+    let size = format!("{:x}\r\n", content.len());
+    let end: &[u8] = if is_finished { b"\r\n0\r\n\r\n" } else { b"" };
+    [head, size.as_bytes(), &content, end].concat()
+}
+
+/// The content of a chunked body, how many bytes it takes, and whether that is all of it.
+fn decoded(body: &[u8]) -> (Vec<u8>, usize, bool) {
     let (mut content, mut decoder) = (body.to_vec(), ChunkedDecoder::new());
-    let length = match decoder.decode_in_place(&mut content) {
-        Ok(decoded) => decoded.content,
+    match decoder.decode_in_place(&mut content) {
+        Ok(decoded) => {
+            content.truncate(decoded.content);
+            (content, decoded.consumed, decoder.is_finished())
+        }
         Err(error) => panic!("a malformed request: {error}"),
-    };
-    let content = content.get(..length).unwrap_or_default();
-    let size = format!("{length:x}\r\n");
-    let end: &[u8] = if decoder.is_finished() { b"\r\n0\r\n\r\n" } else { b"" };
-    [head, size.as_bytes(), content, end].concat()
+    }
 }

@@ -35,7 +35,9 @@ fn exchange(received: &[u8], piece: usize) -> (Result<(), Error>, u64) {
                 }
                 let more = match io.receive {
                     None | Some(Receive::HeadAgain) => 0,
-                    Some(Receive::Head | Receive::Body { .. }) => piece.min(rest.len()),
+                    Some(Receive::Head | Receive::Body { .. } | Receive::Discard { .. }) => {
+                        piece.min(rest.len())
+                    }
                 };
                 for (to, from) in input[held..].iter_mut().zip(&rest[..more]) {
                     *to = *from;
@@ -46,7 +48,7 @@ fn exchange(received: &[u8], piece: usize) -> (Result<(), Error>, u64) {
             Output::Finish => task.handle_committed().expect("asked for"),
             Output::Event(Event::Response { status }) => assert_eq!(status, 200),
             Output::Event(_) | Output::Close(_) | Output::Reuse => {}
-            Output::Wait | Output::Upgraded => panic!("not in this exchange"),
+            Output::Inspect | Output::Wait | Output::Upgraded => panic!("not in this exchange"),
             Output::Complete(result) => return (result, task.counts().received),
         }
     }
@@ -91,7 +93,7 @@ fn receive(
             input.copy_within(gone..held, 0);
             held - gone
         }
-        Some(Receive::Body { max }) => {
+        Some(Receive::Body { max } | Receive::Discard { max }) => {
             let taken = held.min(max);
             task.handle_body(now, &mut input[..taken]).expect("asked for");
             held - taken

@@ -15,7 +15,7 @@ use sortie_embassy::{Config, ControlBlock, Resources, Session, TaskControl};
 use super::executor::now;
 use super::{Beginning, Cable, run};
 use crate::script::{Body, Command, Origin, Part, Script, Step, URL, What, When};
-use crate::trace::{Connection, Counts, Released, Told, Trace};
+use crate::trace::{Connection, Counts, Released, Told, Trace, destination};
 
 thread_local! {
     /// What the task said, in a row.
@@ -52,6 +52,7 @@ pub fn lacks(script: &Script) -> Option<&'static str> {
     let waits = |step: &Step| matches!(step, Step::Wait(micros) if *micros >= just_in_time);
     match () {
         () if !is_data => Some("a task kind that it does not have"),
+        () if script.goes_beyond_one_exchange() => Some("redirects, questions and ranges"),
         () if upgrades => Some("a connection handed over to the user"),
         () if script.url != URL => Some("other addresses"),
         () if !script.options.body_is_replayable => Some("a body that can be had once only"),
@@ -70,7 +71,7 @@ fn takes_all_first(origin: &Origin) -> bool {
     let ends = |step: &Step| match step {
         Step::Send(bytes) => !bytes.starts_with(b"HTTP/1.1 1"),
         Step::Close | Step::Reset => true,
-        Step::Expect(_) | Step::Wait(_) | Step::Refuse => false,
+        Step::Expect(_) | Step::Wait(_) | Step::Refuse | Step::Next => false,
     };
     let taken = origin.steps.iter().position(whole);
     taken.is_some_and(|taken| !origin.steps[..taken].iter().any(ends))
@@ -87,17 +88,19 @@ pub fn play(script: &Script, cable: Cable) -> Trace {
         client(script, stack, beginning).await
     });
     let Seen { said, result, head, content, counts, ended } = run.output;
-    let connections = connections(&said, &run.requests);
+    let connections = connections(script, &said, &run.requests);
     let mut events = Vec::new();
     for output in said {
         match output {
             Output::Event(Event::InformationalResponse { status }) => {
                 events.push(Told::Informational(status));
             }
+            Output::Event(Event::BodyRestarted) => events.push(Told::BodyRestarted),
             Output::Event(_) => events.extend(head.clone()),
             Output::Connect(_)
             | Output::Prepare
             | Output::Exchange
+            | Output::Inspect
             | Output::Finish
             | Output::Wait
             | Output::Close(_)
@@ -229,7 +232,8 @@ async fn wait_until(micros: u64) {
 }
 
 /// What became of the connections: those that were there, and those that could not be had.
-fn connections(said: &[Output], requests: &[Vec<u8>]) -> Vec<Connection> {
+fn connections(script: &Script, said: &[Output], requests: &[Vec<u8>]) -> Vec<Connection> {
+    let url = Url::parse(&script.url).expect("a valid URL");
     let mut connections: Vec<Connection> = Vec::new();
     let mut is_connecting = false;
     for output in said {
@@ -239,6 +243,7 @@ fn connections(said: &[Output], requests: &[Vec<u8>]) -> Vec<Connection> {
             Output::Prepare | Output::Complete(Err(Error::Transport(_))) if is_connecting => {
                 let request = requests.get(connections.len()).cloned();
                 connections.push(Connection {
+                    to: destination(url),
                     request: request.unwrap_or_default(),
                     released: Released::NotOpened,
                 });
@@ -249,6 +254,7 @@ fn connections(said: &[Output], requests: &[Vec<u8>]) -> Vec<Connection> {
             Output::Upgraded => released(&mut connections, Released::Upgraded),
             Output::Prepare
             | Output::Exchange
+            | Output::Inspect
             | Output::Finish
             | Output::Wait
             | Output::Event(_)
