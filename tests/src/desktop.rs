@@ -6,10 +6,10 @@ use std::task::{Context, Poll, Waker};
 
 use sortie::Request;
 use sortie::internals::{Connecting, Endpoint, Session, Stream, Task, Timer, Turn, World};
-use sortie_core::{CloseReason, Error, Instant, Scheme, TaskKind, Transport};
+use sortie_core::{Answer, CloseReason, Error, Event, Instant, TaskKind, Transport};
 
 use crate::origin::{Peer, Split};
-use crate::script::{Body, Origin, Script, What, When};
+use crate::script::{Body, Edited, Origin, Reply, Say, Script, What, When};
 use crate::trace::{Connection, Counts, Released, Told, Trace};
 
 /// Room for content, as the runner on the core alone has it.
@@ -19,10 +19,6 @@ const ROOM: usize = 16 * 1024;
 #[must_use]
 pub fn lacks(script: &Script) -> Option<&'static str> {
     let upgrades = script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
-    // What the runtime learns of these, this function has to stop naming.
-    if script.goes_beyond_one_exchange() {
-        return Some("redirects, questions, ranges and an earliest begin");
-    }
     match (&script.body, script.options.kind) {
         (_, TaskKind::Stream | TaskKind::WebSocket) => Some("a task kind that it does not have"),
         (_, TaskKind::Data | TaskKind::Upload | TaskKind::Download) if upgrades => {
@@ -37,15 +33,23 @@ pub fn lacks(script: &Script) -> Option<&'static str> {
 #[must_use]
 pub fn dressed(script: &Script) -> Script {
     let mut script = script.clone();
+    dress(&mut script.fields);
+    for reply in &mut script.replies {
+        if let Say::FollowWith(edited) = &mut reply.say {
+            dress(&mut edited.fields);
+        }
+    }
+    script
+}
+
+fn dress(own: &mut Vec<(String, String)>) {
     let mut fields = vec![
         ("User-Agent".to_owned(), concat!("sortie/", env!("CARGO_PKG_VERSION")).to_owned()),
         ("Accept".to_owned(), "*/*".to_owned()),
     ];
-    let own = |name: &String| script.fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
-    fields.retain(|(name, _)| !own(name));
-    fields.append(&mut script.fields);
-    script.fields = fields;
-    script
+    fields.retain(|(name, _)| !own.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)));
+    fields.append(own);
+    *own = fields;
 }
 
 /// Plays `script` to its end.
@@ -60,11 +64,19 @@ pub fn play(script: &Script, split: Split) -> Trace {
     if script.connections.first().is_some_and(|origin| origin.is_reused) {
         world.warm_up(&session);
     }
+    let mut task = session.task(request(script)).expect("a valid request");
+    if let Some(data) = script.resume_data() {
+        let mut bytes = vec![0; data.encoded_length()];
+        data.encode(&mut bytes).expect("room for all of it");
+        task.set_resume_data(bytes);
+    }
     let mut runner = Runner {
-        task: session.task(request(script)).expect("a valid request"),
+        task,
         script,
         world,
         next_command: 0,
+        asked: 0,
+        pending: None,
         events: Vec::new(),
         content: Vec::new(),
     };
@@ -73,16 +85,24 @@ pub fn play(script: &Script, split: Split) -> Trace {
 }
 
 fn request(script: &Script) -> Request {
-    let mut request = Request::new(&script.method, &script.url).expect("a valid request");
-    for (name, value) in &script.fields {
+    edited(&Edited {
+        method: script.method.clone(),
+        url: script.url.clone(),
+        fields: script.fields.clone(),
+        body: script.body.clone(),
+    })
+}
+
+fn edited(edited: &Edited) -> Request {
+    let mut request = Request::new(&edited.method, &edited.url).expect("a valid request");
+    // Before the fields, which may tell its length.
+    if edited.body != Body::None {
+        request = request.body(edited.body.bytes()).expect("a request that takes a body");
+    }
+    for (name, value) in &edited.fields {
         request = request.field(name, value).expect("a valid field");
     }
-    match &script.body {
-        Body::None => request,
-        Body::Bytes(_) | Body::Pieces(_) => {
-            request.body(script.body.bytes()).expect("a request that takes a body")
-        }
-    }
+    request
 }
 
 struct Runner<'s> {
@@ -90,6 +110,10 @@ struct Runner<'s> {
     world: Virtual,
     task: Task<Virtual>,
     next_command: usize,
+    /// How many questions were asked.
+    asked: usize,
+    /// An answer, and when it is given.
+    pending: Option<(u64, &'s Reply)>,
     events: Vec<Told>,
     content: Vec<u8>,
 }
@@ -105,17 +129,65 @@ impl Runner<'_> {
             self.obey();
             match self.task.poll(&mut cx, &mut buffer) {
                 Poll::Ready(Turn::Content(count)) => self.content.extend(&buffer[..count]),
-                Poll::Ready(Turn::Informational(status)) => {
-                    self.events.push(Told::Informational(status));
-                }
-                Poll::Ready(Turn::Response) => {
-                    let response = self.task.response().expect("the response that was told");
-                    self.events.push(Told::response(&response.head()));
-                }
+                Poll::Ready(Turn::Event(event)) => self.tell(event),
                 Poll::Ready(Turn::Complete(result)) => return result,
+                Poll::Ready(turn @ (Turn::Sent(_) | Turn::Prepare | Turn::Finish)) => {
+                    panic!("a turn that is not asked for here: {turn:?}")
+                }
                 Poll::Pending => self.wait(),
             }
         }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let told = match event {
+            Event::InformationalResponse { status } => Told::Informational(status),
+            Event::Response { .. } => {
+                let response = self.task.response().expect("the response that was told");
+                Told::response(&response.head())
+            }
+            Event::Redirected { status } => {
+                Told::Redirected { status, to: self.task.target().to_owned() }
+            }
+            Event::Resumed => {
+                let counts = self.task.counts();
+                Told::Resumed { offset: counts.received, total: counts.expected_to_receive }
+            }
+            Event::BodyRestarted => Told::BodyRestarted,
+            Event::Question(question, _) => {
+                let reply = self.script.replies.get(self.asked);
+                self.asked += 1;
+                let now = self.world.state().now;
+                self.pending = reply.map(|reply| (now + reply.after, reply));
+                Told::Asked(question)
+            }
+            _ => panic!("an event that is not known here: {event:?}"),
+        };
+        self.events.push(told);
+    }
+
+    /// Answers the question, if it is time.
+    fn reply(&mut self) {
+        let now = self.world.state().now;
+        let Some((_, reply)) = self.pending.take_if(|(at, _)| *at <= now) else {
+            return;
+        };
+        let answered = match &reply.say {
+            Say::Follow => self.task.answer(Answer::Follow),
+            Say::FollowWith(with) => {
+                self.task.edit_redirect(edited(with));
+                let fields = with.checked_fields();
+                self.task.answer(Answer::FollowWith(&with.request(&fields)))
+            }
+            Say::Refuse => self.task.answer(Answer::Refuse),
+            Say::Allow => self.task.answer(Answer::Allow),
+            Say::BecomeDownload => self.task.answer(Answer::BecomeDownload),
+            Say::Cancel => self.task.answer(Answer::Cancel),
+            Say::Body => self.task.answer(Answer::Body),
+            Say::NoBody => self.task.answer(Answer::NoBody),
+        };
+        // A task that ended meanwhile needs no answer, and says so.
+        drop(answered);
     }
 
     /// Gives every command that is due.
@@ -126,7 +198,7 @@ impl Runner<'_> {
                 When::Received(count) => self.task.counts().received >= count,
             };
             if !is_due {
-                return;
+                break;
             }
             self.next_command += 1;
             match command.what {
@@ -135,6 +207,7 @@ impl Runner<'_> {
                 What::Cancel => self.task.cancel(),
             }
         }
+        self.reply();
     }
 
     /// Lets time pass until the next thing can happen.
@@ -147,7 +220,8 @@ impl Runner<'_> {
         let mut state = self.world.state();
         let timer = state.timer.take();
         let peer = state.peers.iter().flatten().filter_map(Peer::wakes).min();
-        let next = [timer, command, peer].into_iter().flatten().min();
+        let reply = self.pending.map(|(at, _)| at);
+        let next = [timer, command, reply, peer].into_iter().flatten().min();
         let next = next.expect("something that can still happen");
         state.now = state.now.max(next);
         let now = state.now;
@@ -194,6 +268,15 @@ struct State {
     current: usize,
     /// The earliest instant for which a timer waits.
     timer: Option<u64>,
+}
+
+impl State {
+    /// The far end of a connection that a task has, new or taken again.
+    fn taken(&mut self, place: usize) -> &mut Peer {
+        self.current = place;
+        self.connections[place].released = Released::NotOpened;
+        self.peers[place].as_mut().expect("an open connection")
+    }
 }
 
 impl Virtual {
@@ -244,7 +327,6 @@ impl World for Virtual {
     }
 
     fn connect(&self, endpoint: Endpoint) -> Connecting<Wire> {
-        assert_eq!(endpoint.scheme, Scheme::Http);
         let mut state = self.state();
         let place = state.peers.len();
         let origin = state.origins.get(place).cloned().expect("an origin for the connection");
@@ -282,7 +364,7 @@ impl Stream for Wire {
     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut state = self.world.state();
         let now = state.now;
-        state.peers[self.place].as_mut().expect("an open connection").read(now, buffer)
+        state.taken(self.place).read(now, buffer)
     }
 
     fn is_quiet(&self) -> bool {
@@ -293,7 +375,7 @@ impl Stream for Wire {
     fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.world.state();
         let now = state.now;
-        state.peers[self.place].as_mut().expect("an open connection").write(now, bytes)
+        state.taken(self.place).write(now, bytes)
     }
 }
 

@@ -5,7 +5,6 @@ use crate::desktop;
 use crate::embassy::{self, Cable};
 use crate::origin::Split;
 use crate::script::Script;
-use crate::trace::{Told, Trace};
 
 /// Plays `script` on the desktop driver and on embassy, as far as they can play it, and compares
 /// with what the bare core shows.
@@ -27,9 +26,7 @@ fn on_desktop(script: &Script) {
     }
     // The desktop runtime adds fields to the request; the core is given the same ones.
     let script = desktop::dressed(script);
-    let mut same: Trace = bare::play(&script, Drive::default()).normalized();
-    // It does not tell of this yet.
-    same.events.retain(|told| *told != Told::BodyRestarted);
+    let same = bare::play(&script, Drive::default()).normalized();
     for split in [Split::Whole, Split::Bytewise] {
         let trace = desktop::play(&script, split).normalized();
         assert_eq!(trace, same, "the desktop driver differs from the core, {split:?}");
