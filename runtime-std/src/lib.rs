@@ -56,6 +56,7 @@ mod request;
 mod response;
 mod resume;
 mod ride;
+mod seat;
 mod session;
 mod shared;
 mod source;

@@ -187,7 +187,7 @@ impl Runner<'_> {
             Say::NoBody => self.task.answer(Answer::NoBody),
         };
         // A task that ended meanwhile needs no answer, and says so.
-        drop(answered);
+        let _ = answered;
     }
 
     /// Gives every command that is due.
