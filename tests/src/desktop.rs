@@ -235,7 +235,7 @@ impl<'s> Runner<'s> {
                 When::Received(count) => self.task.counts().received >= count,
             };
             if !is_due {
-                break;
+                return;
             }
             self.next_command += 1;
             match command.what {
@@ -244,7 +244,6 @@ impl<'s> Runner<'s> {
                 What::Cancel => self.task.cancel(),
             }
         }
-        self.reply();
     }
 
     /// Lets time pass until the next thing can happen.
@@ -305,15 +304,6 @@ struct State {
     current: usize,
     /// The earliest instant for which a timer waits.
     timer: Option<u64>,
-}
-
-impl State {
-    /// The far end of a connection that a task has, new or taken again.
-    fn taken(&mut self, place: usize) -> &mut Peer {
-        self.current = place;
-        self.connections[place].released = Released::NotOpened;
-        self.peers[place].as_mut().expect("an open connection")
-    }
 }
 
 impl Virtual {
@@ -402,7 +392,7 @@ impl Stream for Wire {
     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut state = self.world.state();
         let now = state.now;
-        state.taken(self.place).read(now, buffer)
+        state.peers[self.place].as_mut().expect("an open connection").read(now, buffer)
     }
 
     fn is_quiet(&self) -> bool {
