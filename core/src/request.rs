@@ -87,26 +87,31 @@ pub(crate) enum Known {
 
 impl Known {
     pub(crate) const fn of(name: &[u8]) -> Self {
-        // By length first: most names are none of these, and are told so by one comparison.
-        match name.len() {
-            4 if grammar::eq_ignore_case(name, b"host") => Self::Host,
-            5 if grammar::eq_ignore_case(name, b"range") => Self::Range,
-            6 if grammar::eq_ignore_case(name, b"expect") => Self::Expect,
-            6 if grammar::eq_ignore_case(name, b"cookie") => Self::Credential,
-            6 if grammar::eq_ignore_case(name, b"digest") => Self::Content,
-            7 if grammar::eq_ignore_case(name, b"upgrade") => Self::Upgrade,
-            10 if grammar::eq_ignore_case(name, b"connection") => Self::Connection,
-            11 if grammar::eq_ignore_case(name, b"repr-digest") => Self::Content,
-            12 if grammar::eq_ignore_case(name, b"content-type") => Self::ContentType,
-            13 if grammar::eq_ignore_case(name, b"authorization") => Self::Credential,
-            13 if grammar::eq_ignore_case(name, b"content-range") => Self::Content,
-            14 if grammar::eq_ignore_case(name, b"content-length") => Self::ContentLength,
-            14 if grammar::eq_ignore_case(name, b"content-digest") => Self::Content,
-            16 if grammar::eq_ignore_case(name, b"content-encoding") => Self::Content,
-            16 if grammar::eq_ignore_case(name, b"content-language") => Self::Content,
-            16 if grammar::eq_ignore_case(name, b"content-location") => Self::Content,
-            17 if grammar::eq_ignore_case(name, b"transfer-encoding") => Self::TransferEncoding,
-            19 if grammar::eq_ignore_case(name, b"proxy-authorization") => Self::Credential,
+        // By length and first letter: most names are none of these, and few are compared.
+        let Some(first) = name.first() else {
+            return Self::Other;
+        };
+        match (name.len(), *first | 0x20) {
+            (4, b'h') if grammar::eq_ignore_case(name, b"host") => Self::Host,
+            (5, b'r') if grammar::eq_ignore_case(name, b"range") => Self::Range,
+            (6, b'e') if grammar::eq_ignore_case(name, b"expect") => Self::Expect,
+            (6, b'c') if grammar::eq_ignore_case(name, b"cookie") => Self::Credential,
+            (6, b'd') if grammar::eq_ignore_case(name, b"digest") => Self::Content,
+            (7, b'u') if grammar::eq_ignore_case(name, b"upgrade") => Self::Upgrade,
+            (10, b'c') if grammar::eq_ignore_case(name, b"connection") => Self::Connection,
+            (11, b'r') if grammar::eq_ignore_case(name, b"repr-digest") => Self::Content,
+            (12, b'c') if grammar::eq_ignore_case(name, b"content-type") => Self::ContentType,
+            (13, b'a') if grammar::eq_ignore_case(name, b"authorization") => Self::Credential,
+            (13, b'c') if grammar::eq_ignore_case(name, b"content-range") => Self::Content,
+            (14, b'c') if grammar::eq_ignore_case(name, b"content-length") => Self::ContentLength,
+            (14, b'c') if grammar::eq_ignore_case(name, b"content-digest") => Self::Content,
+            (16, b'c') if grammar::eq_ignore_case(name, b"content-encoding") => Self::Content,
+            (16, b'c') if grammar::eq_ignore_case(name, b"content-language") => Self::Content,
+            (16, b'c') if grammar::eq_ignore_case(name, b"content-location") => Self::Content,
+            (17, b't') if grammar::eq_ignore_case(name, b"transfer-encoding") => {
+                Self::TransferEncoding
+            }
+            (19, b'p') if grammar::eq_ignore_case(name, b"proxy-authorization") => Self::Credential,
             _ => Self::Other,
         }
     }
@@ -213,6 +218,8 @@ pub(crate) struct RequestTraits {
     pub(crate) is_head: bool,
     /// RFC 9110 §9.2.2.
     pub(crate) is_idempotent: bool,
+    /// Without a body it says so (RFC 9110 §8.6).
+    pub(crate) says_zero: bool,
     /// The caller set `Connection: close`.
     pub(crate) close: bool,
     /// The caller set `Upgrade`.
@@ -245,16 +252,16 @@ impl<'a> Request<'a> {
         fields: &'a [Field<'a>],
         body: BodyLength,
     ) -> Result<Self, RequestError> {
-        let method = normalized_method(method)?;
+        let (method, meaning) = normalized_method(method)?;
         if fields.len() > limits::REQUEST_FIELDS {
             return Err(RequestError::TooManyFields);
         }
-        let mut traits = RequestTraits::of(method, body);
+        let mut traits = RequestTraits::of(meaning, body);
         for field in fields {
             traits.add(field)?;
         }
-        let takes_no_body = matches!(method, "GET" | "HEAD" | "TRACE");
-        if takes_no_body && !matches!(traits.body, BodyLength::None | BodyLength::Known(0)) {
+        if meaning.takes_no_body && !matches!(traits.body, BodyLength::None | BodyLength::Known(0))
+        {
             return Err(RequestError::BodyNotAllowed);
         }
         Ok(Self { method, url, fields, body: traits.body, traits })
@@ -290,14 +297,12 @@ impl<'a> Request<'a> {
 }
 
 impl RequestTraits {
-    fn of(method: &str, body: BodyLength) -> Self {
+    fn of(method: Meaning, body: BodyLength) -> Self {
         Self {
             body,
-            is_head: method == "HEAD",
-            is_idempotent: matches!(
-                method,
-                "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
-            ),
+            is_head: method.is_head,
+            is_idempotent: method.is_idempotent,
+            says_zero: method.says_zero,
             close: false,
             upgrade: false,
             expect: false,
@@ -305,7 +310,7 @@ impl RequestTraits {
             has_length: false,
             has_content_type: false,
             has_range: false,
-            is_post: method == "POST",
+            is_post: method.is_post,
             is_rewritten: false,
             is_elsewhere: false,
         }
@@ -340,7 +345,7 @@ impl RequestTraits {
             has_range: self.has_range,
             is_rewritten: true,
             is_elsewhere: self.is_elsewhere,
-            ..Self::of("GET", BodyLength::None)
+            ..Self::of(Meaning::GET, BodyLength::None)
         };
     }
 
@@ -368,11 +373,51 @@ impl RequestTraits {
     }
 }
 
-fn normalized_method(method: &str) -> Result<&str, RequestError> {
-    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
-    for known in KNOWN {
+/// What a method means to the machines.
+#[derive(Debug, Clone, Copy)]
+struct Meaning {
+    is_head: bool,
+    is_post: bool,
+    /// RFC 9110 §9.2.2.
+    is_idempotent: bool,
+    takes_no_body: bool,
+    says_zero: bool,
+}
+
+impl Meaning {
+    /// A method of which nothing is known.
+    const OTHER: Self = Self {
+        is_head: false,
+        is_post: false,
+        is_idempotent: false,
+        takes_no_body: false,
+        says_zero: true,
+    };
+    const GET: Self =
+        Self { is_idempotent: true, takes_no_body: true, says_zero: false, ..Self::OTHER };
+    const HEAD: Self = Self { is_head: true, ..Self::GET };
+    const DELETE: Self = Self { takes_no_body: false, ..Self::GET };
+    const PUT: Self = Self { is_idempotent: true, ..Self::OTHER };
+    const POST: Self = Self { is_post: true, ..Self::OTHER };
+}
+
+fn normalized_method(method: &str) -> Result<(&str, Meaning), RequestError> {
+    const KNOWN: [(&str, Meaning); 8] = [
+        ("GET", Meaning::GET),
+        ("HEAD", Meaning::HEAD),
+        ("POST", Meaning::POST),
+        ("PUT", Meaning::PUT),
+        ("DELETE", Meaning::DELETE),
+        ("PATCH", Meaning::OTHER),
+        ("OPTIONS", Meaning::DELETE),
+        ("TRACE", Meaning::GET),
+    ];
+    if method == "GET" {
+        return Ok((method, Meaning::GET));
+    }
+    for (known, meaning) in KNOWN {
         if method.eq_ignore_ascii_case(known) {
-            return Ok(known);
+            return Ok((known, meaning));
         }
     }
     if method.eq_ignore_ascii_case("CONNECT") {
@@ -381,7 +426,7 @@ fn normalized_method(method: &str) -> Result<&str, RequestError> {
     if !grammar::is_token(method.as_bytes()) {
         return Err(RequestError::Method);
     }
-    Ok(method)
+    Ok((method, Meaning::OTHER))
 }
 
 #[cfg(test)]

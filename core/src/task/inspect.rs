@@ -162,8 +162,8 @@ impl Task {
     /// Whether a response of this status may be a redirect that is followed. 300 needs a choice,
     /// 304 is about a cache, 305 and 306 are gone (RFC 9110 §15.4): these are delivered.
     pub(super) const fn may_follow(&self, status: u16) -> bool {
-        matches!(self.redirect_policy, RedirectPolicy::Follow { .. })
-            && matches!(status, 301 | 302 | 303 | 307 | 308)
+        matches!(status, 301 | 302 | 303 | 307 | 308)
+            && matches!(self.redirect_policy, RedirectPolicy::Follow { .. })
     }
 
     /// Decides on a redirect from `from` to `to`. `false`: it is not followed.
@@ -294,20 +294,29 @@ impl Task {
     pub(super) fn deliver(&mut self) {
         let status = self.transfer.status;
         self.due.tell_status(Tell::Response, status);
-        if self.requires_success && !matches!(status, 200..=299) {
-            return self.fail(Error::Status(status));
-        }
-        let is_part = status == 206 && !self.request.has_range && !self.is_resumed;
-        if is_part && self.kind == TaskKind::Download {
-            return self.fail(Error::Peer(PeerError::UnaskedRange));
+        match status {
+            // A part must not pass for the whole.
+            206 if self.is_part_for_whole() => {
+                return self.fail(Error::Peer(PeerError::UnaskedRange));
+            }
+            200..=299 => {}
+            _ if self.requires_success => return self.fail(Error::Status(status)),
+            _ => {}
         }
         if self.asks.disposition {
             self.ask(Question::Disposition);
         }
-        self.set_phase(Phase::Exchange);
+        if matches!(self.phase, Phase::Inspect) {
+            self.set_phase(Phase::Exchange);
+        }
         if self.transfer.receive.is_done() {
             self.end_message(false);
         }
+    }
+
+    /// Whether a part came to a download that asked for none.
+    fn is_part_for_whole(&self) -> bool {
+        self.kind == TaskKind::Download && !self.request.has_range && !self.is_resumed
     }
 
     /// Whether more than the range up to `last` would be noticed: by the length of the message, or

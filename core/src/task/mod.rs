@@ -406,28 +406,41 @@ impl Task {
 
     /// The next thing to do. Said-once outputs are given once.
     pub fn poll_output(&mut self) -> Output {
-        let output = self.peek();
+        // Nearly always nothing is to be told.
+        if self.due.blocks_input()
+            && let Some(told) = self.peek_told()
+        {
+            self.told(told);
+            return told;
+        }
+        let output = self.peek_state();
+        if matches!(output, Output::Complete(_)) {
+            // Before the completion is told, so that who hears of it finds the state set.
+            self.lifecycle.finish();
+            self.set_phase(Phase::Completed);
+        }
+        output
+    }
+
+    /// Something was said that is said once.
+    #[inline]
+    fn told(&mut self, output: Output) {
         match output {
-            Output::Event(event) => self.due.told(event),
+            Output::Event(_) => self.due.told_first(),
             Output::Upgraded => {
                 // From here on the connection is not ours to close.
-                self.due.untell(Tell::Upgraded);
+                self.due.told_first();
                 self.is_connected = false;
             }
             Output::Close(_) | Output::Reuse => self.due.release = None,
-            Output::Complete(_) => {
-                // Before the completion is told, so that who hears of it finds the state set.
-                self.lifecycle.finish();
-                self.set_phase(Phase::Completed);
-            }
             Output::Connect(_)
             | Output::Prepare
             | Output::Exchange
             | Output::Inspect
             | Output::Finish
-            | Output::Wait => {}
+            | Output::Wait
+            | Output::Complete(_) => {}
         }
-        output
     }
 
     /// On the connection, and nothing has to be said before bytes are moved. An exchange is kept
@@ -439,47 +452,51 @@ impl Task {
 
     /// What [`poll_output`](Self::poll_output) would say.
     fn peek(&self) -> Output {
-        if self.exchanges() {
-            return Output::Exchange;
-        }
-        let suspended = self.is_suspended();
-        // A failure ends even a suspended task, and what came before it is told before it.
-        if !suspended || matches!(self.phase, Phase::Failed(_)) {
-            if self.due.is_told()
-                && let Some(event) = self.due.event(self.asked.pending())
-            {
-                return Output::Event(event);
-            }
-            if self.due.has(Tell::Upgraded) {
-                return Output::Upgraded;
-            }
-        }
-        // A connection is given back, and a failure told, even while suspended.
-        match (self.due.release, self.phase) {
-            (Some(Release::Close(reason)), _) => Output::Close(reason),
-            (Some(Release::Reuse), _) => Output::Reuse,
-            (None, Phase::Failed(error)) => Output::Complete(Err(error)),
-            (None, _) if suspended => Output::Wait,
-            (None, Phase::Connect(wish)) => Output::Connect(wish),
-            (None, Phase::Prepare) => Output::Prepare,
+        let told = match self.due.blocks_input() {
+            true => self.peek_told(),
+            false => None,
+        };
+        told.unwrap_or_else(|| self.peek_state())
+    }
+
+    /// What is to be done, with nothing to be told.
+    #[inline]
+    fn peek_state(&self) -> Output {
+        let state = match self.phase {
+            Phase::Failed(error) => return Output::Complete(Err(error)),
+            // Kept while the task is suspended.
+            Phase::Exchange | Phase::Discard { .. } if self.exchanges() => return Output::Exchange,
+            Phase::Connect(wish) => Output::Connect(wish),
+            Phase::Prepare => Output::Prepare,
             // What is asked must be answered before it goes on.
-            (None, Phase::Inspect | Phase::Finish) if self.asked.pending().is_some() => {
-                Output::Wait
+            Phase::Inspect | Phase::Finish if self.asked.pending().is_some() => Output::Wait,
+            Phase::Inspect => Output::Inspect,
+            Phase::Finish => Output::Finish,
+            Phase::Committed => Output::Complete(Ok(())),
+            Phase::Created
+            | Phase::Delayed
+            | Phase::Exchange
+            | Phase::Discard { .. }
+            | Phase::AskBody(_)
+            | Phase::Upgraded
+            | Phase::Completed => Output::Wait,
+        };
+        if self.is_suspended() { Output::Wait } else { state }
+    }
+
+    /// What is to be told first, of what is said once.
+    fn peek_told(&self) -> Option<Output> {
+        // A failure ends even a suspended task, and what came before it is told before it.
+        if !self.is_suspended() || matches!(self.phase, Phase::Failed(_)) {
+            if let Some(told) = self.due.first(self.asked.pending()) {
+                return Some(told);
             }
-            (None, Phase::Inspect) => Output::Inspect,
-            (None, Phase::Finish) => Output::Finish,
-            (None, Phase::Committed) => Output::Complete(Ok(())),
-            (
-                None,
-                Phase::Created
-                | Phase::Delayed
-                | Phase::Exchange
-                | Phase::Discard { .. }
-                | Phase::AskBody(_)
-                | Phase::Upgraded
-                | Phase::Completed,
-            ) => Output::Wait,
         }
+        // A connection is given back even while suspended.
+        self.due.release.map(|release| match release {
+            Release::Close(reason) => Output::Close(reason),
+            Release::Reuse => Output::Reuse,
+        })
     }
 
     // Transitions that several inputs share.

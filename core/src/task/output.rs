@@ -93,13 +93,13 @@ pub(crate) struct Due {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Tell {
-    BodyRestarted = 1,
-    Interim = 2,
-    Redirected = 4,
-    Response = 8,
-    Resumed = 16,
-    Question = 32,
-    Upgraded = 64,
+    BodyRestarted = 1 << 0,
+    Interim = 1 << 1,
+    Redirected = 1 << 2,
+    Response = 1 << 3,
+    Resumed = 1 << 4,
+    Question = 1 << 5,
+    Upgraded = 1 << 6,
 }
 
 /// What becomes of the connection.
@@ -124,57 +124,40 @@ impl Due {
         self.told &= !(what as u8);
     }
 
-    /// Whether something is to be told.
-    #[inline]
-    pub(crate) const fn is_told(&self) -> bool {
-        self.told != 0
-    }
-
     /// Tells nothing any more. The connection is released all the same.
     pub(crate) fn forget(&mut self) {
         self.told = 0;
     }
 
-    pub(crate) const fn has(&self, what: Tell) -> bool {
-        self.told & what as u8 != 0
-    }
-
     /// Whether something is due that keeps input from being taken.
     #[inline]
     pub(crate) const fn blocks_input(&self) -> bool {
-        self.is_told() || self.release.is_some()
+        self.told != 0 || self.release.is_some()
     }
 
-    /// The event that is due first, if any. `question` is the one that is asked.
+    /// What is to be told first, if anything. `question` is the one that is asked.
     #[inline]
-    pub(crate) fn event(&self, question: Option<(Question, Token)>) -> Option<Event> {
+    pub(crate) fn first(&self, question: Option<(Question, Token)>) -> Option<Output> {
         let status = self.status;
-        if self.has(Tell::BodyRestarted) {
-            Some(Event::BodyRestarted)
-        } else if self.has(Tell::Interim) {
-            Some(Event::InformationalResponse { status })
-        } else if self.has(Tell::Redirected) {
-            Some(Event::Redirected { status })
-        } else if self.has(Tell::Response) {
-            Some(Event::Response { status })
-        } else if self.has(Tell::Resumed) {
-            Some(Event::Resumed)
-        } else if self.has(Tell::Question) {
-            question.map(|(question, token)| Event::Question(question, token))
-        } else {
-            None
-        }
+        // The lowest bit that is set.
+        Some(Output::Event(match self.told.trailing_zeros() {
+            0 => Event::BodyRestarted,
+            1 => Event::InformationalResponse { status },
+            2 => Event::Redirected { status },
+            3 => Event::Response { status },
+            4 => Event::Resumed,
+            5 => {
+                let (question, token) = question?;
+                Event::Question(question, token)
+            }
+            6 => return Some(Output::Upgraded),
+            _ => return None,
+        }))
     }
 
-    /// An event was told.
-    pub(crate) fn told(&mut self, event: Event) {
-        self.untell(match event {
-            Event::BodyRestarted => Tell::BodyRestarted,
-            Event::InformationalResponse { .. } => Tell::Interim,
-            Event::Redirected { .. } => Tell::Redirected,
-            Event::Response { .. } => Tell::Response,
-            Event::Resumed => Tell::Resumed,
-            Event::Question(..) => Tell::Question,
-        });
+    /// What is first was told.
+    #[inline]
+    pub(crate) fn told_first(&mut self) {
+        self.told &= self.told.wrapping_sub(1);
     }
 }

@@ -8,13 +8,15 @@
 pub(crate) struct Cursor<'a> {
     skip: usize,
     room: &'a mut [u8],
-    written: usize,
+    /// The room that there was at first.
+    length: usize,
     total: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(output: &'a mut [u8], from: usize) -> Self {
-        Self { skip: from, room: output, written: 0, total: 0 }
+        let length = output.len();
+        Self { skip: from, room: output, length, total: 0 }
     }
 
     /// Appends one piece of the message.
@@ -39,19 +41,24 @@ impl<'a> Cursor<'a> {
         self.copy(rest.get(..self.room.len()).unwrap_or(rest));
     }
 
-    /// `piece` is not longer than the room. A zip instead of `copy_from_slice`, whose length check
-    /// stays in the image at `opt-level = "s"` and with it a panic; both compile to `memcpy`.
+    /// Appends some pieces: the same as one after another, with one look at the room for all.
+    #[inline]
+    pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        let length = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
+        if self.skip == 0 && length <= self.room.len() {
+            self.total = self.total.saturating_add(length);
+            let room = core::mem::take(&mut self.room);
+            self.room = pieces.into_iter().fold(room, copied);
+        } else {
+            pieces.into_iter().for_each(|piece| self.put(piece));
+        }
+    }
+
+    /// `piece` is not longer than the room.
     #[inline]
     fn copy(&mut self, piece: &[u8]) {
         let room = core::mem::take(&mut self.room);
-        let Some((front, rest)) = room.split_at_mut_checked(piece.len()) else {
-            return;
-        };
-        for (to, from) in front.iter_mut().zip(piece) {
-            *to = *from;
-        }
-        self.room = rest;
-        self.written = self.written.wrapping_add(piece.len());
+        self.room = copied(room, piece);
     }
 
     /// Appends `value` in decimal. By subtraction: a Cortex-M0 has no division.
@@ -96,8 +103,24 @@ impl<'a> Cursor<'a> {
 
     /// Bytes written to `output`, and whether they reach to the end of the message.
     pub(crate) fn finish(self, from: usize) -> (usize, bool) {
-        (self.written, from.saturating_add(self.written) >= self.total)
+        let written = self.length.saturating_sub(self.room.len());
+        (written, from.saturating_add(written) >= self.total)
     }
+}
+
+/// Copies `piece`, which is not longer, to the front of `room`. Returns the rest.
+///
+/// A zip instead of `copy_from_slice`, whose length check stays in the image at `opt-level = "s"`
+/// and with it a panic; both compile to `memcpy`.
+#[inline]
+fn copied<'a>(room: &'a mut [u8], piece: &[u8]) -> &'a mut [u8] {
+    let Some((front, rest)) = room.split_at_mut_checked(piece.len()) else {
+        return &mut [];
+    };
+    for (to, from) in front.iter_mut().zip(piece) {
+        *to = *from;
+    }
+    rest
 }
 
 #[cfg(test)]

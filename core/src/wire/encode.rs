@@ -39,35 +39,31 @@ pub(crate) fn request_head(
     let method = if traits.is_rewritten { "GET" } else { request.method() };
     let rewrite = Rewrite { becomes_get: traits.is_rewritten, leaves_origin: traits.is_elsewhere };
     let mut out = Cursor::new(output, from);
-    out.put(method.as_bytes());
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
     let target = head.target.path_and_query().as_bytes();
-    out.put(if target.first() == Some(&b'/') { b" " } else { b" /" });
-    out.put(target);
+    let space: &[u8] = if target.first() == Some(&b'/') { b" " } else { b" /" };
+    out.put_all([method.as_bytes(), space, target]);
     if traits.has_host {
         out.put(b" HTTP/1.1\r\n");
     } else {
         // Host comes first, where servers look for it (RFC 9112 §3.2).
-        out.put(b" HTTP/1.1\r\nHost: ");
-        out.put(head.target.authority().as_bytes());
-        out.put(b"\r\n");
+        out.put_all([b" HTTP/1.1\r\nHost: ", head.target.authority().as_bytes(), b"\r\n"]);
     }
     // Nearly every request is sent as it was made.
-    let is_plain = !rewrite.becomes_get && !rewrite.leaves_origin;
-    for field in request.fields() {
-        if is_plain || keeps(rewrite, field.known()) {
-            put_field(&mut out, field);
-        }
+    if !rewrite.becomes_get && !rewrite.leaves_origin {
+        request.fields().iter().for_each(|field| put_field(&mut out, field));
+    } else {
+        let kept = request.fields().iter().filter(|field| keeps(rewrite, field.known()));
+        kept.for_each(|field| put_field(&mut out, field));
     }
     for field in head.added {
         if is_addable(field.known()) {
             put_field(&mut out, field);
         }
     }
-    // RFC 9110 §8.6: a POST or the like without a body says so.
-    let says_zero = !matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE");
     match traits.body {
-        BodyLength::None if !says_zero || traits.has_length => {}
+        // RFC 9110 §8.6: a POST or the like without a body says so.
+        BodyLength::None if !traits.says_zero || traits.has_length => {}
         BodyLength::None => out.put(b"Content-Length: 0\r\n"),
         BodyLength::Known(_) if traits.has_length => {}
         BodyLength::Known(length) => {
@@ -102,10 +98,7 @@ const fn is_addable(known: Known) -> bool {
 }
 
 fn put_field(out: &mut Cursor<'_>, field: &Field<'_>) {
-    out.put(field.name().as_bytes());
-    out.put(b": ");
-    out.put(field.value());
-    out.put(b"\r\n");
+    out.put_all([field.name().as_bytes(), b": ", field.value(), b"\r\n"]);
 }
 
 /// What frames a chunk (RFC 9112 §7.1).

@@ -69,6 +69,13 @@ pub(crate) const fn is_token(bytes: &[u8]) -> bool {
 /// Whether `bytes` may stand in a field value: no CR, LF, NUL or other control (RFC 9110 §5.5).
 pub(crate) const fn is_field_value(bytes: &[u8]) -> bool {
     let mut rest = bytes;
+    // Four at a time: one look at the end for four bytes.
+    while let [a, b, c, d, tail @ ..] = rest {
+        if class(*a) & class(*b) & class(*c) & class(*d) & VALUE == 0 {
+            return false;
+        }
+        rest = tail;
+    }
     while let [first, tail @ ..] = rest {
         if !is_field_value_byte(*first) {
             return false;
