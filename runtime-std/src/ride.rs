@@ -75,7 +75,8 @@ impl<W: World> Ride<W> {
         if self.rider.is_some() && seat.rider == self.rider || is_ended {
             return Poll::Ready(seat);
         }
-        if self.is_background {
+        let is_known = seat.background.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if self.is_background && !is_known {
             seat.background = Some(cx.waker().clone());
         }
         let is_free = match seat.rider {

@@ -94,13 +94,14 @@ pub fn play(script: &Script, split: Split) -> Trace {
 
 fn request(method: &str, url: &str, fields: &[(String, String)], body: &Body) -> Request {
     let mut request = Request::new(method, url).expect("a valid request");
+    // Before the fields: a length among them must be that of the body.
+    if let Body::Bytes(bytes) = body {
+        request = request.body(bytes.clone()).expect("a request that takes a body");
+    }
     for (name, value) in fields {
         request = request.field(name, value).expect("a valid field");
     }
-    match body {
-        Body::None | Body::Pieces(_) => request,
-        Body::Bytes(bytes) => request.body(bytes.clone()).expect("a request that takes a body"),
-    }
+    request
 }
 
 /// What a body of unknown length is read from, if it is one.

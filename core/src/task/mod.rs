@@ -395,7 +395,11 @@ impl Task {
     /// Whether `output` is what the task would still say: "is what you told me still so?"
     #[must_use]
     pub fn still(&self, output: Output) -> bool {
-        self.peek() == output
+        match output {
+            // What is asked most often, of every piece of content.
+            Output::Exchange => self.exchanges(),
+            output => self.peek() == output,
+        }
     }
 
     // Output.
@@ -426,8 +430,18 @@ impl Task {
         output
     }
 
+    /// On the connection, and nothing has to be said before bytes are moved. An exchange is kept
+    /// while the task is suspended, with whatever is pending in it, and gated by `io`.
+    #[inline]
+    const fn exchanges(&self) -> bool {
+        matches!(self.phase, Phase::Exchange | Phase::Discard { .. }) && !self.due.blocks_input()
+    }
+
     /// What [`poll_output`](Self::poll_output) would say.
     fn peek(&self) -> Output {
+        if self.exchanges() {
+            return Output::Exchange;
+        }
         let suspended = self.is_suspended();
         // A failure ends even a suspended task, and what came before it is told before it.
         if !suspended || matches!(self.phase, Phase::Failed(_)) {
@@ -445,10 +459,6 @@ impl Task {
             (Some(Release::Close(reason)), _) => Output::Close(reason),
             (Some(Release::Reuse), _) => Output::Reuse,
             (None, Phase::Failed(error)) => Output::Complete(Err(error)),
-            // An exchange is kept, with whatever is pending in it, and gated by `io`.
-            (None, Phase::Exchange | Phase::Discard { .. }) if !self.due.blocks_input() => {
-                Output::Exchange
-            }
             (None, _) if suspended => Output::Wait,
             (None, Phase::Connect(wish)) => Output::Connect(wish),
             (None, Phase::Prepare) => Output::Prepare,

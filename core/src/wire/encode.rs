@@ -52,8 +52,10 @@ pub(crate) fn request_head(
         out.put(head.target.authority().as_bytes());
         out.put(b"\r\n");
     }
+    // Nearly every request is sent as it was made.
+    let is_plain = !rewrite.becomes_get && !rewrite.leaves_origin;
     for field in request.fields() {
-        if keeps(rewrite, field.known()) {
+        if is_plain || keeps(rewrite, field.known()) {
             put_field(&mut out, field);
         }
     }

@@ -125,6 +125,7 @@ impl Common {
             "-H" | "--header" => self.fields.push(field(&items.text()?)?),
             "-A" | "--user-agent" => self.fields.push(("User-Agent".to_owned(), items.text()?)),
             "-u" | "--user" => self.fields.push(basic(&items.text()?)),
+            "-b" | "--cookie" => self.fields.extend(cookie(&items.text()?)?),
             "-L" | "--location" => self.redirects = RedirectPolicy::default(),
             "--no-location" => self.redirects = RedirectPolicy::Deliver,
             "--max-redirs" => {
@@ -176,6 +177,16 @@ fn basic(user: &str) -> (String, String) {
     ("Authorization".to_owned(), format!("Basic {coded}"))
 }
 
+/// The field for cookies. As with curl nothing is sent for an empty text; what servers set is not
+/// kept.
+fn cookie(text: &str) -> Result<Option<(String, String)>, lexopt::Error> {
+    match (text.is_empty(), text.contains('=')) {
+        (true, _) => Ok(None),
+        (false, true) => Ok(Some(("Cookie".to_owned(), text.to_owned()))),
+        (false, false) => Err("--cookie is of the form 'name=value': there are no files".into()),
+    }
+}
+
 /// Base64 with padding (RFC 4648 §4).
 fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -188,4 +199,32 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{base64, basic, cookie};
+
+    #[test]
+    fn base64_is_that_of_rfc_4648() {
+        let cases =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")];
+        for (plain, coded) in cases {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn credentials_are_those_of_rfc_7617_and_without_a_password_still_have_a_colon() {
+        assert_eq!(basic("Aladdin:open sesame").1, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(basic("a").1, basic("a:").1);
+    }
+
+    #[test]
+    fn cookies_are_pairs_and_files_are_refused() {
+        assert!(cookie("").unwrap().is_none());
+        assert_eq!(cookie("a=b").unwrap().unwrap().1, "a=b");
+        assert!(cookie("jar.txt").is_err());
+    }
 }

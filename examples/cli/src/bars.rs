@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use indicatif::style::TemplateError;
 use indicatif::{
     MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike,
 };
@@ -50,20 +51,25 @@ impl Bars {
     /// One more bar. Its name is cut where it is too long.
     pub(crate) fn add(&self, name: &str) -> ProgressBar {
         let room = if self.is_wide { NAME } else { SHORT_NAME };
-        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
-        bar.set_style(style(self.is_wide, false));
+        // Added first: before that it would draw on a terminal of its own.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let bar = self.all.add(bar.with_finish(ProgressFinish::AndClear));
+        dress(&bar, self.is_wide, false);
         bar.set_prefix(cut(name, room));
-        self.all.add(bar)
+        bar
     }
 
     /// Sets what a bar shows.
     pub(crate) fn set(&self, bar: &ProgressBar, done: u64, total: Option<u64>) {
         if bar.length() != total {
-            bar.set_style(style(self.is_wide, total.is_some()));
+            dress(bar, self.is_wide, total.is_some());
             match total {
                 Some(total) => bar.set_length(total),
                 None => bar.unset_length(),
             }
+            // What was there from the start tells nothing of how fast it goes.
+            bar.set_position(done);
+            bar.reset_eta();
         }
         if bar.position() != done {
             bar.set_position(done);
@@ -99,7 +105,14 @@ impl Drop for Bars {
     }
 }
 
-fn style(is_wide: bool, is_sized: bool) -> ProgressStyle {
+/// Sets what a bar looks like. The templates are right: a test reads them all.
+fn dress(bar: &ProgressBar, is_wide: bool, is_sized: bool) {
+    if let Ok(style) = style(is_wide, is_sized) {
+        bar.set_style(style);
+    }
+}
+
+fn style(is_wide: bool, is_sized: bool) -> Result<ProgressStyle, TemplateError> {
     let template = match (is_wide, is_sized) {
         (true, true) => {
             "{prefix:16} [{wide_bar}] {bytes:>10}/{total_bytes:<10} {bytes_per_sec:>12} {eta:>4}"
@@ -108,9 +121,7 @@ fn style(is_wide: bool, is_sized: bool) -> ProgressStyle {
         (false, true) => "{prefix:12} [{wide_bar}] {percent:>3}% {eta:>4}",
         (false, false) => "{prefix:12} {spinner} {bytes:>10} {elapsed:>4}",
     };
-    // A template that cannot be read is found by the first look at a bar.
-    let style = ProgressStyle::with_template(template);
-    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    ProgressStyle::with_template(template).map(|style| style.progress_chars("=> "))
 }
 
 /// The end of a text that is too long, behind two dots.
@@ -186,5 +197,24 @@ impl TermLike for Screen {
 
     fn flush(&self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cut, style};
+
+    #[test]
+    fn a_long_name_keeps_its_end() {
+        assert_eq!(cut("abcdefgh", 8), "abcdefgh");
+        assert_eq!(cut("abcdefghi", 8), "..defghi");
+        assert_eq!(cut("a\u{1b}b", 8), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn every_template_can_be_read() {
+        for (is_wide, is_sized) in [(true, true), (true, false), (false, true), (false, false)] {
+            style(is_wide, is_sized).unwrap();
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use sortie::{ErrorKind, Response, Task, TaskKind};
@@ -20,6 +20,7 @@ pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) task: Task,
     pub(crate) watch: Arc<Watch>,
+    pub(crate) started: Instant,
     number: usize,
     bar: Option<ProgressBar>,
     connecting: Option<Connecting>,
@@ -67,8 +68,8 @@ impl<'a> Crew<'a> {
 
     /// One more task, with the watch that was just made for it.
     pub(crate) fn add(&mut self, name: String, task: Task, watch: Arc<Watch>) {
-        let (number, bar, connecting) = (self.count, None, None);
-        self.waiting.push_back(Member { name, task, watch, number, bar, connecting });
+        let (started, number, bar, connecting) = (Instant::now(), self.count, None, None);
+        self.waiting.push_back(Member { name, task, watch, started, number, bar, connecting });
     }
 
     /// A line for the user, above the bars.
@@ -111,6 +112,7 @@ impl<'a> Crew<'a> {
         {
             member.bar = self.bars.as_ref().map(|bars| bars.add(&member.name));
             member.connecting = self.common.connect_timeout.map(Connecting::new);
+            member.started = Instant::now();
             member.task.resume();
             self.running.push(member);
         }

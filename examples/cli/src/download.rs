@@ -2,7 +2,6 @@
 
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
 use sortie::Session;
 use sortie::core::Url;
@@ -16,7 +15,6 @@ use crate::report::Failure;
 pub(crate) fn run(options: &Download) -> ExitCode {
     let common = &options.common;
     let session = Session::new();
-    let began = Instant::now();
     let mut crew = Crew::new(common);
     let mut first = None;
     for (at, url) in options.urls.iter().enumerate() {
@@ -26,7 +24,7 @@ pub(crate) fn run(options: &Download) -> ExitCode {
         }
     }
     crew.run(options.parallel, |crew, member, outcome| {
-        let failure = ended(options, crew, member, outcome, began);
+        let failure = ended(options, crew, member, outcome);
         if let Some(failure) = &failure {
             first.get_or_insert_with(|| failure.status());
         }
@@ -87,16 +85,38 @@ fn ended(
     crew: &Crew<'_>,
     member: &Member,
     outcome: Outcome,
-    began: Instant,
 ) -> Option<Failure> {
     let common = &options.common;
     match outcome {
         Err(failure) => Some(failure),
         Ok(_) if common.silent || common.json => None,
         Ok(_) => {
-            let (bytes, seconds) = (member.task.counts().received, began.elapsed().as_secs_f64());
+            let (bytes, seconds) =
+                (member.task.counts().received, member.started.elapsed().as_secs_f64());
             crew.say(&format!("{}: {bytes} bytes, {seconds:.1} s", member.name));
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_by;
+
+    #[test]
+    fn a_file_is_named_after_the_end_of_the_path_and_never_leaves_the_folder() {
+        let cases = [
+            ("http://h/a/b.iso", Some("b.iso")),
+            ("http://h/b.iso?x=/y", Some("b.iso")),
+            ("http://h/b.iso#z/", Some("b.iso")),
+            ("http://h/..%2Fup", Some("..%2Fup")),
+            ("http://h/a/", None),
+            ("http://h", None),
+            ("http://h/a/..", None),
+            ("http://h/.", None),
+        ];
+        for (url, name) in cases {
+            assert_eq!(named_by(url).as_deref(), name.map(std::path::Path::new), "{url}");
         }
     }
 }

@@ -109,7 +109,7 @@ pub(crate) const fn advice(status: u8) -> &'static str {
         PEER => "check that an HTTP server listens there",
         PARTIAL | EMPTY | RECEIVE => "try again, or tell who runs the server",
         TIMEOUT => "try again, or allow more time",
-        RANGE => "ask for the whole instead: without --range and --continue-at",
+        RANGE => "ask for the whole: without --range and --continue-at, or with --no-resume",
         TLS => "use http, or another tool for https",
         BAD_REQUEST => "check --request, --header and --data",
         REDIRECTS => "allow more with --max-redirs, or look with --no-location -i",

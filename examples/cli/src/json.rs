@@ -197,3 +197,21 @@ fn time(at: SystemTime) -> String {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{:.3}", since.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Object, string};
+
+    #[test]
+    fn strings_are_escaped_as_rfc_8259_has_it() {
+        assert_eq!(string("a\"b\\c\n\u{1}\u{9b}ä"), "\"a\\\"b\\\\c\\n\\u0001\\u009bä\"");
+    }
+
+    #[test]
+    fn members_are_parted_by_commas() {
+        let mut object = Object::new();
+        object.number("a", Some(1));
+        object.text("b", None);
+        assert_eq!(object.end(), "{\"a\":1,\"b\":null}");
+    }
+}

@@ -83,8 +83,10 @@ impl Failure {
         match self {
             Self::Task(error) => match (kept(error), error.kind()) {
                 (Some(kept), _) => format!("{error}: {kept}"),
-                // Errors of files say it themselves.
-                (None, ErrorKind::File(_)) => error.to_string(),
+                // These say it themselves.
+                (None, ErrorKind::File(_) | ErrorKind::Url(_) | ErrorKind::Request(_)) => {
+                    error.to_string()
+                }
                 (None, _) => format!("{error}: {advice}"),
             },
             Self::File { what, error, .. } => format!("{what}: {error}"),
@@ -136,4 +138,21 @@ pub(crate) fn unwritten(name: &str, error: io::Error) -> Failure {
 /// Opens a file to be written anew.
 pub(crate) fn create(path: &Path) -> Result<std::fs::File, Failure> {
     std::fs::File::create(path).map_err(|error| unwritten(&path.display().to_string(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_url_is_shown_without_user_information_and_control_characters() {
+        let cases = [
+            ("http://u:p@h:1/x@y?q", "http://h:1/x@y?q"),
+            ("http://h", "http://h"),
+            ("h/\u{1b}[2J", "h/\u{fffd}[2J"),
+        ];
+        for (url, text) in cases {
+            assert_eq!(shown(url), text);
+        }
+    }
 }

@@ -40,7 +40,7 @@ fn a_task_may_be_less_patient_than_its_session() {
         let task = session.data_task(&origin.url);
         let task = match timer {
             Timer::Resource => task.resource_timeout(SHORT),
-            _ => task.request_timeout(SHORT),
+            Timer::Request | _ => task.request_timeout(SHORT),
         };
         let error = task.create().unwrap().wait().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Task(Error::TimedOut(timer)));

@@ -47,7 +47,7 @@ fn content_is_beside_its_place_until_it_is_whole() {
 fn a_one_liner_downloads_large_content() {
     let folder = Folder::new();
     let to = folder.path("large");
-    let content: Vec<u8> = (0..5_000_000_u32).map(|n| (n * 7 >> 3) as u8).collect();
+    let content: Vec<u8> = (0..5_000_000_u32).map(|n| ((n * 7) >> 3) as u8).collect();
     let sent = content.clone();
     let origin = Origin::new(vec![script(move |near| {
         near.request();

@@ -204,6 +204,8 @@ impl Log {
 }
 
 type Answering<D> = Box<dyn Fn(D) + Send + Sync>;
+type AnsweringRedirect = Box<dyn Fn(RedirectDecision, &Request) + Send + Sync>;
+type Finishing = Box<dyn Fn(&Task) + Send + Sync>;
 
 /// A delegate that notes all calls and answers as it is told to.
 #[derive(Default)]
@@ -215,10 +217,10 @@ pub(crate) struct Noting {
     /// The last total and expected bytes that were told.
     pub(crate) last: Arc<Mutex<(u64, Option<u64>)>>,
     pub(crate) metrics: Arc<Mutex<Option<TaskMetrics>>>,
-    pub(crate) on_redirect: Option<Box<dyn Fn(RedirectDecision, &Request) + Send + Sync>>,
+    pub(crate) on_redirect: Option<AnsweringRedirect>,
     pub(crate) on_response: Option<Answering<Disposition>>,
     pub(crate) on_body: Option<Answering<NewBody>>,
-    pub(crate) on_finish: Option<Box<dyn Fn(&Task) + Send + Sync>>,
+    pub(crate) on_finish: Option<Finishing>,
 }
 
 impl Noting {

@@ -3,6 +3,7 @@
 mod background;
 mod connections;
 mod deadlines;
+mod decisions;
 mod delegate;
 mod downloads;
 mod exchange;

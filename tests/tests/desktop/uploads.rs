@@ -16,7 +16,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const LARGE: usize = 3_000_000;
 
 fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|n| (n * 31 >> 5) as u8).collect()
+    (0..length).map(|n| ((n * 31) >> 5) as u8).collect()
 }
 
 /// Takes a body of known length.
