@@ -47,13 +47,14 @@ HEADS = {
 }
 
 # Calls, as fuzz_targets/operations.rs reads them: first the request, the kind of the task, its two
-# timeouts and whether its body can be sent again.
-GET, GET_UPGRADE = (0, 0, 0, 0, 1), (3, 4, 0, 0, 0)
-POST, POST_UNKNOWN = (1, 1, 0, 0, 1), (6, 1, 0, 0, 0)
-PUT_EXPECT = (2, 1, 0, 0, 1)
-STREAM = (0, 3, 0, 0, 1)
+# timeouts, whether its body can be sent again, and further options as bits.
+ASK_REDIRECT, ASK_DISPOSITION, ASK_BODY, SUCCESS, RESUMING, DELAYED = 1, 2, 4, 8, 16, 32
+GET, GET_UPGRADE = (0, 0, 0, 0, 1, 0), (3, 4, 0, 0, 0, 0)
+POST, POST_UNKNOWN = (1, 1, 0, 0, 1, 0), (6, 1, 0, 0, 0, 0)
+PUT_EXPECT = (2, 1, 0, 0, 1, 0)
+STREAM = (0, 3, 0, 0, 1, 0)
 # Two seconds.
-LATER, SUSPEND, CANCEL, TIMEOUT, POLL = (64, 31), (2,), (3,), (4,), (5,)
+LATER, SUSPEND, CANCEL, TIMEOUT, POLL = (66, 31), (2,), (3,), (4,), (5,)
 GO_ON, SEND = (128,), (128, 1)
 FINISH = GO_ON * 4
 START, START_REUSED = GO_ON + (128, 0) + GO_ON, GO_ON + (128, 1) + GO_ON
@@ -63,7 +64,8 @@ LONG_SENT = SEND * 4
 LENGTH, ABC, CHUNKED, CHUNK, LAST_CHUNK, CONTINUE, INTERIM, SWITCHING = range(8)
 REFUSED = 9
 NOTHING = 15
-END, CONNECTED, UPGRADED_END = (10, 255), (17, 255, 0), (31, 255, 0)
+FOUND, ELSEWHERE, SEE_OTHER, MAILTO, NOWHERE, LONG, PART, PART_CHUNKED, ANEW, DONE = range(16, 26)
+END, CONNECTED, UPGRADED_END, SINK_FAILED = (10, 255), (20, 255, 0), (15, 255, 0), (14, 255, 0)
 
 
 def head(piece):
@@ -72,6 +74,14 @@ def head(piece):
 
 def body(piece, runs):
     return (128, 0, piece, 1 - runs)
+
+
+def asking(request, options):
+    return request[:5] + (options,)
+
+
+def answer(number):
+    return (128, 1, number)
 
 
 def chunk(size):
@@ -126,15 +136,85 @@ OPERATIONS = {
     + TIMEOUT
     + FINISH,
     "upgrade": GET_UPGRADE + START + SENT + head(SWITCHING) + FINISH,
+    "redirect": GET
+    + START
+    + SENT
+    + head(FOUND)
+    + GO_ON * 2
+    + (128, 0, ABC)
+    + GO_ON * 2
+    + (128, 1)
+    + SENT
+    + head(LENGTH)
+    + body(ABC, 0)
+    + FINISH,
+    "redirect-elsewhere": GET + START + SENT + head(ELSEWHERE) + GO_ON * 4 + (128, 0) + GO_ON + SENT,
+    "redirect-asked": asking(GET, ASK_REDIRECT)
+    + START
+    + SENT
+    + head(ELSEWHERE)
+    + GO_ON * 2
+    + answer(0)
+    + GO_ON * 4,
+    "redirect-edited": asking(GET, ASK_REDIRECT)
+    + START
+    + SENT
+    + head(LONG)
+    + GO_ON * 2
+    + answer(3)
+    + GO_ON * 3
+    + (128, 0)
+    + GO_ON
+    + LONG_SENT,
+    "redirect-refused": asking(GET, ASK_REDIRECT | ASK_DISPOSITION)
+    + START
+    + SENT
+    + head(FOUND)
+    + GO_ON * 2
+    + answer(4)
+    + GO_ON * 2
+    + answer(1)
+    + body(ABC, 0)
+    + FINISH,
+    "redirect-body-used-up": asking(POST_UNKNOWN, ASK_BODY)
+    + START
+    + LONG_SENT
+    + (chunk(3) + (128, 1, 3) + SEND * 2)
+    + chunk(0)
+    + head(ELSEWHERE)
+    + GO_ON * 4
+    + answer(2)
+    + GO_ON * 4,
+    "disposition": asking(GET, ASK_DISPOSITION)
+    + START
+    + SENT
+    + head(LENGTH)
+    + POLL
+    + answer(5)
+    + body(ABC, 0)
+    + FINISH,
+    "success-only": asking(GET, SUCCESS) + START + SENT + head(NOWHERE) + GO_ON * 4,
+    "resumed": asking(GET, RESUMING) + START + SENT + head(PART) + GO_ON * 3 + body(ABC, 0) + FINISH,
+    "resumed-anew": asking(GET, RESUMING) + START + SENT + head(ANEW) + GO_ON * 2 + body(ABC, 0),
+    "resumed-done": asking(GET, RESUMING) + START + SENT + head(DONE) + GO_ON * 4 + FINISH,
+    "delayed": asking(GET, DELAYED) + (1,) + LATER + TIMEOUT + START + SENT,
     # Once found, and mended.
+    "inspected-while-asked": asking(GET, ASK_REDIRECT)
+    + START
+    + SENT
+    + head(FOUND)
+    + GO_ON
+    + POLL
+    + (17, 255, 200, 0, 1, 0)
+    + POLL,
     "canceled-before-upgraded": STREAM + GO_ON + (128, 0) + CANCEL + POLL * 3,
-    "timed-out-before-upgraded": (0, 3, 0, 2, 1) + GO_ON + (128, 0) + LATER + TIMEOUT + POLL * 3,
+    "timed-out-before-upgraded": (0, 3, 0, 2, 1, 0) + GO_ON + (128, 0) + LATER + TIMEOUT + POLL * 3,
     "event-after-the-end": GET
     + START
     + SENT
     + (128, 0, LENGTH)
     + SUSPEND
-    + (30, 255, 0)
+    + SINK_FAILED
     + POLL * 4,
     "connected-before-stale-close": GET + START_REUSED + SENT + END + CONNECTED + POLL * 3,
     "upgraded-end-before-upgraded": STREAM + GO_ON + (128, 0) + UPGRADED_END + POLL * 3,
@@ -176,6 +256,39 @@ RESUME = {
 
 OPERATIONS = {name: bytes(seed) for name, seed in OPERATIONS.items()}
 
+# Chains: the start, the method, then for each hop a status and a known location, or one with its
+# length. Statuses are numbers in 302, 307, 301, 303, 308; locations those of the target.
+(PATH, BACK, UP, AWAY, AWAY_UP, PORT, UPPER, DEFAULT_PORT, USER, BACKSLASH, QUERY, DOTS) = range(12)
+
+
+def own(location):
+    return bytes([128 + len(location)]) + location
+
+
+REDIRECT = {
+    "same-origin": bytes([0, 0, 0, PATH, 0, QUERY, 0, UPPER, 0, DOTS]),
+    "away-and-back": bytes([0, 1, 1, PATH, 1, AWAY, 1, BACK, 0, PATH]),
+    "downgrade": bytes([1, 0, 0, PATH, 0, DEFAULT_PORT, 0, AWAY]),
+    "up": bytes([0, 3, 1, UP, 4, PORT, 4, AWAY_UP]),
+    "post-becomes-get": bytes([0, 1, 2, PATH, 1, PATH, 3, AWAY]),
+    "head": bytes([3, 2, 3, PATH, 0, USER, 0, BACKSLASH]),
+    "too-many": bytes([0, 0] + [0, PATH] * 22),
+    "own": bytes([0, 0, 0]) + own(b"//a:80/b") + b"\0" + own(b"http://[::1]:8080?x"),
+}
+
+# The length of a base of its own, the number of a known one, and a reference.
+RESOLVE = {
+    "dots": b"\0\0../../../g/./x/..",
+    "empty": b"\0\1",
+    "query": b"\0\3?y#s",
+    "authority": b"\0\2//u@[::1]:8/;x",
+    "absolute": b"\0\0HTTPS://A:443/%41 b\xc3\xa9",
+    "own-base": b"\x10\0http://h.example./../x",
+    "segments": b"\0\4.//..//a",
+    "scheme": b"\0\0mailto:a@b",
+    "backslash": b"\0\5\\\\b\\c",
+}
+
 
 def write(target, seeds):
     folder = pathlib.Path(__file__).parent / "seeds" / target
@@ -191,4 +304,6 @@ if __name__ == "__main__":
     write("framing", framing)
     write("head", {name: bytes([21, 0]) + text for name, text in HEADS.items()})
     write("operations", OPERATIONS)
+    write("redirect", REDIRECT)
+    write("resolve", RESOLVE)
     write("resume", RESUME)

@@ -5,8 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use sortie_core::{
-    BodyLength, ByteCounts, CloseReason, Error, Event, Field, Instant, Output, Receive, Request,
-    RequestHead, ResponseHead, Send, Slot, Task, TaskOptions, TaskState, Url, field, limits,
+    BodyLength, ByteCounts, CloseReason, Error, Event, Field, Instant, Output, Receive,
+    RedirectPolicy, Request, RequestHead, ResponseHead, Send, Slot, Task, TaskOptions, TaskState,
+    Url, field, limits,
 };
 use sortie_fuzz::Choices;
 
@@ -167,7 +168,11 @@ impl<'a> Exchange<'a> {
         let request = Request::new(setting.method, url, setting.fields, BodyLength::None);
         let request = request.expect("a request");
         let mut exchange = Self {
-            task: Task::new(&request, TaskOptions::default()),
+            // What comes back is the same response, whatever its status.
+            task: Task::new(
+                &request,
+                TaskOptions { redirects: RedirectPolicy::Deliver, ..TaskOptions::default() },
+            ),
             setting,
             take,
             wire: Wire { bytes: response, cuts, at: 0 },
@@ -225,6 +230,7 @@ impl<'a> Exchange<'a> {
                     self.seen.result = Some(result);
                     return;
                 }
+                Output::Inspect => panic!("nothing to look into"),
                 Output::Wait => panic!("nothing to wait for"),
             }
             assert_monotone(&before, self.task.counts());
@@ -257,6 +263,7 @@ impl<'a> Exchange<'a> {
             }
             (None, Some(Receive::HeadAgain)) => self.head(now),
             (None, Some(Receive::Body { max })) => self.body(now, max),
+            (None, Some(Receive::Discard { .. })) => panic!("a body that somebody wants"),
             (None, None) => panic!("an exchange without anything to do"),
         }
     }

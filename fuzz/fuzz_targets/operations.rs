@@ -5,9 +5,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use sortie_core::{
-    BodyLength, Broken, ByteCounts, Error, Field, Instant, Io, Limit, Misuse, Output, PeerError,
-    Receive, Request, RequestHead, Send, Slot, Task, TaskKind, TaskOptions, TaskState, Timer,
-    Transport, Url, Wish, field,
+    Answer, Asks, BodyLength, Broken, ByteCounts, Error, Event, Field, InspectError, Inspection,
+    Instant, Io, Limit, Misuse, Output, PeerError, Question, RangeFields, Receive, RedirectPolicy,
+    Request, RequestHead, ResponseHead, ResumeData, Send, Slot, Task, TaskKind, TaskOptions,
+    TaskState, Timer, Token, Transport, Url, Validator, Wish, field, limits,
 };
 use sortie_fuzz::Choices;
 
@@ -21,10 +22,22 @@ fuzz_target!(|bytes: &[u8]| {
         request_timeout: choices.of(&TIMEOUTS),
         resource_timeout: choices.of(&TIMEOUTS),
         body_is_replayable: choices.flag(),
+        ..further_options(choices.byte())
     };
+    let other = Url::parse(OTHER).expect("a URL");
+    let other = Request::new("POST", other, CREDENTIALS, BodyLength::Known(3)).expect("a request");
+    let tag = Validator::parse(b"\"v\"").expect("a validator");
     let mut player = Player {
         task: Task::new(&request, options),
-        head: RequestHead::new(&request),
+        request: &request,
+        other: &other,
+        stored: ResumeData::new("http://a/", tag, STORED, Some(8)).expect("resume data"),
+        may_resume: options.is_resuming,
+        target: "http://a/".into(),
+        next: String::new(),
+        head: Vec::new(),
+        index: [Slot::EMPTY; 8],
+        tokens: Vec::new(),
         now: 0,
         held: Vec::new(),
         is_connected: false,
@@ -38,9 +51,32 @@ fuzz_target!(|bytes: &[u8]| {
     player.finish();
 });
 
+/// What comes in one byte, since most is seldom so.
+fn further_options(bits: u8) -> TaskOptions {
+    let has = |bit: u8| bits & bit != 0;
+    TaskOptions {
+        asks: Asks { redirect: has(1), disposition: has(2), new_body: has(4) },
+        requires_success: has(8),
+        is_resuming: has(16),
+        earliest_begin: Instant::from_micros(if has(32) { 1_000_000 } else { 0 }),
+        redirects: match bits >> 6 {
+            0 | 1 => RedirectPolicy::default(),
+            2 => RedirectPolicy::Deliver,
+            _ => RedirectPolicy::Follow { most: 1, allows_downgrade: true },
+        },
+        ..TaskOptions::default()
+    }
+}
+
+/// The request that a redirect may be followed with.
+const OTHER: &str = "https://other/x?y";
+/// Bytes that are stored of a download.
+const STORED: u64 = 5;
+
 const NONE: &[Field<'static>] = &[];
 const EXPECT: &[Field<'static>] = &[field!("Expect", "100-continue")];
 const UPGRADE: &[Field<'static>] = &[field!("Upgrade", "x")];
+const CREDENTIALS: &[Field<'static>] = &[field!("Authorization", "x")];
 const CLOSE: &[Field<'static>] = &[field!("Connection", "close")];
 
 const REQUESTS: [(&str, &[Field<'static>], BodyLength); 8] = [
@@ -59,7 +95,7 @@ const KINDS: [TaskKind; 5] =
 
 const TIMEOUTS: [u64; 4] = [60_000_000, u64::MAX, 1_500_000, 0];
 
-const PIECES: [&[u8]; 16] = [
+const PIECES: [&[u8]; 26] = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
     b"abc",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -76,6 +112,16 @@ const PIECES: [&[u8]; 16] = [
     b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
     b"220 mail\r\n",
     b"",
+    b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 307 X\r\nLocation: http://b/\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 303 X\r\nLocation: https://c/\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 308 X\r\nLocation: mailto:a\r\n\r\n",
+    b"HTTP/1.1 301 X\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 302 X\r\nLocation: http://b/\r\nContent-Length: 99999\r\n\r\n",
+    b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-7/8\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-7/8\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 206 X\r\nContent-Range: bytes 0-7/8\r\nContent-Length: 8\r\n\r\n",
+    b"HTTP/1.1 416 X\r\nContent-Range: bytes */5\r\nContent-Length: 3\r\n\r\n",
 ];
 
 const ERRORS: [Error; 4] = [
@@ -104,12 +150,27 @@ enum Call {
     Committed,
     SinkFailed(Option<Limit>),
     UpgradedEnd(Result<(), Error>),
+    SourceFailed,
+    Inspect { room: usize, lends_stored: bool },
+    Answer { back: usize, say: usize },
 }
 
 /// A task, and what an adapter knows of it.
 struct Player<'a> {
     task: Task,
-    head: RequestHead<'a>,
+    request: &'a Request<'a>,
+    other: &'a Request<'a>,
+    stored: ResumeData<'a>,
+    /// It was told at some time to go on from what is stored.
+    may_resume: bool,
+    /// The current URL, and the one that a redirect will make it.
+    target: String,
+    next: String,
+    /// The last final head.
+    head: Vec<u8>,
+    index: [Slot; 8],
+    /// Those of all questions, the last one last.
+    tokens: Vec<Token>,
     now: u64,
     /// Input that was received and not taken.
     held: Vec<u8>,
@@ -135,7 +196,9 @@ impl Player<'_> {
                 let call = any_call(number, choices);
                 self.input(&call);
             }
-            64..=127 => self.now = self.now.saturating_add(choices.number() << 16),
+            64 => self.task.set_earliest_begin(Instant::from_micros(choices.number())),
+            65 => self.set_resuming(choices.flag()),
+            66..=127 => self.now = self.now.saturating_add(choices.number() << 16),
             128.. => self.go_along(choices),
         }
     }
@@ -163,6 +226,7 @@ impl Player<'_> {
             Output::Connect(Wish::New),
             Output::Prepare,
             Output::Exchange,
+            Output::Inspect,
             Output::Finish,
             Output::Wait,
         ];
@@ -172,6 +236,10 @@ impl Player<'_> {
             Some(Output::Connect(_)) => Call::Connected(choices.flag()),
             Some(Output::Prepare) => Call::Prepared,
             Some(Output::Finish) => Call::Committed,
+            Some(Output::Inspect) => Call::Inspect { room: 256, lends_stored: true },
+            Some(_) if self.task.pending_question().is_some() && choices.flag() => {
+                Call::Answer { back: 0, say: choices.size() }
+            }
             Some(Output::Exchange) => match self.exchange(choices) {
                 Some(call) => call,
                 None => return,
@@ -196,6 +264,7 @@ impl Player<'_> {
                 }
                 match receive {
                     Receive::Head | Receive::HeadAgain => Call::Head { full: false, slots: 4 },
+                    Receive::Discard { .. } => Call::Body,
                     Receive::Body { .. } if choices.flag() => Call::Body,
                     Receive::Body { .. } => Call::Run,
                 }
@@ -213,8 +282,8 @@ impl Player<'_> {
         // A step that was begun is reported although the task was suspended since then; a write
         // and a sink that fails also while something has to be said.
         let is_late = match call {
-            Call::Encode(_) | Call::Source(_) => false,
-            Call::Sent(_) | Call::SinkFailed(_) => true,
+            Call::Encode(_) | Call::Source(_) | Call::Answer { .. } => false,
+            Call::Sent(_) | Call::SinkFailed(_) | Call::SourceFailed => true,
             _ => before.state() == TaskState::Suspended,
         };
         let held = self.held.clone();
@@ -249,14 +318,28 @@ impl Player<'_> {
             },
             Call::Source(_) => matches!(send, Some(Send::Source { .. })),
             Call::Head { .. } => matches!(receive, Some(Receive::Head | Receive::HeadAgain)),
-            Call::Body | Call::Run => matches!(receive, Some(Receive::Body { .. })),
+            Call::Body => matches!(receive, Some(Receive::Body { .. } | Receive::Discard { .. })),
+            Call::Run => matches!(receive, Some(Receive::Body { .. })),
             Call::End | Call::Broken(_) => says(Output::Exchange),
             Call::Delivered(count) => {
                 let counts = task.counts();
                 *count <= counts.received - counts.delivered
             }
             Call::Committed => says(Output::Finish),
-            Call::SinkFailed(_) => says(Output::Exchange) || says(Output::Finish),
+            Call::SinkFailed(_) => {
+                let is_used = says(Output::Exchange) && (send.is_some() || receive.is_some());
+                let discards = matches!(receive, Some(Receive::Discard { .. }));
+                let waits =
+                    [Output::Prepare, Output::Inspect, Output::Finish].into_iter().any(says);
+                (is_used && !discards) || waits
+            }
+            Call::SourceFailed => send.is_some(),
+            Call::Inspect { .. } => says(Output::Inspect),
+            Call::Answer { back, say } => {
+                let (question, _) = self.answers(*say);
+                let token = self.token(*back);
+                task.pending_question().is_some_and(|(q, t)| q == question && Some(t) == token)
+            }
             Call::UpgradedEnd(_) => self.is_upgraded && says(Output::Wait),
         }
     }
@@ -275,16 +358,27 @@ impl Player<'_> {
             Call::ConnectFailed => task.handle_connect_failed(Transport::Refused),
             Call::Prepared => task.handle_prepared(now),
             Call::Encode(room) => {
-                let written = task.encode(&self.head, &mut [0; 64][..room.min(64)])?;
+                let range = RangeFields::new(&self.stored);
+                let fields = range.fields();
+                let head = RequestHead {
+                    request: self.request,
+                    target: Url::parse(&self.target).expect("the target is a URL"),
+                    added: if task.sends_range() { &fields } else { &[] },
+                };
+                let written = task.encode(&head, &mut [0; 64][..room.min(64)])?;
                 assert!(written <= room && (written > 0 || room == 0));
                 Ok(())
             }
             Call::Sent(count) => task.handle_sent(now, count),
             Call::Source(count) => task.handle_source(now, count),
             Call::Head { full, slots } => {
-                let index = &mut [Slot::EMPTY; 8][..slots.min(8)];
-                let advance = task.handle_head(now, &mut self.held, full, index)?;
+                let mut index = [Slot::EMPTY; 8];
+                let listed = &mut index[..slots.min(8)];
+                let advance = task.handle_head(now, &mut self.held, full, listed)?;
                 assert!(advance.drop == 0 || advance.head == 0);
+                if advance.head > 0 {
+                    (self.index, self.head) = (index, self.held[..advance.head].to_vec());
+                }
                 self.held.drain(..advance.drop + advance.head);
                 Ok(())
             }
@@ -309,7 +403,72 @@ impl Player<'_> {
                 self.is_upgraded = false;
                 Ok(())
             }
+            Call::SourceFailed => task.handle_source_failed(),
+            Call::Inspect { room, lends_stored } => self.inspect(room, lends_stored),
+            Call::Answer { back, say } => self.answer(back, say),
         }
+    }
+
+    fn inspect(&mut self, room: usize, lends_stored: bool) -> Result<(), Misuse> {
+        let mut next = [0; 256];
+        let room = room.min(next.len());
+        let before = self.task;
+        let lent = Inspection {
+            head: ResponseHead::new(&self.head, &self.index),
+            target: Url::parse(&self.target).expect("the target is a URL"),
+            next: &mut next[..room],
+            resume: lends_stored.then_some(&self.stored),
+        };
+        match self.task.inspect(Instant::from_micros(self.now), lent) {
+            Ok(None) => {}
+            Ok(Some(resolved)) => {
+                self.next = String::from_utf8(next[..resolved.length].to_vec()).expect("ASCII");
+            }
+            Err(InspectError::Misuse(misuse)) => return Err(misuse),
+            Err(InspectError::BufferTooSmall { needed }) => {
+                assert!(room < needed && needed <= limits::URL_BYTES);
+                assert_same(&before, &self.task);
+            }
+            Err(error) => panic!("{error}"),
+        }
+        Ok(())
+    }
+
+    /// All answers, by numbers.
+    fn answers(&self, say: usize) -> (Question, Answer<'_>) {
+        match say % 8 {
+            0 => (Question::Redirect, Answer::Follow),
+            1 => (Question::Disposition, Answer::Allow),
+            2 => (Question::NewBody, Answer::Body),
+            3 => (Question::Redirect, Answer::FollowWith(self.other)),
+            4 => (Question::Redirect, Answer::Refuse),
+            5 => (Question::Disposition, Answer::BecomeDownload),
+            6 => (Question::Disposition, Answer::Cancel),
+            _ => (Question::NewBody, Answer::NoBody),
+        }
+    }
+
+    /// The token of the last question, or of one so many before it.
+    fn token(&self, back: usize) -> Option<Token> {
+        self.tokens.iter().rev().nth(back % 4).copied()
+    }
+
+    fn answer(&mut self, back: usize, say: usize) -> Result<(), Misuse> {
+        let token = self.token(back).ok_or(Misuse::NotAskedFor)?;
+        let mut task = self.task;
+        let (_, answer) = self.answers(say);
+        task.answer(Instant::from_micros(self.now), token, answer)?;
+        if matches!(answer, Answer::FollowWith(_)) {
+            self.next = OTHER.into();
+            self.request = self.other;
+        }
+        self.task = task;
+        Ok(())
+    }
+
+    fn set_resuming(&mut self, is_resuming: bool) {
+        self.task.set_resuming(is_resuming);
+        self.may_resume |= is_resuming;
     }
 
     fn suspend(&mut self) {
@@ -340,9 +499,10 @@ impl Player<'_> {
             Output::Connect(_)
             | Output::Prepare
             | Output::Exchange
+            | Output::Inspect
             | Output::Finish
             | Output::Wait => assert!(self.task.still(output), "a state is said again"),
-            Output::Event(_) => {}
+            Output::Event(event) => self.told(event),
             Output::Close(_) => self.release(),
             Output::Reuse => {
                 self.release();
@@ -361,6 +521,24 @@ impl Player<'_> {
         }
     }
 
+    fn told(&mut self, event: Event) {
+        match event {
+            Event::Redirected { .. } => {
+                self.target = std::mem::take(&mut self.next);
+                assert!(!self.target.is_empty(), "nothing was written for the redirect");
+            }
+            Event::Question(question, token) => {
+                assert_eq!(self.task.pending_question(), Some((question, token)));
+                self.tokens.push(token);
+            }
+            Event::Resumed => {
+                assert!(self.may_resume);
+                assert_eq!(self.task.counts().received, STORED);
+            }
+            _ => {}
+        }
+    }
+
     fn release(&mut self) {
         assert!(self.is_connected, "there is no connection");
         self.is_connected = false;
@@ -372,15 +550,21 @@ impl Player<'_> {
         let task = &self.task;
         let counts = task.counts();
         assert_eq!(task.state() == TaskState::Completed, self.is_complete);
-        assert!(counts.delivered <= counts.received && counts.received <= counts.wire_received);
+        let stored = if self.may_resume { STORED } else { 0 };
+        assert!(counts.delivered <= counts.received);
+        assert!(counts.received <= counts.wire_received.saturating_add(stored));
+        assert!(task.redirect_count() <= limits::REDIRECTS);
+        if task.pending_question().is_some() {
+            assert_eq!(task.io(1).receive, None, "no content before the answer");
+        }
         assert!(counts.sent <= counts.wire_sent);
         if task.state() == TaskState::Suspended || !task.still(Output::Exchange) {
             assert_eq!(task.io(1), Io::NONE);
-        } else {
+        } else if task.pending_question().is_none() {
             assert_ne!(task.io(1), Io::NONE, "an exchange without anything to do");
         }
         if self.is_complete {
-            assert_eq!(task.deadline(), None);
+            assert_eq!((task.deadline(), task.pending_question()), (None, None));
             assert!(task.still(Output::Wait));
         }
     }
@@ -397,7 +581,7 @@ impl Player<'_> {
 }
 
 fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
-    match number % 16 {
+    match number % 19 {
         0 => Call::Connecting,
         1 => Call::Connected(choices.flag()),
         2 => Call::ConnectFailed,
@@ -413,10 +597,13 @@ fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
         12 => Call::Delivered(choices.number()),
         13 => Call::Committed,
         14 => Call::SinkFailed(choices.of(&[None, Some(Limit::ContentBuffer)])),
-        _ => Call::UpgradedEnd(match choices.flag() {
+        15 => Call::UpgradedEnd(match choices.flag() {
             true => Err(choices.of(&ERRORS)),
             false => Ok(()),
         }),
+        16 => Call::SourceFailed,
+        17 => Call::Inspect { room: choices.size(), lends_stored: choices.flag() },
+        _ => Call::Answer { back: choices.size(), say: choices.size() },
     }
 }
 

@@ -301,29 +301,6 @@ impl Script {
         Some(data.expect("valid resume data"))
     }
 
-    /// Whether it takes more than one request and its response, sent at once and taken as it is:
-    /// redirects, questions, ranges, an earliest begin.
-    #[must_use]
-    pub fn goes_beyond_one_exchange(&self) -> bool {
-        let options = self.options;
-        let plain = TaskOptions::default();
-        self.has_redirects()
-            || options.asks != plain.asks
-            || options.is_resuming
-            || options.earliest_begin != plain.earliest_begin
-            || options.requires_success
-    }
-
-    /// Whether an origin sends a response that a task looks into.
-    #[must_use]
-    pub fn has_redirects(&self) -> bool {
-        let redirects = |origin: &Origin| {
-            let sent = String::from_utf8_lossy(&origin.sent()).into_owned();
-            [301, 302, 303, 307, 308].iter().any(|status| sent.contains(&format!("1.1 {status}")))
-        };
-        self.connections.iter().any(redirects)
-    }
-
     /// The request, of `fields` as [`checked_fields`](Self::checked_fields) gave them.
     ///
     /// # Panics

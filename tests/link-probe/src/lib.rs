@@ -16,10 +16,11 @@ use core::panic::PanicInfo;
 
 use sortie_core::session::scheduler::{Full, Scheduler, Ticket, Urgency};
 use sortie_core::{
-    BodyLength, Broken, BufferTooSmall, ByteCounts, ChunkedDecoder, Error, Field, Instant, Limit,
-    Misuse, Output, Progress, RangeFields, Request, RequestError, RequestHead, ResolveError,
-    ResponseHead, ResumeData, ResumeDataError, Run, Scheme, Slot, Task, TaskOptions, TaskState,
-    Transport, Trigger, Url, UrlError, UrlParts, Validator, Wish,
+    Answer, BodyLength, Broken, BufferTooSmall, ByteCounts, ChunkedDecoder, Error, Field,
+    InspectError, Instant, Limit, Misuse, Output, Progress, RangeFields, RedirectPolicy, Request,
+    RequestError, RequestHead, ResolveError, ResponseHead, ResumeData, ResumeDataError, Rewrite,
+    Run, Scheme, Slot, Task, TaskOptions, TaskState, Token, Transport, Trigger, Url, UrlError,
+    UrlParts, Validator, Wish,
 };
 
 /// An argument of every kind. Nobody makes one: the image is linked and never run.
@@ -39,6 +40,11 @@ pub struct Arguments<'a> {
     url_parts: UrlParts,
     task: Task,
     options: TaskOptions,
+    policy: RedirectPolicy,
+    rewrite: Rewrite,
+    token: Token,
+    answer: Answer<'a>,
+    inspect_error: InspectError,
     decoder: ChunkedDecoder,
     run: Run,
     scheduler: Scheduler<8, 6, 14>,

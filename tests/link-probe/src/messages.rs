@@ -36,6 +36,7 @@ fn url(with: &mut Arguments<'_>) {
     call!(with, Url::same_origin(&with.url, &with.request.url()));
     call!(with, Scheme::default_port(with.scheme));
     call!(with, Scheme::is_secure(with.scheme));
+    call!(with, Scheme::is_http(with.scheme));
 }
 
 fn request(with: &mut Arguments<'_>) {
@@ -81,6 +82,7 @@ fn chunks(with: &mut Arguments<'_>) {
 
 fn errors(with: &mut Arguments<'_>) {
     call!(with, Error::code(with.error));
+    call!(with, Error::keeps_content(with.error));
     call!(with, RequestError::code(with.request_error));
     call!(with, UrlError::code(with.url_error));
 }
@@ -99,6 +101,7 @@ impl Write for Sink {
 fn formats(with: &mut Arguments<'_>) {
     call!(with, write!(Sink, "{} {:?}", with.error, with.error));
     call!(with, write!(Sink, "{}", with.misuse));
+    call!(with, write!(Sink, "{} {:?}", with.inspect_error, with.inspect_error));
     call!(with, write!(Sink, "{}", with.full));
     call!(with, write!(Sink, "{}", with.request_error));
     call!(with, write!(Sink, "{}", with.url_error));

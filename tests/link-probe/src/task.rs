@@ -1,6 +1,8 @@
 //! Every call of a task, of what it is made from and of what it gives out.
 
-use sortie_core::{ByteCounts, Instant, Progress, Task, TaskOptions, next};
+use sortie_core::{
+    ByteCounts, Inspection, Instant, Progress, RedirectPolicy, Rewrite, Task, TaskOptions, next,
+};
 
 use crate::{Arguments, call};
 
@@ -8,6 +10,7 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
     commands(with);
     connection(with);
     exchange(with);
+    decisions(with);
     end(with);
     getters(with);
     counts(with);
@@ -15,10 +18,13 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
 
 fn commands(with: &mut Arguments<'_>) {
     call!(with, with.options = TaskOptions::default());
+    call!(with, with.policy = RedirectPolicy::default());
     call!(with, with.task = Task::new(&with.request, with.options));
     call!(with, Task::resume(&mut with.task, with.now));
     call!(with, Task::suspend(&mut with.task));
     call!(with, Task::cancel(&mut with.task));
+    call!(with, Task::set_earliest_begin(&mut with.task, with.now));
+    call!(with, Task::set_resuming(&mut with.task, with.flag));
     call!(with, Task::poll_output(&mut with.task));
     call!(with, next(with.state, with.trigger));
 }
@@ -41,10 +47,27 @@ fn exchange(with: &mut Arguments<'_>) {
     call!(with, Task::handle_broken(&mut with.task, with.broken));
 }
 
+fn decisions(with: &mut Arguments<'_>) {
+    call!(with, {
+        let lent = Inspection {
+            head: with.response_head,
+            target: with.url,
+            next: with.bytes,
+            resume: with.flag.then_some(&with.resume_data),
+        };
+        Task::inspect(&mut with.task, with.now, lent)
+    });
+    call!(with, Task::answer(&mut with.task, with.now, with.token, with.answer));
+    call!(with, Task::pending_question(&with.task));
+    call!(with, with.rewrite = Task::rewrite(&with.task));
+    call!(with, Rewrite::keeps(with.rewrite, &with.field));
+}
+
 fn end(with: &mut Arguments<'_>) {
     call!(with, Task::handle_delivered(&mut with.task, with.now, with.count));
     call!(with, Task::handle_committed(&mut with.task));
     call!(with, Task::handle_sink_failed(&mut with.task, with.limit));
+    call!(with, Task::handle_source_failed(&mut with.task));
     call!(with, Task::handle_upgraded_end(&mut with.task, with.result));
     call!(with, Task::handle_timeout(&mut with.task, with.now));
 }
@@ -53,6 +76,9 @@ fn getters(with: &mut Arguments<'_>) {
     call!(with, Task::state(&with.task));
     call!(with, Task::kind(&with.task));
     call!(with, Task::is_new(&with.task));
+    call!(with, Task::earliest_begin(&with.task));
+    call!(with, Task::redirect_count(&with.task));
+    call!(with, Task::sends_range(&with.task));
     call!(with, Task::counts(&with.task));
     call!(with, Task::progress(&with.task));
     call!(with, Task::deadline(&with.task));

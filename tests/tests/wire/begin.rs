@@ -29,9 +29,9 @@ fn to(location: &str) -> String {
 
 #[test]
 fn a_task_waits_for_its_earliest_begin() {
-    let trace = play_all(&delayed(3600).answered(HELLO));
+    let trace = play_all(&delayed(300).answered(HELLO));
     assert_ok(&trace, "hello", REUSE);
-    assert_eq!(trace.ended, 3600 * SECOND);
+    assert_eq!(trace.ended, 300 * SECOND);
 }
 
 #[test]
@@ -43,9 +43,9 @@ fn a_task_that_is_resumed_after_it_begins_at_once() {
 #[test]
 fn the_request_timer_begins_with_the_attempt_and_the_resource_timer_with_the_resume() {
     let silent = [Step::Expect(Part::Request)];
-    let trace = play_all(&delayed(3600).origin(silent.clone()));
-    assert_eq!((trace.result, trace.ended), (Err(IDLE), 3660 * SECOND));
-    let mut script = delayed(3600).origin(silent);
+    let trace = play_all(&delayed(300).origin(silent.clone()));
+    assert_eq!((trace.result, trace.ended), (Err(IDLE), 360 * SECOND));
+    let mut script = delayed(300).origin(silent);
     script.options.resource_timeout = 100 * SECOND;
     let trace = play_all(&script);
     assert_eq!((trace.result, trace.ended), (Err(TOTAL), 100 * SECOND));
