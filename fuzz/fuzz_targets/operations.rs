@@ -10,7 +10,7 @@ use sortie_core::{
     Request, RequestHead, ResponseHead, ResumeData, Send, Slot, Task, TaskKind, TaskOptions,
     TaskState, Timer, Token, Transport, Url, Validator, Wish, field, limits,
 };
-use sortie_fuzz::Choices;
+use sortie_fuzz::{Choices, PIECES};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
@@ -94,35 +94,6 @@ const KINDS: [TaskKind; 5] =
     [TaskKind::Data, TaskKind::Upload, TaskKind::Download, TaskKind::Stream, TaskKind::WebSocket];
 
 const TIMEOUTS: [u64; 4] = [60_000_000, u64::MAX, 1_500_000, 0];
-
-const PIECES: [&[u8]; 26] = [
-    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
-    b"abc",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-    b"2\r\nab\r\n",
-    b"0\r\n\r\n",
-    b"HTTP/1.1 100 Continue\r\n\r\n",
-    b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-    b"HTTP/1.1 101 Switching\r\n\r\nnext",
-    b"HTTP/1.1 204 No Content\r\n\r\n",
-    b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.0 200 OK\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nA: b\r\n c",
-    b"\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
-    b"220 mail\r\n",
-    b"",
-    b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 3\r\n\r\n",
-    b"HTTP/1.1 307 X\r\nLocation: http://b/\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 303 X\r\nLocation: https://c/\r\nTransfer-Encoding: chunked\r\n\r\n",
-    b"HTTP/1.1 308 X\r\nLocation: mailto:a\r\n\r\n",
-    b"HTTP/1.1 301 X\r\nContent-Length: 3\r\n\r\n",
-    b"HTTP/1.1 302 X\r\nLocation: http://b/\r\nContent-Length: 99999\r\n\r\n",
-    b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-7/8\r\nContent-Length: 3\r\n\r\n",
-    b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-7/8\r\nTransfer-Encoding: chunked\r\n\r\n",
-    b"HTTP/1.1 206 X\r\nContent-Range: bytes 0-7/8\r\nContent-Length: 8\r\n\r\n",
-    b"HTTP/1.1 416 X\r\nContent-Range: bytes */5\r\nContent-Length: 3\r\n\r\n",
-];
 
 const ERRORS: [Error; 4] = [
     Error::Canceled,

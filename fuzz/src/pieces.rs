@@ -1,0 +1,31 @@
+//! Parts of responses that fuzzing would be long to find.
+
+/// Heads, content and framing, good and bad; `seeds.py` knows their numbers.
+pub const PIECES: [&[u8]; 26] = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
+    b"abc",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"2\r\nab\r\n",
+    b"0\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    b"HTTP/1.1 101 Switching\r\n\r\nnext",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nA: b\r\n c",
+    b"\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    b"220 mail\r\n",
+    b"",
+    b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 307 X\r\nLocation: http://b/\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 303 X\r\nLocation: https://c/\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 308 X\r\nLocation: mailto:a\r\n\r\n",
+    b"HTTP/1.1 301 X\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 302 X\r\nLocation: http://b/\r\nContent-Length: 99999\r\n\r\n",
+    b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-7/8\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-7/8\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 206 X\r\nContent-Range: bytes 0-7/8\r\nContent-Length: 8\r\n\r\n",
+    b"HTTP/1.1 416 X\r\nContent-Range: bytes */5\r\nContent-Length: 3\r\n\r\n",
+];
