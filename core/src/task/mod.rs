@@ -395,10 +395,10 @@ impl Task {
     /// Whether `output` is what the task would still say: "is what you told me still so?"
     #[must_use]
     pub fn still(&self, output: Output) -> bool {
-        match output {
-            // What is asked most often, of every piece of content.
-            Output::Exchange => self.exchanges(),
-            output => self.peek() == output,
+        // What is asked most often, of every piece of content, is answered at once.
+        match matches!(output, Output::Exchange) {
+            true => self.exchanges(),
+            false => self.peek() == output,
         }
     }
 
@@ -487,10 +487,9 @@ impl Task {
     /// What is to be told first, of what is said once.
     fn peek_told(&self) -> Option<Output> {
         // A failure ends even a suspended task, and what came before it is told before it.
-        if !self.is_suspended() || matches!(self.phase, Phase::Failed(_)) {
-            if let Some(told) = self.due.first(self.asked.pending()) {
-                return Some(told);
-            }
+        let is_heard = !self.is_suspended() || matches!(self.phase, Phase::Failed(_));
+        if is_heard && let Some(told) = self.due.first(self.asked.pending()) {
+            return Some(told);
         }
         // A connection is given back even while suspended.
         self.due.release.map(|release| match release {
