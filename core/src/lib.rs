@@ -16,8 +16,9 @@
 //!
 //! A [`Task`] is created suspended; it is resumed, suspended, cancelled and watched. What it takes
 //! to get from a request to its response is decided here, and nowhere else: framing, persistence,
-//! the retry of a stale connection, timers, counts, the lifecycle. An *adapter* opens connections,
-//! moves bytes, keeps time and carries answers. `sortie` and `sortie-embassy` are two of them; this
+//! the retry of a stale connection, redirects, whether a download goes on ([`resume`]), who starts
+//! next ([`session`]), timers, counts, the lifecycle. An *adapter* opens connections, moves bytes,
+//! keeps time and carries answers. `sortie` and `sortie-embassy` are two of them; this
 //! crate is for those who write another, or who fuzz and verify.
 //!
 //! **It is** `no_std`, without an allocator and `forbid(unsafe_code)`; a plain value that can sit
@@ -31,21 +32,25 @@
 //!
 //! ```text
 //!            commands                     ┌──────────────┐  poll_output()
-//!   resume · suspend · cancel ──────────▶ │              │ ──────────────▶ what to do next
+//!   resume · suspend · cancel · answer ─▶ │              │ ──────────────▶ what to do next
 //!                                         │     Task     │  io(room)
 //!   handle_connected · handle_sent        │              │ ──────────────▶ what may be written
-//!   handle_head · handle_body · … ──────▶ │              │                 and read now
+//!   handle_head · handle_body · inspect ▶ │              │                 and read now
 //!            input, with the time         └──────────────┘  deadline()
 //!                                                          ──────────────▶ when to come back
 //! ```
 //!
 //! 1. Ask [`Task::poll_output`]. It answers with a *state* ([`Output::Connect`], `Prepare`,
-//!    `Exchange`, `Finish`, `Wait`), the same until something changes, or with something *said
-//!    once* (`Event`, `Close`, `Reuse`, `Upgraded`, `Complete`): then ask again.
+//!    `Exchange`, `Inspect`, `Finish`, `Wait`), the same until something changes, or with something
+//!    *said once* (`Event`, `Close`, `Reuse`, `Upgraded`, `Complete`): then ask again.
 //! 2. Do that, and report by `handle_*`. During an [`Output::Exchange`] ask [`Task::io`] what the
 //!    connection may be used for; sending and receiving do not wait for each other. Go on until
 //!    [`Task::still`] says that the exchange is over.
-//! 3. While waiting, listen for commands, and call [`Task::handle_timeout`] at
+//!    Where a head has to be looked into, for a `Location` or a range, [`Output::Inspect`] asks for
+//!    [`Task::inspect`], with room for the next URL. After [`Event::Redirected`] that one is the
+//!    target.
+//! 3. A [`Question`] comes as an event and is answered by [`Task::answer`], at any time later.
+//!    While waiting, listen for commands, and call [`Task::handle_timeout`] at
 //!    [`Task::deadline`].
 //! 4. [`Output::Complete`] comes exactly once, and last.
 //!
@@ -54,7 +59,7 @@
 //! to drop from its front. Content does not pass through the core: it lies at the front of the
 //! caller's own buffer after [`Task::handle_body`], moved at most once.
 //!
-//! Time comes in only by [`Task::resume`] and `handle_*`, as microseconds since an epoch of the
+//! Time comes in only by [`Task::resume`], [`Task::answer`], [`Task::inspect`] and `handle_*`, as microseconds since an epoch of the
 //! adapter's choice ([`Instant`]).
 //!
 //! # A whole exchange
@@ -104,7 +109,7 @@
 //!
 //! Split by who is to blame, all `Copy`: [`UrlError`] and [`RequestError`] before a task is made;
 //! [`Misuse`] for calls that were not asked for, which change nothing; [`Error`] for what ends a
-//! task: the peer, a limit, the transport, a timer, the sink, or a cancel. Each of the latter has
+//! task: the peer, a limit, the transport, a timer, a redirect, the sink, the source, or a cancel. Each of the latter has
 //! its URLError code. "More input is needed" is no error.
 //!
 //! # Features

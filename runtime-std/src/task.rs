@@ -207,7 +207,7 @@ impl Task {
         self.seated.shared.set_hints(|hints| hints.expects_to_receive = bytes);
     }
 
-    /// Whether content is wanted as it comes. If not, a [`Body`](crate::Body) gives it once it is
+    /// Whether content is wanted as it comes. If not, a [`Body`] gives it once it is
     /// whole.
     #[must_use]
     pub fn prefers_incremental_delivery(&self) -> bool {
