@@ -83,7 +83,10 @@ impl TaskBuilder {
         self
     }
 
-    pub(crate) fn resume_data(mut self, data: &ResumeData) -> Self {
+    /// A download goes on from there, to the same destination, with a request of the caller's own:
+    /// resume data holds no fields, which may be credentials. If its URL is another one than that
+    /// of the resume data, the download begins anew.
+    pub fn resume_data(mut self, data: &ResumeData) -> Self {
         if let Some(plan) = &mut self.plan {
             plan.destination = Some(data.destination().to_owned());
             plan.resume = Some(data.core().to_owned());

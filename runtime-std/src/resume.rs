@@ -59,14 +59,16 @@ impl ResumeData {
         &self.destination
     }
 
-    /// The byte form: 8 bytes `sortie` and the version, the length of the core's part in 4 bytes,
-    /// little-endian, that part as [`sortie_core::resume`] describes it, and the destination, in
+    /// The byte form: 8 bytes `sortie` and the version; in 4 bytes each, little-endian, the length
+    /// of the core's part and a check sum of the destination (FNV-1a); that part as
+    /// [`sortie_core::resume`] describes it, with a check sum of its own; and the destination, in
     /// the encoding of the system's paths.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let length = u32::try_from(self.core.len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(self.core.len()).unwrap_or(u32::MAX).to_le_bytes();
         let path = self.destination.as_os_str().as_encoded_bytes();
-        [MAGIC, length.to_le_bytes().as_slice(), &self.core, path].concat()
+        let sum = check_sum(path).to_le_bytes();
+        [MAGIC.as_slice(), &length, &sum, &self.core, path].concat()
     }
 
     /// Reads the byte form.
@@ -80,11 +82,33 @@ impl ResumeData {
         let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| refused(Why::Foreign))?;
         let (length, rest) = rest.split_first_chunk().ok_or_else(|| refused(Why::Truncated))?;
         let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let (sum, rest) = rest.split_first_chunk().ok_or_else(|| refused(Why::Truncated))?;
         let (core, path) = rest.split_at_checked(length).ok_or_else(|| refused(Why::Truncated))?;
         sortie_core::ResumeData::decode(core).map_err(refused)?;
-        let destination = std::str::from_utf8(path).map_err(|_| refused(Why::Corrupt))?;
-        Ok(Self { core: core.to_owned(), destination: destination.into() })
+        if path.is_empty() || check_sum(path) != u32::from_le_bytes(*sum) {
+            return Err(refused(Why::Corrupt));
+        }
+        let destination = path_of(path).ok_or_else(|| refused(Why::Corrupt))?;
+        Ok(Self { core: core.to_owned(), destination })
     }
+}
+
+/// FNV-1a, 32 bits: shows damage, and nothing more is asked of it.
+fn check_sum(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+/// A path of bytes that `to_bytes` wrote.
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere not every text is a path")]
+fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 impl fmt::Debug for ResumeData {
