@@ -138,7 +138,7 @@ mod url;
 mod wire;
 
 pub use error::{Error, Limit, Misuse, PeerError, RedirectError, Timer, Transport};
-pub use request::{BodyLength, Field, Request, RequestError};
+pub use request::{BodyLength, Field, Request, RequestError, Rewrite};
 pub use response::ResponseHead;
 pub use resume::{
     BufferTooSmall, ContentRange, RangeFields, ResumeData, ResumeDataError, Validator, Verdict,
@@ -149,7 +149,7 @@ pub use task::output::{Event, Output, Wish};
 pub use task::state::{TaskState, Trigger, next};
 pub use task::{
     Advance, Answer, Asks, Broken, InspectError, Inspection, Progress, Question, RedirectPolicy,
-    Rewrite, Task, TaskKind, TaskOptions, Token,
+    Task, TaskKind, TaskOptions, Token,
 };
 pub use time::Instant;
 pub use transfer::{Io, Receive, Send};

@@ -186,6 +186,40 @@ macro_rules! field {
     };
 }
 
+/// What the redirects so far make of a request, with the one that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Rewrite {
+    /// It is a `GET` without a body.
+    pub becomes_get: bool,
+    /// It goes to another origin than one before it, at least once: credentials are gone.
+    pub leaves_origin: bool,
+}
+
+impl Rewrite {
+    /// Whether a field of the caller's is still sent.
+    #[must_use]
+    pub const fn keeps(self, field: &Field<'_>) -> bool {
+        keeps(self, field.known())
+    }
+}
+
+/// What is about a body goes with it (RFC 9110 §15.4); what was meant for one origin is not sent to
+/// another, nor to the first one again, since a redirect in between may have chosen the URL.
+pub(crate) const fn keeps(rewrite: Rewrite, known: Known) -> bool {
+    match known {
+        Known::Credential | Known::Host => !rewrite.leaves_origin,
+        Known::ContentType | Known::ContentLength | Known::Content | Known::Expect => {
+            !rewrite.becomes_get
+        }
+        Known::TransferEncoding
+        | Known::Connection
+        | Known::Upgrade
+        | Known::Range
+        | Known::Other => true,
+    }
+}
+
 /// How long the body of a request is, in bytes of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

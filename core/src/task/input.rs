@@ -87,7 +87,8 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `Prepare` is asked for.
     pub fn handle_prepared(&mut self, now: Instant) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Prepare) {
+        // That a body begins anew is told first.
+        if !matches!(self.phase, Phase::Prepare) || self.due.blocks_input() {
             return Err(Misuse::NotAskedFor);
         }
         self.deadlines.touch(now);

@@ -8,7 +8,7 @@ use super::question::Question;
 use super::{Phase, Task, TaskKind, Then};
 use crate::error::{Error, Misuse, PeerError, RedirectError};
 use crate::limits;
-use crate::request::{Field, Known, Request};
+use crate::request::{Request, Rewrite};
 use crate::response::ResponseHead;
 use crate::resume::{ResumeData, Verdict, judge};
 use crate::time::Instant;
@@ -75,40 +75,6 @@ pub enum RedirectPolicy {
 impl Default for RedirectPolicy {
     fn default() -> Self {
         Self::Follow { most: limits::REDIRECTS, allows_downgrade: false }
-    }
-}
-
-/// What the redirects so far make of a request, with the one that is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Rewrite {
-    /// It is a `GET` without a body.
-    pub becomes_get: bool,
-    /// It goes to another origin than one before it, at least once: credentials are gone.
-    pub leaves_origin: bool,
-}
-
-impl Rewrite {
-    /// Whether a field of the caller's is still sent.
-    #[must_use]
-    pub const fn keeps(self, field: &Field<'_>) -> bool {
-        keeps(self, field.known())
-    }
-}
-
-/// What is about a body goes with it (RFC 9110 §15.4); what was meant for one origin is not sent to
-/// another, nor to the first one again, since a redirect in between may have chosen the URL.
-pub(crate) const fn keeps(rewrite: Rewrite, known: Known) -> bool {
-    match known {
-        Known::Credential | Known::Host => !rewrite.leaves_origin,
-        Known::ContentType | Known::ContentLength | Known::Content | Known::Expect => {
-            !rewrite.becomes_get
-        }
-        Known::TransferEncoding
-        | Known::Connection
-        | Known::Upgrade
-        | Known::Range
-        | Known::Other => true,
     }
 }
 

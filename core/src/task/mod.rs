@@ -10,8 +10,7 @@ pub(crate) mod question;
 pub(crate) mod state;
 
 pub use input::{Advance, Broken};
-pub(crate) use inspect::keeps;
-pub use inspect::{InspectError, Inspection, RedirectPolicy, Rewrite};
+pub use inspect::{InspectError, Inspection, RedirectPolicy};
 pub use progress::Progress;
 pub use question::{Answer, Asks, Question, Token};
 

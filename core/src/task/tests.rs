@@ -43,3 +43,23 @@ fn nothing_is_encoded_while_suspended() {
     task.resume(NOW);
     assert!(task.encode(&head, &mut [0; 64]).is_ok());
 }
+
+/// Found by the fuzz target `operations`.
+#[test]
+fn a_body_that_begins_anew_is_told_before_its_head_is_prepared() {
+    let url = Url::parse("http://a/").unwrap();
+    let request = Request::new("PUT", url, &[], BodyLength::Known(4)).unwrap();
+    let mut task = Task::new(&request, TaskOptions::default());
+    task.resume(NOW);
+    task.handle_connected(NOW, true).unwrap();
+    task.handle_prepared(NOW).unwrap();
+    let length = task.encode(&RequestHead::new(&request), &mut [0; 64]).unwrap();
+    task.handle_sent(NOW, length).unwrap();
+    task.handle_sent(NOW, 1).unwrap();
+    task.handle_end().unwrap();
+    assert_eq!(task.poll_output(), Output::Close(CloseReason::Stale));
+    task.handle_connected(NOW, false).unwrap();
+    assert_eq!(task.handle_prepared(NOW), Err(Misuse::NotAskedFor));
+    assert_eq!(task.poll_output(), Output::Event(crate::Event::BodyRestarted));
+    assert_eq!(task.handle_prepared(NOW), Ok(()));
+}

@@ -1,7 +1,6 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
-use crate::request::{BodyLength, Field, Known, Request, RequestTraits};
-use crate::task::{Rewrite, keeps};
+use crate::request::{BodyLength, Field, Known, Request, RequestTraits, Rewrite, keeps};
 use crate::url::Url;
 use crate::wire::cursor::Cursor;
 

@@ -285,7 +285,7 @@ fn resume_data_is_stored_by_serde() {
 #[test]
 fn resume_data_goes_on_with_a_request_of_the_users_own() {
     let folder = Folder::new();
-    let check = crate::helpers::script(|near| {
+    let check = script(|near| {
         let head = near.request();
         assert!(head.contains("X-Key: 1\r\n") && head.contains("If-Range"), "{head}");
         near.send(REST);
