@@ -59,8 +59,8 @@
 //! to drop from its front. Content does not pass through the core: it lies at the front of the
 //! caller's own buffer after [`Task::handle_body`], moved at most once.
 //!
-//! Time comes in only by [`Task::resume`], [`Task::answer`], [`Task::inspect`] and `handle_*`, as microseconds since an epoch of the
-//! adapter's choice ([`Instant`]).
+//! Time comes in only by [`Task::resume`], [`Task::answer`], [`Task::inspect`] and `handle_*`, as
+//! microseconds since an epoch of the adapter's choice ([`Instant`]).
 //!
 //! # A whole exchange
 //!
@@ -109,8 +109,8 @@
 //!
 //! Split by who is to blame, all `Copy`: [`UrlError`] and [`RequestError`] before a task is made;
 //! [`Misuse`] for calls that were not asked for, which change nothing; [`Error`] for what ends a
-//! task: the peer, a limit, the transport, a timer, a redirect, the sink, the source, or a cancel. Each of the latter has
-//! its URLError code. "More input is needed" is no error.
+//! task: the peer, a limit, the transport, a timer, a redirect, the sink, the source, or a cancel.
+//! Each of the latter has its URLError code. "More input is needed" is no error.
 //!
 //! # Features
 //!

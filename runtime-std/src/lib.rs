@@ -11,12 +11,12 @@
 //! [spawner](SessionBuilder::spawner) of the user's.
 //!
 //! **What it does:** data, upload and download tasks ([`Session::data_task`],
-//! [`upload_task`](Session::upload_task), [`download_task`](Session::download_task)) with one-liners
-//! for each; redirects; downloads to a file that go on where they were cut off, also after a crash;
-//! priorities; [`Changes`] and [`Progress`] to watch, a [`TaskDelegate`] to decide.
+//! [`upload_task`](Session::upload_task), [`download_task`](Session::download_task)) with
+//! one-liners for each; redirects; downloads to a file that go on where they were cut off, also
+//! after a crash; priorities; [`Changes`] and [`Progress`] to watch, a [`TaskDelegate`] to decide.
 //!
-//! **What it is not:** it speaks no TLS yet, and never sends in plaintext what is `https`; no HTTP/2;
-//! no cookies, caches or proxies.
+//! **What it is not:** it speaks no TLS yet, and never sends in plaintext what is `https`; no
+//! HTTP/2; no cookies, caches or proxies.
 //!
 //! ```
 //! use std::io::{Read, Write};
