@@ -229,7 +229,9 @@ impl fmt::Display for Error {
             Self::Transport(transport) => transport.fmt(f),
             Self::TimedOut(timer) => timer.fmt(f),
             Self::Redirect(redirect) => redirect.fmt(f),
-            Self::Status(status) => write!(f, "the server answered {status}"),
+            Self::Status(status) => {
+                write!(f, "the server answered {status}, where only success will do")
+            }
             Self::BodyExhausted => f.write_str(
                 "the request must be sent again, and its body was from a source that is used up",
             ),

@@ -266,6 +266,8 @@ pub(crate) struct RequestTraits {
     /// The caller set `Range`: a part is what it wants.
     pub(crate) has_range: bool,
     pub(crate) is_post: bool,
+    /// The caller's own method is GET.
+    pub(crate) is_get: bool,
     /// A redirect made it a GET without a body.
     pub(crate) is_rewritten: bool,
     /// A redirect led to another origin: what the caller meant for the first one stays there.
@@ -345,6 +347,7 @@ impl RequestTraits {
             has_content_type: false,
             has_range: false,
             is_post: method.is_post,
+            is_get: method.is_get,
             is_rewritten: false,
             is_elsewhere: false,
         }
@@ -369,6 +372,12 @@ impl RequestTraits {
         Ok(())
     }
 
+    /// Whether what is stored of the response can be gone on with: a range is defined for GET only
+    /// (RFC 9110 §14.2), and one that the caller asked for is not the whole.
+    pub(crate) const fn can_be_resumed(&self) -> bool {
+        self.is_get && !self.has_range
+    }
+
     /// A redirect turned the request into a GET: its body, and what described it, is gone
     /// (RFC 9110 §15.4).
     pub(crate) fn become_get(&mut self) {
@@ -377,6 +386,7 @@ impl RequestTraits {
             upgrade: self.upgrade,
             has_host: self.has_host,
             has_range: self.has_range,
+            is_get: self.is_get,
             is_rewritten: true,
             is_elsewhere: self.is_elsewhere,
             ..Self::of(Meaning::GET, BodyLength::None)
@@ -410,6 +420,7 @@ impl RequestTraits {
 /// What a method means to the machines.
 #[derive(Debug, Clone, Copy)]
 struct Meaning {
+    is_get: bool,
     is_head: bool,
     is_post: bool,
     /// RFC 9110 §9.2.2.
@@ -421,16 +432,19 @@ struct Meaning {
 impl Meaning {
     /// A method of which nothing is known.
     const OTHER: Self = Self {
+        is_get: false,
         is_head: false,
         is_post: false,
         is_idempotent: false,
         takes_no_body: false,
         says_zero: true,
     };
-    const GET: Self =
+    /// As GET in what is asked here, but for the method itself.
+    const TRACE: Self =
         Self { is_idempotent: true, takes_no_body: true, says_zero: false, ..Self::OTHER };
-    const HEAD: Self = Self { is_head: true, ..Self::GET };
-    const DELETE: Self = Self { takes_no_body: false, ..Self::GET };
+    const GET: Self = Self { is_get: true, ..Self::TRACE };
+    const HEAD: Self = Self { is_head: true, ..Self::TRACE };
+    const DELETE: Self = Self { takes_no_body: false, ..Self::TRACE };
     const PUT: Self = Self { is_idempotent: true, ..Self::OTHER };
     const POST: Self = Self { is_post: true, ..Self::OTHER };
 }
@@ -444,7 +458,7 @@ fn normalized_method(method: &str) -> Result<(&str, Meaning), RequestError> {
         ("DELETE", Meaning::DELETE),
         ("PATCH", Meaning::OTHER),
         ("OPTIONS", Meaning::DELETE),
-        ("TRACE", Meaning::GET),
+        ("TRACE", Meaning::TRACE),
     ];
     if method == "GET" {
         return Ok((method, Meaning::GET));

@@ -411,7 +411,10 @@ impl Player<'_> {
             0 => (Question::Redirect, Answer::Follow),
             1 => (Question::Disposition, Answer::Allow),
             2 => (Question::NewBody, Answer::Body),
-            3 => (Question::Redirect, Answer::FollowWith(self.other)),
+            3 => {
+                let (request, body_is_replayable) = (self.other, say % 16 < 8);
+                (Question::Redirect, Answer::FollowWith { request, body_is_replayable })
+            }
             4 => (Question::Redirect, Answer::Refuse),
             5 => (Question::Disposition, Answer::BecomeDownload),
             6 => (Question::Disposition, Answer::Cancel),
@@ -429,7 +432,7 @@ impl Player<'_> {
         let mut task = self.task;
         let (_, answer) = self.answers(say);
         task.answer(Instant::from_micros(self.now), token, answer)?;
-        if matches!(answer, Answer::FollowWith(_)) {
+        if matches!(answer, Answer::FollowWith { .. }) {
             self.next = OTHER.into();
             self.request = self.other;
         }

@@ -332,7 +332,7 @@ impl TaskControl<'_> {
     /// answer is none to it, or one that is refused here. The question waits on.
     pub fn answer(&self, token: Token, answer: Answer<'_>) -> Result<(), Misuse> {
         let mut result = Err(Misuse::NotAskedFor);
-        if !matches!(answer, Answer::FollowWith(_)) {
+        if !matches!(answer, Answer::FollowWith { .. }) {
             let now = now();
             self.block.command(|task| result = task.answer(now, token, answer), |_| {});
         }

@@ -123,10 +123,14 @@ pub(crate) struct Download {
 }
 
 /// A response whose content is to come.
-struct Expected {
-    response: Response,
-    offset: u64,
-    total: Option<u64>,
+pub(crate) struct Expected {
+    pub(crate) response: Response,
+    /// Where it begins, in bytes of the whole.
+    pub(crate) offset: u64,
+    /// The bytes of the whole, if they are known.
+    pub(crate) total: Option<u64>,
+    /// Whether a later download can go on from it.
+    pub(crate) can_be_resumed: bool,
 }
 
 impl Download {
@@ -157,10 +161,12 @@ impl Download {
         }
     }
 
-    /// Opens the part file. Ready with what is to be resumed, in the core's byte form.
+    /// Opens the part file. Ready with what is to be resumed, in the core's byte form, if the
+    /// request `can_be_resumed`.
     pub(crate) fn poll_open(
         &mut self,
         cx: &mut Context<'_>,
+        can_be_resumed: bool,
     ) -> Poll<Result<Option<Vec<u8>>, FileError>> {
         if self.part.is_none() {
             let opening = self.opening.get_or_insert_with(|| {
@@ -173,15 +179,15 @@ impl Download {
                 Ok(opened) => opened,
                 Err(why) => return Poll::Ready(Err(why)),
             };
-            self.opened(part, found);
+            self.opened(part, found.filter(|_| can_be_resumed));
         }
         Poll::Ready(Ok(self.record.clone()))
     }
 
-    /// Opens the part file at once.
+    /// Opens the part file at once, for content that begins at its start.
     pub(crate) fn open(&mut self) -> Result<(), FileError> {
-        let (part, found) = open(&self.plan)?;
-        self.opened(part, found);
+        let (part, _) = open(&self.plan)?;
+        self.opened(part, None);
         Ok(())
     }
 
@@ -202,9 +208,9 @@ impl Download {
         });
     }
 
-    /// Content is to come, and begins at `offset`, of `total` bytes if that is known.
-    pub(crate) fn announce(&mut self, response: &Response, offset: u64, total: Option<u64>) {
-        self.expected = Some(Expected { response: response.clone(), offset, total });
+    /// Content is to come.
+    pub(crate) fn announce(&mut self, expected: Expected) {
+        self.expected = Some(expected);
     }
 
     /// Content comes, or the end of it. What is stored behind its offset goes.
@@ -212,14 +218,14 @@ impl Download {
         let (Some(expected), Some(part)) = (self.expected.take(), &mut self.part) else {
             return;
         };
-        let Expected { response, offset, total } = expected;
+        let Expected { response, offset, total, can_be_resumed } = expected;
         let head = response.head();
         self.filled = 0;
         self.offset = offset;
         // A record that is there stays with content that is gone on with.
         let mut record = None;
         if offset == 0 {
-            let data = ResumeData::of(&self.url, &head, 0);
+            let data = ResumeData::of(&self.url, &head, 0).filter(|_| can_be_resumed);
             let data = data.and_then(|data| data.with_received(0, total));
             record = data.as_ref().and_then(encoded);
             self.record.clone_from(&record);

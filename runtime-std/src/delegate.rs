@@ -249,8 +249,11 @@ impl RedirectDecision {
         if !request.is_streamed() {
             seat.driver.source = Source::Request;
         }
+        let body_is_replayable = seat.driver.source.is_replayable();
         // Checked when it was made, so that it can be lent.
-        let _ = request.lend(|lent| owed.answer(Answer::FollowWith(lent)));
+        let _ = request.lend(|request| {
+            owed.answer(Answer::FollowWith { request, body_is_replayable });
+        });
     }
 
     /// Sends nothing: the redirect and its body are the result.

@@ -126,7 +126,8 @@ impl<W: World> Task<W> {
     pub fn follow_with(&mut self, request: Request) -> Result<(), Misuse> {
         self.driver.hop.edited = Some(request.clone());
         self.driver.source = Source::Request;
-        let answered = request.lend(|lent| self.answer(Answer::FollowWith(lent)));
+        let answered = request
+            .lend(|request| self.answer(Answer::FollowWith { request, body_is_replayable: true }));
         answered.unwrap_or(Err(Misuse::NotAskedFor))
     }
 

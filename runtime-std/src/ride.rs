@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
-use sortie_core::{Answer, Event, Instant, Question};
+use sortie_core::{Event, Instant};
 
 use crate::content::Content;
 use crate::delegate::{Listener, Told};
@@ -11,7 +11,6 @@ use crate::driver::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::response::Response;
 use crate::seat::{Seat, Seated};
-use crate::shared::tell;
 use crate::world::World;
 
 /// What it is if a task ended well and nobody has its response; it does not happen.
@@ -175,13 +174,6 @@ impl<W: World> Ride<W> {
                     seat.fail(why);
                     // If it is pending, so is the next turn.
                     let _ = seat.poll_ending(cx, shared);
-                }
-                Turn::Event(Event::Question(Question::NewBody, token))
-                    if seat.driver.source.is_replayable() =>
-                {
-                    // The user edited the redirect into a request with a body of its own.
-                    tell(shared.core().answer(now, token, Answer::Body));
-                    continue;
                 }
                 Turn::Sent(_) | Turn::Event(_) => {}
             }

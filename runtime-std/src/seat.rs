@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker, ready};
 use sortie_core::{CloseReason, Instant, Output, TaskState};
 
 use crate::changes::TaskSnapshot;
-use crate::content::Content;
+use crate::content::{Content, Expected};
 use crate::delegate::Listener;
 use crate::driver::{Driver, Turn};
 use crate::error::{Error, ErrorKind};
@@ -257,7 +257,8 @@ impl<W: World> Seat<W> {
     /// A connection is there: the file is opened before anything is sent.
     pub(crate) fn poll_prepare(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
         if let Content::File(download) = &mut self.content {
-            match ready!(download.poll_open(cx)) {
+            let can_be_resumed = shared.core().can_be_resumed();
+            match ready!(download.poll_open(cx, can_be_resumed)) {
                 Ok(resume) => {
                     shared.core().set_resuming(resume.is_some());
                     self.driver.hop.resume = resume;
@@ -283,7 +284,12 @@ impl<W: World> Seat<W> {
         let counts = *shared.core().counts();
         match (&mut self.content, &self.driver.hop.response) {
             (Content::File(download), Some(response)) => {
-                download.announce(response, counts.received, counts.expected_to_receive);
+                download.announce(Expected {
+                    response: response.clone(),
+                    offset: counts.received,
+                    total: counts.expected_to_receive,
+                    can_be_resumed: shared.core().can_be_resumed(),
+                });
             }
             (Content::Memory(memory), _) => memory.clear(),
             (Content::File(_), None) => {}

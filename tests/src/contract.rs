@@ -370,7 +370,7 @@ impl Contract {
 fn answers<'r>(request: &'r Request<'r>) -> [(Question, Answer<'r>); 8] {
     [
         (Question::Redirect, Answer::Follow),
-        (Question::Redirect, Answer::FollowWith(request)),
+        (Question::Redirect, Answer::FollowWith { request, body_is_replayable: true }),
         (Question::Redirect, Answer::Refuse),
         (Question::Disposition, Answer::Allow),
         (Question::Disposition, Answer::BecomeDownload),

@@ -188,8 +188,9 @@ impl Task {
     }
 
     /// Follows the redirect with a request of the host's own.
-    pub(super) fn follow_with(&mut self, request: &Request<'_>) {
+    pub(super) fn follow_with(&mut self, request: &Request<'_>, body_is_replayable: bool) {
         self.request = request.traits();
+        self.body_is_replayable = body_is_replayable;
         self.go_on_elsewhere(self.transfer.status);
     }
 
@@ -233,7 +234,7 @@ impl Task {
 
     /// The response is the result: not a redirect that is followed.
     fn deliver_or_judge(&mut self, now: Instant, lent: &Inspection<'_>) {
-        match lent.resume.filter(|_| self.sends_range) {
+        match lent.resume.filter(|_| self.sends_range()) {
             Some(resume) => self.judge(resume, &lent.head),
             None => self.deliver(),
         }
@@ -243,7 +244,7 @@ impl Task {
     /// The redirect is the result. For what is stored of a download it is no more than an error
     /// page.
     pub(super) fn refuse(&mut self) {
-        if self.sends_range {
+        if self.sends_range() {
             self.keep_stored();
         } else {
             self.deliver();
@@ -262,7 +263,7 @@ impl Task {
         self.due.tell_status(Tell::Response, status);
         match status {
             // A part must not pass for the whole.
-            206 if self.is_part_for_whole() => {
+            _ if self.is_part_for_whole() => {
                 return self.fail(Error::Peer(PeerError::UnaskedRange));
             }
             200..=299 => {}
@@ -280,9 +281,12 @@ impl Task {
         }
     }
 
-    /// Whether a part came to a download that asked for none.
-    fn is_part_for_whole(&self) -> bool {
-        self.kind == TaskKind::Download && !self.request.has_range && !self.is_resumed
+    /// Whether a part came (206) to a download that asked for none.
+    pub(super) fn is_part_for_whole(&self) -> bool {
+        self.transfer.status == 206
+            && self.kind == TaskKind::Download
+            && !self.request.has_range
+            && !self.is_resumed
     }
 
     /// Whether more than the range up to `last` would be noticed: by the length of the message, or
@@ -309,7 +313,7 @@ impl Task {
             }
             // Without a total nobody could tell when all is there.
             Verdict::Append { .. } | Verdict::Again => {
-                self.sends_range = false;
+                self.is_resuming = false;
                 self.discard(Then::Connect);
             }
             Verdict::Other => self.keep_stored(),

@@ -61,7 +61,8 @@ pub struct TaskOptions {
     /// Whether any status but 200 to 299 fails the task, with [`Error::Status`].
     pub requires_success: bool,
     /// Whether the download goes on from what is stored: the adapter has resume data, adds `Range`
-    /// and `If-Range` while [`Task::sends_range`] says so, and lends the data to `inspect`.
+    /// and `If-Range` while [`Task::sends_range`] says so, and lends the data to `inspect`. Without
+    /// effect where the request cannot be resumed; see [`Task::can_be_resumed`].
     pub is_resuming: bool,
     /// No connection is asked for before this instant; [`Instant::EPOCH`] for at once.
     pub earliest_begin: Instant,
@@ -90,7 +91,7 @@ impl Default for TaskOptions {
 /// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
 ///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
-///   [`pending_question`](Self::pending_question);
+///   [`can_be_resumed`](Self::can_be_resumed), [`pending_question`](Self::pending_question);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
 ///   [`set_resuming`](Self::set_resuming);
@@ -120,8 +121,8 @@ pub struct Task {
     requires_success: bool,
     /// The redirect that is asked about leads to another origin.
     leaves_origin: bool,
-    /// The request asks for the rest of a download.
-    sends_range: bool,
+    /// The download goes on from what is stored, where the request allows it.
+    is_resuming: bool,
     /// The response is the rest of a download.
     is_resumed: bool,
     /// A connection is ours to release.
@@ -216,7 +217,7 @@ impl Task {
             body_is_replayable: options.body_is_replayable,
             requires_success: options.requires_success,
             leaves_origin: false,
-            sends_range: options.is_resuming,
+            is_resuming: options.is_resuming,
             is_resumed: false,
             is_connected: false,
         }
@@ -273,7 +274,7 @@ impl Task {
             self.phase,
             Phase::Created | Phase::Delayed | Phase::Connect(_) | Phase::Prepare
         ) {
-            self.sends_range = is_resuming;
+            self.is_resuming = is_resuming;
         }
     }
 
@@ -313,7 +314,15 @@ impl Task {
     /// `If-Range` to the head. It stops to be so once a server did not grant it.
     #[must_use]
     pub const fn sends_range(&self) -> bool {
-        self.sends_range
+        self.is_resuming && self.request.can_be_resumed()
+    }
+
+    /// Whether a later download can go on from what this one stores: of a `GET` without a `Range`
+    /// of the caller's. For any other request stored content is of no use: resuming is not done,
+    /// whatever the options say.
+    #[must_use]
+    pub const fn can_be_resumed(&self) -> bool {
+        self.request.can_be_resumed()
     }
 
     /// The bytes of the current transfer.

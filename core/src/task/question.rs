@@ -1,7 +1,7 @@
 //! Questions to the host: asked by an event, answered at any time later.
 
 use super::{Phase, Task, TaskKind};
-use crate::error::{Error, Misuse};
+use crate::error::{Error, Misuse, PeerError};
 use crate::request::{BodyLength, Request};
 use crate::task::output::{Tell, Wish};
 use crate::time::Instant;
@@ -25,7 +25,7 @@ pub enum Question {
 impl Question {
     const fn takes(self, answer: &Answer<'_>) -> bool {
         match answer {
-            Answer::Follow | Answer::FollowWith(_) | Answer::Refuse => {
+            Answer::Follow | Answer::FollowWith { .. } | Answer::Refuse => {
                 matches!(self, Self::Redirect)
             }
             Answer::Allow | Answer::BecomeDownload | Answer::Cancel => {
@@ -46,14 +46,20 @@ pub struct Token(u16);
 pub enum Answer<'a> {
     /// Follow the redirect to the URL that `inspect` wrote.
     Follow,
-    /// Follow it with this request instead, which is lent from now on, as it is: to its own URL,
-    /// with all its fields.
-    FollowWith(&'a Request<'a>),
+    /// Follow it with another request instead.
+    FollowWith {
+        /// It is lent from now on, as it is: to its own URL, with all its fields.
+        request: &'a Request<'a>,
+        /// Whether its body can be had from its start, now and later: all of it, if it is not that
+        /// of the request before.
+        body_is_replayable: bool,
+    },
     /// Do not follow: the response is the result, with its body.
     Refuse,
     /// Take the content as the task was made to.
     Allow,
-    /// Take the content as a download does.
+    /// Take the content as a download does. A 206 that was not asked for then fails the task with
+    /// [`PeerError::UnaskedRange`]: a part must not pass for the whole.
     BecomeDownload,
     /// Take no content: the task ends with [`Error::Canceled`].
     Cancel,
@@ -123,10 +129,12 @@ impl Task {
         self.due.untell(Tell::Question);
         match answer {
             Answer::Follow => self.follow(),
-            Answer::FollowWith(request) => self.follow_with(request),
+            Answer::FollowWith { request, body_is_replayable } => {
+                self.follow_with(request, body_is_replayable);
+            }
             Answer::Refuse => self.refuse(),
             Answer::Allow => {}
-            Answer::BecomeDownload => self.kind = TaskKind::Download,
+            Answer::BecomeDownload => self.become_download(),
             Answer::Cancel => self.cancel(),
             Answer::Body => self.send_again(),
             Answer::NoBody => self.fail(Error::BodyExhausted),
@@ -142,6 +150,14 @@ impl Task {
         self.deadlines.rest();
         self.asked.ask(question);
         self.due.tell(Tell::Question);
+    }
+
+    /// The content is stored: as of any download, a part must not pass for the whole.
+    fn become_download(&mut self) {
+        self.kind = TaskKind::Download;
+        if self.is_part_for_whole() {
+            self.fail(Error::Peer(PeerError::UnaskedRange));
+        }
     }
 
     /// The request goes out again, over any connection or, after a stale one, a new one.

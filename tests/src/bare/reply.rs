@@ -53,9 +53,10 @@ impl Runner<'_> {
         };
         let answer = match &pending.reply.say {
             Say::Follow => Answer::Follow,
-            Say::FollowWith(_) => {
-                Answer::FollowWith(pending.edited.expect("the request of this answer"))
-            }
+            Say::FollowWith(_) => Answer::FollowWith {
+                request: pending.edited.expect("the request of this answer"),
+                body_is_replayable: true,
+            },
             Say::Refuse => Answer::Refuse,
             Say::Allow => Answer::Allow,
             Say::BecomeDownload => Answer::BecomeDownload,

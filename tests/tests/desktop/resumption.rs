@@ -1,6 +1,6 @@
 //! Downloads that were cut off, and what goes on from what is stored.
 
-use sortie::{ErrorKind, ResumeData, Session, TaskState};
+use sortie::{ErrorKind, Request, ResumeData, Session, TaskState};
 
 use crate::helpers::{Folder, Noting, Script, answer, eventually, read, script};
 use crate::{Origin, gate, pass};
@@ -291,7 +291,7 @@ fn resume_data_goes_on_with_a_request_of_the_users_own() {
         near.send(REST);
     });
     let (origin, session, data) = half(&folder, vec![check]);
-    let request = sortie::Request::get(&data.url()).unwrap().field("X-Key", "1").unwrap();
+    let request = Request::get(&data.url()).unwrap().field("X-Key", "1").unwrap();
     let task = session.download_task(request).resume_data(&data).create().unwrap();
     task.wait().unwrap();
     assert_eq!(read(folder.path("a")), b"firstlater");
@@ -347,5 +347,44 @@ fn a_resumed_download_can_be_suspended() {
     go.send(()).unwrap();
     task.wait().unwrap();
     assert_eq!(read(folder.path("a")), b"firstlater");
+    origin.done();
+}
+
+/// What another request would give is not what is stored.
+#[test]
+fn only_a_plain_get_leaves_something_to_go_on_from() {
+    let folder = Folder::new();
+    let part = "HTTP/1.1 206 X\r\nETag: \"1\"\r\nContent-Range: bytes 2-9/10\r\n\
+        Content-Length: 8\r\n\r\n234";
+    let origin = Origin::new(vec![answer(FIRST), answer(part)]);
+    let session = Session::new();
+    let post = Request::new("POST", &origin.url).unwrap();
+    let ranged = Request::get(&origin.url).unwrap().field("Range", "bytes=2-").unwrap();
+    for request in [post, ranged] {
+        let task = session.download_task(request).to(folder.path("a")).create().unwrap();
+        let error = task.wait().unwrap_err();
+        assert_eq!((error.code(), error.resume_data().is_none()), (-1005, true), "{error}");
+        assert!(
+            !folder.names().iter().any(|name| name.ends_with(".resume")),
+            "{:?}",
+            folder.names()
+        );
+    }
+    origin.done();
+}
+
+/// The part of a GET stays until other content comes, and is not told to be another request's.
+#[test]
+fn a_post_does_not_go_on_from_the_part_of_a_get() {
+    let folder = Folder::new();
+    let whole = script(|near| {
+        let head = near.request();
+        assert!(head.starts_with("POST ") && !head.contains("Range"), "{head}");
+        near.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    let (origin, session, _) = half(&folder, vec![whole]);
+    let post = Request::new("POST", &origin.url).unwrap();
+    session.download_task(post).to(folder.path("a")).create().unwrap().wait().unwrap();
+    assert_eq!((read(folder.path("a")), folder.names()), (b"ok".to_vec(), vec!["a".into()]));
     origin.done();
 }

@@ -138,7 +138,8 @@ fn a_wrong_answer_changes_nothing() {
         let (question, token) = control.question().await;
         assert_eq!(control.answer(token, Answer::Allow), refused);
         let other = get(AWAY);
-        assert_eq!(control.answer(token, Answer::FollowWith(&other)), refused);
+        let edited = Answer::FollowWith { request: &other, body_is_replayable: true };
+        assert_eq!(control.answer(token, edited), refused);
         assert_eq!(control.pending_question(), Some((question, token)));
         assert_eq!(control.answer(token, Answer::Follow), Ok(()));
         assert_eq!(control.answer(token, Answer::Follow), refused);

@@ -2,8 +2,8 @@
 //! answer does.
 
 use sortie_core::{
-    Answer, Asks, CloseReason, Error, Event, Inspection, Instant, Misuse, Output, Question,
-    ResponseHead, Slot, Task, TaskKind, TaskState, Timer, Token, Url, Wish,
+    Answer, Asks, CloseReason, Error, Event, Inspection, Instant, Misuse, Output, PeerError,
+    Question, ResponseHead, Slot, Task, TaskKind, TaskState, Timer, Token, Url, Wish,
 };
 use sortie_tests::bare::play_all;
 use sortie_tests::script::{Body, Edited, Part, Say, Script, Step, What, When};
@@ -217,6 +217,19 @@ fn content_may_become_a_download() {
     assert_eq!(task.kind(), TaskKind::Data);
     task.answer(at(1), token, Answer::BecomeDownload).unwrap();
     assert_eq!(task.kind(), TaskKind::Download);
+}
+
+/// What was not asked for is no download, whoever made it one.
+#[test]
+fn a_part_that_nobody_asked_for_cannot_become_a_download() {
+    let part = "HTTP/1.1 206 X\r\nContent-Range: bytes 0-4/10\r\nContent-Length: 5\r\n\r\nhello";
+    let script = asking(Question::Disposition).reply(0, Say::BecomeDownload).answered(part);
+    let trace = play_all(&script);
+    assert_eq!(trace.result, Err(Error::Peer(PeerError::UnaskedRange)));
+    assert_eq!((trace.text().as_str(), trace.statuses()), ("", vec![206]));
+    let script = asking(Question::Disposition).reply(0, Say::BecomeDownload);
+    let trace = play_all(&script.field("Range", "bytes=0-4").answered(part));
+    assert_text(&trace, "hello", &[206]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use sortie_core::{CloseReason, Error, PeerError, Question, RedirectPolicy, TaskKind, Transport};
 use sortie_tests::bare::play_all;
-use sortie_tests::script::{Say, Script};
+use sortie_tests::script::{Body, Say, Script};
 use sortie_tests::trace::{Told, Trace};
 
 use crate::{HELLO, REUSE, closed};
@@ -298,4 +298,33 @@ fn content_that_goes_on_can_be_asked_about() {
     assert_eq!(trace.events[1..], [resumed(5, 10), Told::Asked(Question::Disposition)]);
     let plain = play_all(&Script::get().answered(HELLO));
     assert_eq!(plain.events.len(), 1);
+}
+
+/// A range is defined for GET only (RFC 9110 §14.2), and one that the caller asked for is not the
+/// whole: the options do not change that.
+#[test]
+fn only_a_get_without_a_range_of_its_own_goes_on_from_what_is_stored() {
+    for method in ["POST", "HEAD", "PUT", "DELETE"] {
+        let script = Script::new(method, Body::None).resumes(TAG, 5, Some(10));
+        let trace = play_all(&script.answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!((trace.result, trace.statuses()), (Ok(()), vec![200]), "{method}");
+        assert!(!trace.request(0).contains("Range"), "{}", trace.request(0));
+    }
+    let trace =
+        play_all(&resuming().field("Range", "bytes=2-3").answered(part("bytes 2-3/10", "23")));
+    assert_eq!((trace.result, trace.text().as_str()), (Ok(()), "23"));
+    assert!(!trace.request(0).contains("If-Range"), "{}", trace.request(0));
+    assert!(!trace.events.iter().any(|told| matches!(told, Told::Resumed { .. })));
+}
+
+/// What a POST leads to is not what its record would be asked for by.
+#[test]
+fn a_post_that_a_redirect_makes_a_get_goes_on_from_nothing() {
+    let script = Script::new("POST", Body::Bytes(b"body".into())).resumes(TAG, 5, Some(10));
+    let moved = "HTTP/1.1 303 X\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+    let trace = play_all(&script.exchanges([moved, &whole("0123456789")]));
+    assert_eq!((trace.result, trace.text().as_str()), (Ok(()), "0123456789"));
+    let requests = trace.requests();
+    assert!(requests[1].starts_with("GET /there "), "{requests:?}");
+    assert!(requests.iter().all(|head| !head.contains("Range")), "{requests:?}");
 }
