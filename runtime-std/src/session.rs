@@ -36,9 +36,9 @@ use crate::world::{System, World};
 /// driven by one thread that the session starts at need, or by a spawner of the user's. Dropping
 /// the last handle is [`finish_tasks_and_invalidate`](Self::finish_tasks_and_invalidate).
 ///
-/// Connections are kept for the tasks to come. One that was idle for 60 s is closed when the session
-/// next looks at its connections: when a task begins or ends, not by a timer of its own. It is never
-/// used again, and until then it costs a descriptor.
+/// Connections are kept for the tasks to come. One that was idle for 60 s is closed when the
+/// session next looks at its connections: when a task begins or ends, not by a timer of its own. It
+/// is never used again, and until then it costs a descriptor.
 #[derive(Clone)]
 pub struct Session {
     owner: Arc<Owner>,
