@@ -134,11 +134,38 @@ pub enum Transport {
     ConnectFailed,
     /// The scheme needs a secure connection and the adapter has none to offer.
     TlsUnavailable,
+    /// The connection could not be secured.
+    Tls(TlsError),
     /// The connection ended before the first byte of a response.
     NoResponse,
     /// The connection ended within the head, or within a body whose end it did not mark
     /// (RFC 9112 §8).
     Lost,
+}
+
+/// Why a connection could not be secured. Nothing of the request was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The certificate has expired.
+    Expired,
+    /// The certificate is not valid yet; or the clock is wrong.
+    NotYetValid,
+    /// The certificate is for other names than the one that was asked for.
+    WrongName,
+    /// The certificate leads to no root that is trusted.
+    UnknownRoot,
+    /// The certificate is signed by itself, and is not trusted as it is.
+    SelfSigned,
+    /// The certificate is not trusted for another reason: a pin, a revocation, a purpose.
+    Untrusted,
+    /// The server wants a client certificate and there is none.
+    ClientCertificateRequired,
+    /// The server does not take the client certificate.
+    ClientCertificateRejected,
+    /// The handshake failed: no TLS on the other side, or none that fits.
+    Handshake,
 }
 
 /// Which timer ran out.
@@ -216,7 +243,22 @@ impl Transport {
             Self::NameNotResolved => -1003,
             Self::Refused | Self::Unreachable | Self::ConnectFailed => -1004,
             Self::TlsUnavailable => -1200,
+            Self::Tls(why) => why.code(),
             Self::NoResponse | Self::Lost => -1005,
+        }
+    }
+}
+
+impl TlsError {
+    const fn code(self) -> i32 {
+        match self {
+            Self::Handshake => -1200,
+            Self::Expired => -1201,
+            Self::WrongName | Self::SelfSigned | Self::Untrusted => -1202,
+            Self::UnknownRoot => -1203,
+            Self::NotYetValid => -1204,
+            Self::ClientCertificateRejected => -1205,
+            Self::ClientCertificateRequired => -1206,
         }
     }
 }
@@ -302,6 +344,7 @@ impl fmt::Display for Limit {
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Tls(why) => return why.fmt(f),
             Self::NameNotResolved => "the host name could not be resolved",
             Self::Refused => "the server refused the connection",
             Self::Unreachable => "the server cannot be reached",
@@ -309,6 +352,22 @@ impl fmt::Display for Transport {
             Self::TlsUnavailable => "a secure connection was asked for and TLS is not available",
             Self::NoResponse => "the server closed the connection without an answer",
             Self::Lost => "the connection was lost before the response was complete",
+        })
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "the certificate of the server has expired",
+            Self::NotYetValid => "the certificate of the server is not valid yet: check the clock",
+            Self::WrongName => "the certificate of the server is for another name",
+            Self::UnknownRoot => "the certificate of the server leads to no root that is trusted",
+            Self::SelfSigned => "the certificate of the server is signed by itself",
+            Self::Untrusted => "the certificate of the server is not trusted",
+            Self::ClientCertificateRequired => "the server asks for a client certificate",
+            Self::ClientCertificateRejected => "the server refused the client certificate",
+            Self::Handshake => "the TLS handshake failed: the server may not speak TLS here",
         })
     }
 }
@@ -328,4 +387,5 @@ impl core::error::Error for PeerError {}
 impl core::error::Error for RedirectError {}
 impl core::error::Error for Limit {}
 impl core::error::Error for Transport {}
+impl core::error::Error for TlsError {}
 impl core::error::Error for Timer {}

@@ -137,7 +137,7 @@ mod transfer;
 mod url;
 mod wire;
 
-pub use error::{Error, Limit, Misuse, PeerError, RedirectError, Timer, Transport};
+pub use error::{Error, Limit, Misuse, PeerError, RedirectError, Timer, TlsError, Transport};
 pub use request::{BodyLength, Field, Request, RequestError, Rewrite};
 pub use response::ResponseHead;
 pub use resume::{

@@ -10,8 +10,8 @@ use futures_io::AsyncRead;
 
 use crate::error::Error;
 use crate::ride::{Ride, Until};
+use crate::system::System;
 use crate::task::Task;
-use crate::world::System;
 
 /// The content of a response, read as it comes: what is not read is not taken from the connection.
 ///

@@ -20,8 +20,8 @@ use crate::resume::ResumeData;
 use crate::seat::Seated;
 use crate::shared::{Hints, SessionShared};
 use crate::source::{Source, UploadSource};
+use crate::system::System;
 use crate::task::{Task, TaskFuture};
-use crate::world::System;
 
 /// Content that is kept in memory at most, where the caller says nothing: 256 MiB. A server that
 /// never stops sending must not take all memory.
@@ -204,7 +204,7 @@ impl TaskBuilder {
     /// The URL or the request is not one that a task can be made for; the body cannot be read; the
     /// destination cannot be written; the session was invalidated. Nothing was sent or changed.
     pub fn create(self) -> Result<Task, Error> {
-        let request = self.request?;
+        let request = self.request?.with_additional(self.session.fields())?;
         let (source, request) = match self.source {
             Some(source) => Source::open(source, request)?,
             None => (Source::Request, request),

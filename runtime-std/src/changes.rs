@@ -10,7 +10,7 @@ use sortie_core::{ByteCounts, Progress as ProgressValue, TaskState};
 
 use crate::priority::Priority;
 use crate::seat::Seated;
-use crate::world::System;
+use crate::system::System;
 
 /// Who waits for a task to change.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! Getting a connection: an idle one, or a new one in a slot of the pool, when it is the task's
 //! turn.
 
+use std::io;
 use std::task::{Context, Poll, ready};
 
 use sortie_core::session::scheduler::Ticket;
@@ -9,13 +10,15 @@ use sortie_core::{Instant, Transport, Url, Wish};
 use crate::connection::{Connection, Taken};
 use crate::metrics::{Moment, Recorder};
 use crate::shared::{Shared, poll_deadline, tell};
-use crate::world::{Connecting, Endpoint, World};
+use crate::world::{Connecting, ConnectionFacts, Endpoint, Stream, World};
 
 /// What it takes to get a connection.
 pub(crate) struct Connector<W: World> {
     attempt: Option<Attempt<W>>,
     /// While it waits for its turn.
     queued: Option<Ticket>,
+    /// Why the last attempt failed, in detail.
+    pub(crate) failure: Option<io::Error>,
 }
 
 /// A connection attempt, in a slot of the pool.
@@ -27,7 +30,7 @@ struct Attempt<W: World> {
 
 impl<W: World> Connector<W> {
     pub(crate) const fn new() -> Self {
-        Self { attempt: None, queued: None }
+        Self { attempt: None, queued: None, failure: None }
     }
 
     /// Takes an idle connection or opens one. Ready when the core has been told: with the
@@ -40,15 +43,15 @@ impl<W: World> Connector<W> {
         (wish, url): (Wish, Url<'_>),
         recorder: Option<&mut Recorder>,
     ) -> Poll<Option<Box<Connection<W>>>> {
-        let record = |moment| {
+        let record = |moment, facts: Option<&ConnectionFacts>| {
             if let Some(recorder) = recorder {
-                recorder.note(moment, now, url.as_str());
+                recorder.note(moment, now, url.as_str(), facts);
             }
         };
         let Some(attempt) = &mut self.attempt else {
             return match ready!(self.poll_turn(cx, shared, now, wish, url)) {
                 Some(Taken::Idle(connection)) => {
-                    record(Moment::Reused);
+                    record(Moment::Reused, connection.stream.facts());
                     tell(shared.core().handle_connected(now, true));
                     Poll::Ready(Some(connection))
                 }
@@ -56,7 +59,7 @@ impl<W: World> Connector<W> {
                     let world = &shared.session.world;
                     let future = world.connect(Endpoint::of(url));
                     self.attempt = Some(Attempt { slot, future, timer: world.timer() });
-                    record(Moment::Connecting);
+                    record(Moment::Connecting, None);
                     tell(shared.core().handle_connecting(now));
                     // The core is asked again, and the attempt polled.
                     Poll::Ready(None)
@@ -76,13 +79,14 @@ impl<W: World> Connector<W> {
         self.attempt = None;
         Poll::Ready(match result {
             Ok(stream) => {
-                record(Moment::Connected);
+                record(Moment::Connected, stream.facts());
                 tell(shared.core().handle_connected(now, false));
                 Some(Connection::new(slot, stream, &shared.session.world))
             }
-            Err(why) => {
+            Err(failure) => {
                 shared.session.connections.free(now, slot);
-                tell(shared.core().handle_connect_failed(why));
+                self.failure = failure.detail;
+                tell(shared.core().handle_connect_failed(failure.why));
                 None
             }
         })

@@ -10,8 +10,8 @@ use sortie_core::{Instant, Url, Wish, limits};
 use crate::origins::Origins;
 use crate::world::{Stream, World};
 
-/// Connections that a session has at most, idle ones included.
-const CONNECTIONS: usize = 256;
+/// Connections that a session has at most, idle ones included, if nothing else is said.
+const CONNECTIONS: u16 = 256;
 
 /// How long a connection can be idle without being looked at before its next use, in microseconds.
 /// In that time hardly anything can have happened to it; a look costs a system call.
@@ -47,7 +47,7 @@ impl<W: World> Connection<W> {
 
 impl<W: World> Connection<W> {
     /// Whether an idle connection can carry another exchange, as far as can be seen.
-    fn is_usable(&self, now: Instant) -> bool {
+    fn is_usable(&mut self, now: Instant) -> bool {
         now < self.idle_since.after(TRUSTED_IDLE) || self.stream.is_quiet()
     }
 }
@@ -104,6 +104,25 @@ impl Inbox {
     }
 }
 
+/// How many connections a session has, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) per_host: u16,
+    pub(crate) connections: u16,
+    /// In microseconds.
+    pub(crate) idle_timeout: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            per_host: limits::CONNECTIONS_PER_HOST,
+            connections: CONNECTIONS,
+            idle_timeout: limits::IDLE_TIMEOUT,
+        }
+    }
+}
+
 /// The connections of a session, idle or with a task, and the tasks that wait for one.
 pub(crate) struct Connections<W: World> {
     state: Mutex<State<W>>,
@@ -138,10 +157,11 @@ pub(crate) enum Taken<W: World> {
 }
 
 impl<W: World> Connections<W> {
-    pub(crate) fn new(per_host: u16) -> Self {
-        let schedule = GrowableScheduler::growable(limits::SESSION_ITEMS, CONNECTIONS);
+    pub(crate) fn new(room: Room) -> Self {
+        let connections = usize::from(room.connections.max(1));
+        let schedule = GrowableScheduler::growable(limits::SESSION_ITEMS, connections);
         let state = State {
-            schedule: schedule.with_per_host(per_host),
+            schedule: schedule.with_per_host(room.per_host).with_idle_timeout(room.idle_timeout),
             idle: Vec::new(),
             waiting: HashMap::new(),
             origins: Origins::default(),
@@ -281,8 +301,11 @@ impl<W: World> State<W> {
 
     fn take(&mut self, now: Instant, slot: usize, how: How) -> Taken<W> {
         match (how, self.take_idle(slot)) {
-            (How::Reuse, Some(connection)) if connection.is_usable(now) => Taken::Idle(connection),
-            // Bytes that nobody asked for, or an end: a new one takes its place.
+            (How::Reuse, Some(mut connection)) => match connection.is_usable(now) {
+                true => Taken::Idle(connection),
+                // Bytes that nobody asked for, or an end: a new one takes its place.
+                false => Taken::Slot(slot),
+            },
             (How::Reuse | How::Open, _) => Taken::Slot(slot),
         }
     }

@@ -14,8 +14,9 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::seat::{Seat, Seated};
 use crate::source::{Source, UploadSource};
+use crate::system::System;
 use crate::task::Task;
-use crate::world::{System, World};
+use crate::world::World;
 
 /// Who is told what a task does, and asked what it shall do.
 ///

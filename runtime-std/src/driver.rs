@@ -18,7 +18,7 @@ use crate::world::World;
 /// The adapter's side of a task: what the core asks for is done here.
 pub(crate) struct Driver<W: World> {
     connection: Option<Box<Connection<W>>>,
-    connector: Connector<W>,
+    pub(crate) connector: Connector<W>,
     pub(crate) hop: Hop,
     pub(crate) source: Source,
     /// What is told beyond content and the end.

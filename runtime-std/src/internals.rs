@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState, limits};
+use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState};
 
 pub use crate::driver::Turn;
-pub use crate::world::{Connecting, Endpoint, Stream, Timer, World};
+pub use crate::world::{
+    ConnectFailure, Connecting, ConnectionFacts, Endpoint, Stream, Timer, World,
+};
 
 use crate::background::Background;
+use crate::connection::Room;
 use crate::driver::{Driver, Tells};
 use crate::hop::Hop;
 use crate::shared::{Hints, SessionShared, Shared};
@@ -25,7 +28,7 @@ impl<W: World> Session<W> {
     /// A session whose tasks have these options.
     pub fn new(world: W, options: TaskOptions) -> Self {
         let background = Background::Spawner(Arc::new(|_| ()));
-        Self { inner: SessionShared::new(world, options, background, limits::CONNECTIONS_PER_HOST) }
+        Self { inner: SessionShared::new(world, options, background, Room::default(), Vec::new()) }
     }
 
     /// A suspended task.

@@ -8,7 +8,7 @@
 //! **It needs no runtime.** Whoever awaits a task drives it, on any executor; async-io's reactor
 //! does the rest. Blocking calls drive it too. A task that is resumed and that nobody awaits is
 //! driven by one thread, which its session starts at need and which ends with it, or by a
-//! [spawner](SessionBuilder::spawner) of the user's.
+//! [spawner](SessionConfiguration::spawner) of the user's.
 //!
 //! **What it does:** data, upload and download tasks ([`Session::data_task`],
 //! [`upload_task`](Session::upload_task), [`download_task`](Session::download_task)) with
@@ -49,6 +49,7 @@ mod background;
 mod body;
 mod builder;
 mod changes;
+mod configuration;
 mod connect;
 mod connection;
 mod content;
@@ -71,6 +72,7 @@ mod seat;
 mod session;
 mod shared;
 mod source;
+mod system;
 mod task;
 #[allow(unreachable_pub, reason = "reachable with feature internals")]
 mod world;
@@ -82,6 +84,7 @@ pub mod internals;
 pub use body::Body;
 pub use builder::TaskBuilder;
 pub use changes::{Changes, TaskSnapshot};
+pub use configuration::SessionConfiguration;
 pub use delegate::{Disposition, NewBody, RedirectDecision, TaskDelegate};
 pub use error::{Error, ErrorKind};
 pub use file::{FileErrorKind, Sha256Digest};
@@ -91,7 +94,7 @@ pub use progress::{Progress, ProgressError, ProgressReporting};
 pub use request::Request;
 pub use response::Response;
 pub use resume::ResumeData;
-pub use session::{Session, SessionBuilder};
+pub use session::Session;
 pub use sortie_core as core;
 pub use sortie_core::{
     ByteCounts, Misuse, Progress as ProgressValue, RedirectPolicy, ResponseHead, TaskKind,

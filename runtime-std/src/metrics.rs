@@ -1,8 +1,11 @@
 //! What a task took: one record for every request and response on a connection.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sortie_core::{ByteCounts, Instant};
+
+use crate::world::ConnectionFacts;
 
 /// What a task took, from its creation to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +30,32 @@ pub struct Transaction {
     pub status: Option<u16>,
     /// The connection had carried an exchange before.
     pub is_reused: bool,
-    /// When the attempt to connect began; `None` on a reused connection.
+    /// When the look-up of the name began; `None` for an address, and on a reused connection.
+    pub domain_lookup_start: Option<Duration>,
+    /// When the addresses were there.
+    pub domain_lookup_end: Option<Duration>,
+    /// When the attempt to connect began, the look-up included; `None` on a reused connection.
     pub connect_start: Option<Duration>,
+    /// When the TLS handshake began; `None` without TLS, and on a reused connection.
+    pub secure_connection_start: Option<Duration>,
+    /// When the connection was secure.
+    pub secure_connection_end: Option<Duration>,
     /// When the connection was there; `None` if it never was, or was reused.
     pub connect_end: Option<Duration>,
     /// When the request began to be sent; `None` if it never was.
     pub request_start: Option<Duration>,
     /// When the connection was given back or closed.
     pub response_end: Option<Duration>,
+    /// Where the connection leads to; `None` if there was none.
+    pub remote_address: Option<SocketAddr>,
+    /// Where it comes from.
+    pub local_address: Option<SocketAddr>,
+    /// The version of TLS, such as `TLSv1.3`; `None` without TLS.
+    pub tls_version: Option<&'static str>,
+    /// The cipher suite of TLS.
+    pub tls_cipher_suite: Option<&'static str>,
+    /// What ALPN chose, if it did.
+    pub network_protocol_name: Option<&'static str>,
     /// Bytes sent and received, as content and on the wire.
     pub counts: ByteCounts,
 }
@@ -62,7 +83,13 @@ impl Recorder {
         Duration::from_micros(now.as_micros().saturating_sub(self.created.as_micros()))
     }
 
-    pub(crate) fn note(&mut self, moment: Moment, now: Instant, url: &str) {
+    pub(crate) fn note(
+        &mut self,
+        moment: Moment,
+        now: Instant,
+        url: &str,
+        facts: Option<&ConnectionFacts>,
+    ) {
         let at = Some(self.since(now));
         if moment != Moment::Connected {
             self.transactions.push(Transaction { url: url.to_owned(), ..Transaction::default() });
@@ -75,6 +102,28 @@ impl Recorder {
             Moment::Connected => (last.connect_end, last.request_start) = (at, at),
             Moment::Reused => (last.is_reused, last.request_start) = (true, at),
         }
+        if let Some(facts) = facts {
+            self.add(moment, facts);
+        }
+    }
+
+    /// What the connection says of itself.
+    fn add(&mut self, moment: Moment, facts: &ConnectionFacts) {
+        let since = |at| self.since(at);
+        let lookup = facts.domain_lookup.map(|(start, end)| (since(start), since(end)));
+        let secure = facts.secure_connection.map(|(start, end)| (since(start), since(end)));
+        let Some(last) = self.transactions.last_mut() else {
+            return;
+        };
+        if moment == Moment::Connected {
+            (last.domain_lookup_start, last.domain_lookup_end) = lookup.unzip();
+            (last.secure_connection_start, last.secure_connection_end) = secure.unzip();
+        }
+        last.remote_address = facts.remote_address;
+        last.local_address = facts.local_address;
+        last.tls_version = facts.tls_version;
+        last.tls_cipher_suite = facts.tls_cipher_suite;
+        last.network_protocol_name = facts.network_protocol;
     }
 
     pub(crate) fn end(&mut self, now: Instant, status: Option<u16>, counts: ByteCounts) {

@@ -180,6 +180,16 @@ impl Request {
         self.inner.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
+    /// With those of `fields` whose names it has not.
+    pub(crate) fn with_additional(mut self, fields: &[(String, Vec<u8>)]) -> Result<Self, Error> {
+        for (name, value) in fields {
+            if !self.fields().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
+                self = self.field(name, value)?;
+            }
+        }
+        Ok(self)
+    }
+
     /// Another request to `url`, with everything else as it is.
     ///
     /// # Errors

@@ -196,6 +196,9 @@ impl<W: World> Seat<W> {
             (Core::Source, _, Some(Failure::Reader(cause))) => {
                 Error::new(ErrorKind::Task(why), &url, Some(cause))
             }
+            (Core::Transport(_), ..) => {
+                Error::new(ErrorKind::Task(why), &url, self.driver.connector.failure.take())
+            }
             _ => Error::new(ErrorKind::Task(why), &url, None),
         };
         error.with_resume_data(resume.and_then(|bytes| {

@@ -1,18 +1,16 @@
 //! Sessions: what tasks share.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
-use sortie_core::{RedirectPolicy, TaskKind, TaskOptions, TaskState, limits};
+use sortie_core::{TaskKind, TaskState};
 
-use crate::background::Background;
 use crate::body::Body;
-use crate::builder::{TaskBuilder, micros};
+use crate::builder::TaskBuilder;
+use crate::configuration::SessionConfiguration;
 use crate::error::Error;
 use crate::request::Request;
 use crate::response::Response;
@@ -20,8 +18,9 @@ use crate::resume::ResumeData;
 use crate::ride::{Ride, Until};
 use crate::shared::SessionShared;
 use crate::source::UploadSource;
+use crate::system::System;
 use crate::task::Task;
-use crate::world::{System, World};
+use crate::world::World;
 
 /// A session: the connections and settings that its tasks share. Cheap to clone.
 ///
@@ -55,76 +54,6 @@ impl Drop for Owner {
     }
 }
 
-/// What a session is made with; see [`Session::builder`].
-pub struct SessionBuilder {
-    options: TaskOptions,
-    background: Background,
-    per_host: u16,
-}
-
-impl SessionBuilder {
-    /// The longest time without a byte sent or received, before a task fails. 60 s if not set.
-    #[must_use]
-    pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.options.request_timeout = micros(timeout);
-        self
-    }
-
-    /// The longest time for a whole task, from its first resume on. 7 days if not set.
-    #[must_use]
-    pub fn resource_timeout(mut self, timeout: Duration) -> Self {
-        self.options.resource_timeout = micros(timeout);
-        self
-    }
-
-    /// The most connections to one origin that tasks have at a time, at least 1: others wait for
-    /// their turn, by priority. 6 if not set.
-    #[must_use]
-    pub const fn max_connections_per_host(mut self, most: u16) -> Self {
-        self.per_host = most;
-        self
-    }
-
-    /// What tasks do with redirects, where they say nothing else.
-    #[must_use]
-    pub const fn redirects(mut self, policy: RedirectPolicy) -> Self {
-        self.options.redirects = policy;
-        self
-    }
-
-    /// Drives tasks that nobody awaits on the user's executor, instead of on a thread: `spawner`
-    /// is given a future for each, and must run it to its end.
-    ///
-    /// ```
-    /// let executor = std::sync::Arc::new(async_executor::Executor::new());
-    /// let spawner = executor.clone();
-    /// let session = sortie::Session::builder()
-    ///     .spawner(move |drive| spawner.spawn(drive).detach())
-    ///     .build();
-    /// ```
-    #[must_use]
-    pub fn spawner(
-        mut self,
-        spawner: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
-    ) -> Self {
-        self.background = Background::Spawner(Arc::new(spawner));
-        self
-    }
-
-    /// The session.
-    #[must_use]
-    pub fn build(self) -> Session {
-        let inner = SessionShared::new(System::new(), self.options, self.background, self.per_host);
-        Session { owner: Arc::new(Owner { inner }) }
-    }
-}
-
-impl fmt::Debug for SessionBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionBuilder({:?})", self.options)
-    }
-}
-
 impl Default for Session {
     fn default() -> Self {
         Self::new()
@@ -138,14 +67,14 @@ impl Session {
         Self::builder().build()
     }
 
-    /// A session to be configured.
+    /// A session to be configured: [`SessionConfiguration::new`].
     #[must_use]
-    pub fn builder() -> SessionBuilder {
-        SessionBuilder {
-            options: TaskOptions::default(),
-            background: Background::thread(),
-            per_host: limits::CONNECTIONS_PER_HOST,
-        }
+    pub fn builder() -> SessionConfiguration {
+        SessionConfiguration::new()
+    }
+
+    pub(crate) fn of(inner: Arc<SessionShared<System>>) -> Self {
+        Self { owner: Arc::new(Owner { inner }) }
     }
 
     /// A suspended data task for a request, or for a `GET` of a URL.

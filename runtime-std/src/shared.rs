@@ -10,7 +10,7 @@ use sortie_core::{Instant, Misuse, TaskOptions, TaskState};
 
 use crate::background::Background;
 use crate::changes::Watch;
-use crate::connection::Connections;
+use crate::connection::{Connections, Room};
 use crate::error::{Error, ErrorKind};
 use crate::live::Live;
 use crate::priority::Priority;
@@ -25,6 +25,8 @@ pub(crate) struct SessionShared<W: World> {
     pub(crate) background: Background,
     pub(crate) live: Live<W>,
     options: TaskOptions,
+    /// Added to every request that has none of the name.
+    fields: Vec<(String, Vec<u8>)>,
     last_id: AtomicU64,
 }
 
@@ -33,21 +35,27 @@ impl<W: World> SessionShared<W> {
         world: W,
         options: TaskOptions,
         background: Background,
-        per_host: u16,
+        room: Room,
+        fields: Vec<(String, Vec<u8>)>,
     ) -> Arc<Self> {
-        let connections = Connections::new(per_host);
+        let connections = Connections::new(room);
         Arc::new(Self {
             world,
             connections,
             background,
             live: Live::new(),
             options,
+            fields,
             last_id: AtomicU64::new(0),
         })
     }
 
     pub(crate) const fn options(&self) -> TaskOptions {
         self.options
+    }
+
+    pub(crate) fn fields(&self) -> &[(String, Vec<u8>)] {
+        &self.fields
     }
 
     /// A task that began has ended. With the last one of a closed session everything ends.

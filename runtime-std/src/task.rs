@@ -22,7 +22,7 @@ use crate::response::Response;
 use crate::resume::ResumeData;
 use crate::ride::{Ride, Until};
 use crate::seat::Seated;
-use crate::world::System;
+use crate::system::System;
 
 /// A task: a request on its way. Created suspended; clones are the same task.
 ///

@@ -367,7 +367,7 @@ impl World for Virtual {
         state.current = place;
         if origin.refuses() {
             state.peers.push(None);
-            return Box::pin(std::future::ready(Err(Transport::Refused)));
+            return Box::pin(std::future::ready(Err(Transport::Refused.into())));
         }
         let peer = Peer::new(&origin, state.split, state.now);
         state.peers.push(Some(peer));
@@ -396,7 +396,7 @@ impl Stream for Wire {
         state.peers[self.place].as_mut().expect("an open connection").read(now, buffer)
     }
 
-    fn is_quiet(&self) -> bool {
+    fn is_quiet(&mut self) -> bool {
         // Scripted origins begin when a task has the connection.
         true
     }

@@ -38,6 +38,8 @@ pub(super) struct Roots {
     pub(super) busy: u16,
     pub(super) idle: u16,
     pub(super) per_host: u16,
+    /// How long a connection may be idle, in microseconds.
+    pub(super) idle_timeout: u64,
 }
 
 /// A scheduler while it is changed.
@@ -79,6 +81,7 @@ impl Roots {
             busy: 0,
             idle: 0,
             per_host: CONNECTIONS_PER_HOST,
+            idle_timeout: IDLE_TIMEOUT,
         }
     }
 
@@ -288,9 +291,10 @@ impl Machine<'_> {
 
     /// Sets when the oldest idle connection is to be closed, which has changed.
     fn set_expiry(&mut self) {
+        let timeout = self.roots.idle_timeout;
         let oldest = self.tables.connections.get(usize::from(self.oldest()));
         self.roots.expiry =
-            oldest.map_or(NEVER, |oldest| Instant::from_micros(oldest.since).after(IDLE_TIMEOUT));
+            oldest.map_or(NEVER, |oldest| Instant::from_micros(oldest.since).after(timeout));
     }
 
     fn start(&mut self, slot: u16, start: Start) -> Assign {
@@ -342,7 +346,7 @@ impl Machine<'_> {
         let last = self.tables.connections.get(usize::from(newest));
         let since = last.map_or(now, |last| last.since.max(now));
         if newest == NIL {
-            self.roots.expiry = Instant::from_micros(since).after(IDLE_TIMEOUT);
+            self.roots.expiry = Instant::from_micros(since).after(self.roots.idle_timeout);
         }
         if let Some(connection) = self.tables.connections.get_mut(usize::from(slot)) {
             connection.state = State::Idle;

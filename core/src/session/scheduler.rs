@@ -207,6 +207,17 @@ impl<S: Storage> Schedule<S> {
         self
     }
 
+    /// The same, keeping connections that no task has for so many microseconds, instead of
+    /// [`IDLE_TIMEOUT`](crate::limits::IDLE_TIMEOUT).
+    ///
+    /// Meant for a scheduler that is new: one in use heeds it for each connection with its next
+    /// look at the clock.
+    #[must_use]
+    pub const fn with_idle_timeout(mut self, timeout: u64) -> Self {
+        self.roots.idle_timeout = timeout;
+        self
+    }
+
     /// Queues a task that wants a connection to an origin. Keeps its arrival, `now`.
     ///
     /// # Errors

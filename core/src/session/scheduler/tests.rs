@@ -454,3 +454,13 @@ fn a_full_host_with_10_000_tasks_costs_another_host_nothing() {
 fn a_scheduler_of_a_device_is_small() {
     assert!(size_of::<Scheduler<4, 2, 6>>() <= 400, "{}", size_of::<Scheduler<4, 2, 6>>());
 }
+
+#[test]
+fn connections_are_kept_as_long_as_the_adapter_says() {
+    let mut scheduler = Scheduler::<4, 4, 4>::new().with_idle_timeout(5);
+    scheduler.add(at(0), 0, Wish::Any, Urgency::default()).unwrap();
+    let Assign::Start { slot, .. } = scheduler.poll_assign(at(0)) else { panic!() };
+    assert!(scheduler.keep(slot, at(10), 0));
+    assert_eq!(scheduler.poll_assign(at(14)), Assign::Wait { until: Some(at(15)) });
+    assert_eq!(scheduler.poll_assign(at(15)), Assign::Close { slot });
+}

@@ -1,0 +1,160 @@
+//! What a session is made with.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sortie_core::{Field, RedirectPolicy, TaskOptions};
+
+use crate::background::{Background, Spawner};
+use crate::builder::micros;
+use crate::connection::Room;
+use crate::error::Error;
+use crate::session::Session;
+use crate::shared::SessionShared;
+use crate::system::{Network, System};
+
+/// What a session is made with. A session copies it when it is made: what is changed later is for
+/// the next one.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let session = sortie::SessionConfiguration::new()
+///     .request_timeout(Duration::from_secs(10))
+///     .max_connections_per_host(2)
+///     .additional_field("User-Agent", "updater/3")?
+///     .build();
+/// # Ok::<(), sortie::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SessionConfiguration {
+    options: TaskOptions,
+    spawner: Option<Spawner>,
+    room: Room,
+    fields: Vec<(String, Vec<u8>)>,
+    network: Network,
+}
+
+impl SessionConfiguration {
+    /// The defaults of URLSession.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            options: TaskOptions::default(),
+            spawner: None,
+            room: Room::default(),
+            fields: Vec::new(),
+            network: Network::default(),
+        }
+    }
+
+    /// The longest time without a byte sent or received, before a task fails. 60 s if not set.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.options.request_timeout = micros(timeout);
+        self
+    }
+
+    /// The longest time for a whole task, from its first resume on. 7 days if not set.
+    #[must_use]
+    pub fn resource_timeout(mut self, timeout: Duration) -> Self {
+        self.options.resource_timeout = micros(timeout);
+        self
+    }
+
+    /// The most connections to one origin that tasks have at a time, at least 1: others wait for
+    /// their turn, by priority. 6 if not set.
+    #[must_use]
+    pub const fn max_connections_per_host(mut self, most: u16) -> Self {
+        self.room.per_host = most;
+        self
+    }
+
+    /// The most connections in all, idle ones included, from 1 to 65,535: 256 if not set.
+    #[must_use]
+    pub const fn max_connections(mut self, most: u16) -> Self {
+        self.room.connections = most;
+        self
+    }
+
+    /// How long a connection that no task has is kept: 60 s if not set.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.room.idle_timeout = micros(timeout);
+        self
+    }
+
+    /// What tasks do with redirects, where they say nothing else.
+    #[must_use]
+    pub const fn redirects(mut self, policy: RedirectPolicy) -> Self {
+        self.options.redirects = policy;
+        self
+    }
+
+    /// A field of every request that has none of this name. `User-Agent` and `Accept` take the
+    /// place of those that are sent otherwise. Set again, it is replaced.
+    ///
+    /// # Errors
+    /// The name is not a token, or the value has a control character.
+    pub fn additional_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let value = value.as_ref();
+        Field::new(name, value).map_err(|why| Error::request("", why))?;
+        self.fields.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.fields.push((name.to_owned(), value.to_owned()));
+        Ok(self)
+    }
+
+    /// Drives tasks that nobody awaits on the user's executor, instead of on a thread: `spawner`
+    /// is given a future for each, and must run it to its end.
+    ///
+    /// ```
+    /// let executor = std::sync::Arc::new(async_executor::Executor::new());
+    /// let spawner = executor.clone();
+    /// let session = sortie::Session::builder()
+    ///     .spawner(move |drive| spawner.spawn(drive).detach())
+    ///     .build();
+    /// ```
+    #[must_use]
+    pub fn spawner(
+        mut self,
+        spawner: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+    ) -> Self {
+        self.spawner = Some(Arc::new(spawner));
+        self
+    }
+
+    /// A session.
+    #[must_use]
+    pub fn build(self) -> Session {
+        let background = match &self.spawner {
+            Some(spawner) => Background::Spawner(spawner.clone()),
+            None => Background::thread(),
+        };
+        let world = System::new(self.network);
+        let inner = SessionShared::new(world, self.options, background, self.room, self.fields);
+        Session::of(inner)
+    }
+}
+
+impl Default for SessionConfiguration {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SessionConfiguration {
+    /// Names of fields only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionConfiguration")
+            .field("options", &self.options)
+            .field("room", &self.room)
+            .field(
+                "additional_fields",
+                &self.fields.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            )
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+//! The real world: names through the system's resolver, TCP through async-io's reactor, TLS.
+
+mod open;
+mod tcp;
+mod timer;
+mod wire;
+
+use std::sync::Arc;
+
+use sortie_core::Instant;
+
+use crate::world::{Connecting, Endpoint, World};
+
+pub(crate) use open::Network;
+pub(crate) use timer::SystemTimer;
+pub(crate) use wire::Wire;
+
+/// The real world.
+#[derive(Debug)]
+pub(crate) struct System {
+    epoch: std::time::Instant,
+    network: Arc<Network>,
+}
+
+impl System {
+    pub(crate) fn new(network: Network) -> Self {
+        Self { epoch: std::time::Instant::now(), network: Arc::new(network) }
+    }
+}
+
+impl World for System {
+    type Stream = Wire;
+    type Timer = SystemTimer;
+
+    fn now(&self) -> Instant {
+        at(self.epoch)
+    }
+
+    fn timer(&self) -> SystemTimer {
+        SystemTimer { epoch: self.epoch, set: None }
+    }
+
+    fn connect(&self, endpoint: Endpoint) -> Connecting<Wire> {
+        Box::pin(open::open(self.network.clone(), self.epoch, endpoint))
+    }
+}
+
+/// What time it is, counted from `epoch`.
+fn at(epoch: std::time::Instant) -> Instant {
+    let elapsed = epoch.elapsed();
+    let seconds = elapsed.as_secs().saturating_mul(1_000_000);
+    Instant::from_micros(seconds).after(u64::from(elapsed.subsec_micros()))
+}

@@ -1,0 +1,56 @@
+//! A connection of the real world, secured or not.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use super::tcp::Tcp;
+use crate::world::{ConnectionFacts, Stream};
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    /// For `http`.
+    Plain(Tcp),
+}
+
+impl Stream for Wire {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => tcp.poll_read(cx, buffer),
+        }
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_quiet(),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => tcp.poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => tcp.poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(tcp) => tcp.poll_flush(cx),
+        }
+    }
+
+    fn facts(&self) -> Option<&ConnectionFacts> {
+        match self {
+            Self::Plain(tcp) => tcp.facts(),
+        }
+    }
+}
