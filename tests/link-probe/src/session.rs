@@ -11,6 +11,10 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
         let most = u16::try_from(with.size).unwrap_or_default();
         with.scheduler = Schedule::with_per_host(with.scheduler.clone(), most);
     });
+    call!(with, {
+        let timeout = with.size as u64;
+        with.scheduler = Schedule::with_idle_timeout(with.scheduler.clone(), timeout);
+    });
     call!(with, with.urgency = Urgency::default());
     call!(with, Schedule::add(&mut with.scheduler, with.now, with.size, with.wish, with.urgency));
     call!(with, Schedule::change(&mut with.scheduler, with.ticket, with.urgency));

@@ -79,6 +79,7 @@ fn getters(with: &mut Arguments<'_>) {
     call!(with, Task::earliest_begin(&with.task));
     call!(with, Task::redirect_count(&with.task));
     call!(with, Task::sends_range(&with.task));
+    call!(with, Task::can_be_resumed(&with.task));
     call!(with, Task::counts(&with.task));
     call!(with, Task::progress(&with.task));
     call!(with, Task::deadline(&with.task));
