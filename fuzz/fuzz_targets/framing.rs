@@ -9,7 +9,7 @@ use sortie_core::{
     RedirectPolicy, Request, RequestHead, ResponseHead, Send, Slot, Task, TaskOptions, TaskState,
     Url, field, limits,
 };
-use sortie_fuzz::Choices;
+use sortie_fuzz::{Choices, assert_monotone};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
@@ -233,7 +233,10 @@ impl<'a> Exchange<'a> {
                 Output::Inspect => panic!("nothing to look into"),
                 Output::Wait => panic!("nothing to wait for"),
             }
-            assert_monotone(&before, self.task.counts());
+            let counts = self.task.counts();
+            assert_monotone(&before, counts);
+            assert!(counts.received <= counts.wire_received, "{counts:?}");
+            assert!(counts.sent <= counts.wire_sent, "{counts:?}");
         }
     }
 
@@ -246,11 +249,11 @@ impl<'a> Exchange<'a> {
                 let written = self.task.encode(head, &mut output);
                 assert_ne!(written, Ok(0), "nothing is encoded");
             }
-            (Some(Send::Encoded { left }), _) => {
-                let sent = self.task.handle_sent(now, left);
+            (Some(Send::Write { before, max: 0, after: 0, .. }), _) => {
+                let sent = self.task.handle_sent(now, before);
                 sent.expect("so much was encoded");
             }
-            (Some(Send::Body { .. } | Send::Source { .. }), _) => panic!("there is no body"),
+            (Some(Send::Write { .. } | Send::Source { .. }), _) => panic!("there is no body"),
             (None, Some(Receive::Head)) => {
                 let room = self.setting.capacity - self.held.len();
                 assert!(room > 0, "a head beyond a full input");
@@ -346,13 +349,4 @@ impl<'a> Exchange<'a> {
         assert!(self.task.handle_end().is_err());
         assert!(self.seen.heads.len() <= usize::from(limits::INTERIM_RESPONSES) + 1);
     }
-}
-
-fn assert_monotone(before: &ByteCounts, after: &ByteCounts) {
-    assert!(before.received <= after.received, "received: {after:?}");
-    assert!(before.wire_received <= after.wire_received, "{after:?}");
-    assert!(before.sent <= after.sent, "sent: {after:?}");
-    assert!(before.wire_sent <= after.wire_sent, "{after:?}");
-    assert!(after.received <= after.wire_received, "{after:?}");
-    assert!(after.sent <= after.wire_sent, "{after:?}");
 }

@@ -5,12 +5,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use sortie_core::{
-    Answer, Asks, BodyLength, Broken, ByteCounts, Error, Event, Field, InspectError, Inspection,
-    Instant, Io, Limit, Misuse, Output, PeerError, Question, RangeFields, Receive, RedirectPolicy,
-    Request, RequestHead, ResponseHead, ResumeData, Send, Slot, Task, TaskKind, TaskOptions,
-    TaskState, Timer, Token, Transport, Url, Validator, Wish, field, limits,
+    Answer, Asks, BodyLength, Broken, Error, Event, Field, InspectError, Inspection, Instant, Io,
+    Limit, Misuse, Output, PeerError, Question, RangeFields, Receive, RedirectPolicy, Request,
+    RequestHead, ResponseHead, ResumeData, Send, Slot, Task, TaskKind, TaskOptions, TaskState,
+    Timer, Token, Transport, Url, Validator, Wish, field, limits,
 };
-use sortie_fuzz::{Choices, PIECES};
+use sortie_fuzz::{Choices, PIECES, assert_monotone};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
@@ -24,8 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
         body_is_replayable: choices.flag(),
         ..further_options(choices.byte())
     };
-    let other = Url::parse(OTHER).expect("a URL");
-    let other = Request::new("POST", other, CREDENTIALS, BodyLength::Known(3)).expect("a request");
+    let url = Url::parse(OTHER).expect("a URL");
+    let other = Request::new("POST", url, CREDENTIALS, BodyLength::Known(3)).expect("a request");
     let tag = Validator::parse(b"\"v\"").expect("a validator");
     let mut player = Player {
         task: Task::new(&request, options),
@@ -110,6 +110,7 @@ enum Call {
     ConnectFailed,
     Prepared,
     Encode(usize),
+    EncodeBehind(usize),
     Sent(usize),
     Source(usize),
     Head { full: bool, slots: usize },
@@ -226,8 +227,13 @@ impl Player<'_> {
         let sends = choices.flag() || io.receive.is_none();
         Some(match (io.send, io.receive) {
             (Some(Send::Encode), _) if sends => Call::Encode(64),
-            (Some(Send::Encoded { left }), _) if sends => Call::Sent(left),
-            (Some(Send::Body { max, .. }), _) if sends => Call::Sent(choices.size().min(max)),
+            (Some(Send::Write { after: 0, max, .. }), _) if sends && max > 0 && choices.flag() => {
+                Call::EncodeBehind(choices.size() % 4)
+            }
+            (Some(Send::Write { before, max, after, .. }), _) if sends => {
+                let all = before.saturating_add(max).saturating_add(after);
+                Call::Sent(choices.size().min(all).max(before))
+            }
             (Some(Send::Source { .. }), _) if sends => Call::Source(choices.size()),
             (_, Some(receive)) => {
                 if receive != Receive::HeadAgain {
@@ -253,7 +259,8 @@ impl Player<'_> {
         // A step that was begun is reported although the task was suspended since then; a write
         // and a sink that fails also while something has to be said.
         let is_late = match call {
-            Call::Encode(_) | Call::Source(_) | Call::Answer { .. } => false,
+            Call::Encode(_) | Call::EncodeBehind(_) => false,
+            Call::Source(_) | Call::Answer { .. } => false,
             Call::Sent(_) | Call::SinkFailed(_) | Call::SourceFailed => true,
             _ => before.state() == TaskState::Suspended,
         };
@@ -261,8 +268,9 @@ impl Player<'_> {
         match self.make(call) {
             Ok(()) => {
                 assert!(is_asked_for || is_late, "{call:?} is taken by {before:?}");
-                let restarts = matches!(call, Call::Connected(_));
-                assert!(restarts || is_monotone(before.counts(), self.task.counts()));
+                if !matches!(call, Call::Connected(_)) {
+                    assert_monotone(before.counts(), self.task.counts());
+                }
             }
             Err(misuse) => {
                 assert!(!is_asked_for, "{call:?} is {misuse:?} to {before:?}");
@@ -283,8 +291,11 @@ impl Player<'_> {
             }
             Call::Prepared => says(Output::Prepare),
             Call::Encode(_) => send == Some(Send::Encode),
+            Call::EncodeBehind(_) => matches!(send, Some(Send::Write { .. })),
             Call::Sent(count) => match send {
-                Some(Send::Encoded { left: most } | Send::Body { max: most, .. }) => *count <= most,
+                Some(Send::Write { before, max, after, .. }) => {
+                    *count <= before.saturating_add(max).saturating_add(after)
+                }
                 Some(Send::Encode | Send::Source { .. }) | None => false,
             },
             Call::Source(_) => matches!(send, Some(Send::Source { .. })),
@@ -340,6 +351,11 @@ impl Player<'_> {
                 assert!(written <= room && (written > 0 || room == 0));
                 Ok(())
             }
+            Call::EncodeBehind(room) => {
+                let written = task.encode_behind(&mut [0; 4][..room.min(4)])?;
+                assert!(matches!(written, 0 | 2) && written <= room);
+                Ok(())
+            }
             Call::Sent(count) => task.handle_sent(now, count),
             Call::Source(count) => task.handle_source(now, count),
             Call::Head { full, slots } => {
@@ -370,9 +386,7 @@ impl Player<'_> {
             Call::Committed => task.handle_committed(),
             Call::SinkFailed(why) => task.handle_sink_failed(why),
             Call::UpgradedEnd(result) => {
-                task.handle_upgraded_end(result)?;
-                self.is_upgraded = false;
-                Ok(())
+                task.handle_upgraded_end(result).map(|()| self.is_upgraded = false)
             }
             Call::SourceFailed => task.handle_source_failed(),
             Call::Inspect { room, lends_stored } => self.inspect(room, lends_stored),
@@ -555,7 +569,7 @@ impl Player<'_> {
 }
 
 fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
-    match number % 19 {
+    match number % 20 {
         0 => Call::Connecting,
         1 => Call::Connected(choices.flag()),
         2 => Call::ConnectFailed,
@@ -571,12 +585,11 @@ fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
         12 => Call::Delivered(choices.number()),
         13 => Call::Committed,
         14 => Call::SinkFailed(choices.of(&[None, Some(Limit::ContentBuffer)])),
-        15 => Call::UpgradedEnd(match choices.flag() {
-            true => Err(choices.of(&ERRORS)),
-            false => Ok(()),
-        }),
+        15 if choices.flag() => Call::UpgradedEnd(Err(choices.of(&ERRORS))),
+        15 => Call::UpgradedEnd(Ok(())),
         16 => Call::SourceFailed,
-        17 => Call::Inspect { room: choices.size(), lends_stored: choices.flag() },
+        17 => Call::EncodeBehind(choices.size() % 4),
+        18 => Call::Inspect { room: choices.size(), lends_stored: choices.flag() },
         _ => Call::Answer { back: choices.size(), say: choices.size() },
     }
 }
@@ -584,12 +597,4 @@ fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
 /// Nothing at all has changed, not even what no getter shows.
 fn assert_same(before: &Task, after: &Task) {
     assert_eq!(format!("{before:?}"), format!("{after:?}"));
-}
-
-fn is_monotone(before: &ByteCounts, after: &ByteCounts) -> bool {
-    before.sent <= after.sent
-        && before.received <= after.received
-        && before.delivered <= after.delivered
-        && before.wire_sent <= after.wire_sent
-        && before.wire_received <= after.wire_received
 }

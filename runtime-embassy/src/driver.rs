@@ -6,16 +6,16 @@ use core::task::Poll;
 
 use embassy_futures::select::{Either, select, select3};
 use sortie_core::{
-    Asks, BodyLength, Broken, Error, Instant, Output, RangeFields, RedirectPolicy, Request,
-    RequestHead, ResumeData, Send, Task, Url, Wish,
+    Asks, BodyLength, Broken, Error, Instant, Output, RedirectPolicy, ResumeData, Task, Wish,
 };
 
 use crate::connect::connect;
 use crate::connection::Lease;
-use crate::control::{ControlBlock, Governed, report};
-use crate::input::{Input, copy};
+use crate::control::{ControlBlock, Governed};
+use crate::input::Input;
+use crate::send::{Outbox, send};
 use crate::session::Session;
-use crate::stream::{Incoming, Lost, Outgoing};
+use crate::stream::{Incoming, Lost};
 use crate::target::Target;
 use crate::task::{Failure, Response};
 use crate::time::now;
@@ -156,65 +156,6 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
             control.obey(Output::Exchange),
         )
         .await;
-    }
-}
-
-/// What is sent.
-struct Outbox<'r> {
-    control: &'r ControlBlock,
-    request: &'r Request<'r>,
-    target: Url<'r>,
-    outgoing: &'r Parcel<'r>,
-}
-
-/// The send half. Waits while there is nothing to send, and never ends by itself.
-async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
-    let control = outbox.control;
-    loop {
-        poll_fn(|cx| match control.io(0).send {
-            Some(_) => writer.poll_writable(cx),
-            None => Poll::Pending,
-        })
-        .await;
-        match writer.write_with(|room| outbox.fill(room)).await {
-            Ok(0) => {}
-            Ok(count) => control.tell(|task| task.handle_sent(now(), count)),
-            Err(Lost) => control.tell(|task| task.handle_broken(Broken::Sending)),
-        }
-    }
-}
-
-impl Outbox<'_> {
-    /// Puts what is to be sent into `room`. Returns how many bytes that is.
-    fn fill(&self, room: &mut [u8]) -> usize {
-        let filled = self.control.with(|task| match task.io(0).send {
-            Some(Send::Encode) => self.encode(task, room),
-            Some(Send::Body { from, max }) => {
-                let bytes = self.body_from(from);
-                copy(bytes.get(..max).unwrap_or(bytes), room)
-            }
-            Some(Send::Source { from }) => {
-                report(task.handle_source(now(), self.body_from(from).len()));
-                0
-            }
-            // All that is encoded is written in the same step.
-            Some(Send::Encoded { .. }) | None => 0,
-        });
-        filled.unwrap_or(0)
-    }
-
-    fn encode(&self, task: &mut Task, room: &mut [u8]) -> usize {
-        let resume = self.outgoing.resume.filter(|_| task.sends_range());
-        let range = resume.map(RangeFields::new);
-        let fields = range.as_ref().map(RangeFields::fields);
-        let added = fields.as_ref().map_or(&[][..], |fields| fields);
-        let head = RequestHead { request: self.request, target: self.target, added };
-        task.encode(&head, room).unwrap_or(0)
-    }
-
-    fn body_from(&self, from: u64) -> &[u8] {
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        self.outgoing.body.get(from..).unwrap_or_default()
     }
 }
 

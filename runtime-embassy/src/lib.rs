@@ -109,6 +109,7 @@ mod driver;
 mod input;
 mod queue;
 mod resources;
+mod send;
 mod session;
 mod stream;
 mod target;

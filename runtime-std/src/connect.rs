@@ -14,7 +14,8 @@ use crate::world::{Connecting, ConnectionFacts, Endpoint, Stream, World};
 
 /// What it takes to get a connection.
 pub(crate) struct Connector<W: World> {
-    attempt: Option<Attempt<W>>,
+    /// On the heap: most tasks need none, and every task would be larger.
+    attempt: Option<Box<Attempt<W>>>,
     /// While it waits for its turn.
     queued: Option<Ticket>,
     /// Why the last attempt failed, in detail.
@@ -58,7 +59,8 @@ impl<W: World> Connector<W> {
                 Some(Taken::Slot(slot)) => {
                     let world = &shared.session.world;
                     let future = world.connect(Endpoint::of(url));
-                    self.attempt = Some(Attempt { slot, future, timer: world.timer() });
+                    let attempt = Attempt { slot, future, timer: world.timer() };
+                    self.attempt = Some(Box::new(attempt));
                     record(Moment::Connecting, None);
                     tell(shared.core().handle_connecting(now));
                     // The core is asked again, and the attempt polled.

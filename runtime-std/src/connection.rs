@@ -17,8 +17,15 @@ const CONNECTIONS: u16 = 256;
 /// In that time hardly anything can have happened to it; a look costs a system call.
 const TRUSTED_IDLE: u64 = 1000;
 
-/// Bytes of input that a connection holds at first; it grows up to the longest head.
-const INBOX: usize = 4096;
+/// Bytes of input that a connection holds at first. Most responses to a program are small, and
+/// thousands of connections may wait for one.
+const INBOX: usize = 1024;
+
+/// Bytes of input up to which it grows where reads fill it. A head can be longer.
+const LARGE_INBOX: usize = 16 * 1024;
+
+/// Room for what is encoded: a head that is longer goes in several pieces.
+const OUTBOX: usize = 1024;
 
 /// An open connection, with what belongs to it whichever task has it.
 pub(crate) struct Connection<W: World> {
@@ -26,8 +33,7 @@ pub(crate) struct Connection<W: World> {
     pub(crate) stream: W::Stream,
     pub(crate) timer: W::Timer,
     pub(crate) inbox: Inbox,
-    /// Encoded bytes that wait to be written.
-    pub(crate) outbox: Vec<u8>,
+    pub(crate) outbox: Outbox,
     /// Since when no task has it, if none has.
     idle_since: Instant,
 }
@@ -38,8 +44,8 @@ impl<W: World> Connection<W> {
             slot,
             stream,
             timer: world.timer(),
-            inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0 },
-            outbox: vec![0; 1024],
+            inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0, was_filled: false },
+            outbox: Outbox { bytes: vec![0; OUTBOX].into(), end: 0 },
             idle_since: Instant::EPOCH,
         })
     }
@@ -52,12 +58,38 @@ impl<W: World> Connection<W> {
     }
 }
 
+/// Encoded bytes that wait to be written.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    bytes: Box<[u8]>,
+    end: usize,
+}
+
+impl Outbox {
+    /// Room for what is encoded anew.
+    pub(crate) const fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// So many bytes were encoded.
+    pub(crate) const fn set(&mut self, end: usize) {
+        self.end = end;
+    }
+
+    /// The last `count` bytes that were encoded.
+    pub(crate) fn last(&self, count: usize) -> &[u8] {
+        &self.bytes[self.end - count..self.end]
+    }
+}
+
 /// Bytes received and not yet taken.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// The last read took all the room there was: more would have saved another one.
+    was_filled: bool,
 }
 
 impl Inbox {
@@ -83,6 +115,9 @@ impl Inbox {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
+        if self.was_filled && self.end == 0 && self.bytes.len() < LARGE_INBOX {
+            self.bytes.resize(self.bytes.len() * 2, 0);
+        }
         if self.end == self.bytes.len() {
             let most = limits::HEAD_BYTES + 1;
             let length = (self.bytes.len() * 2).min(most.max(self.end + 1));
@@ -93,6 +128,7 @@ impl Inbox {
 
     pub(crate) fn add(&mut self, count: usize) {
         self.end += count;
+        self.was_filled = self.end == self.bytes.len();
     }
 
     /// Moves as much as fits to the front of `buffer`. Returns how much.

@@ -3,7 +3,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{CloseReason, Event, Instant, Output, Receive, Wish};
+use sortie_core::{CloseReason, Event, Instant, Output, Receive, Task, Wish};
 
 use crate::connect::Connector;
 use crate::connection::Connection;
@@ -86,18 +86,16 @@ impl<W: World> Driver<W> {
             if self.untold > 0 {
                 return Poll::Ready(Turn::Sent(std::mem::take(&mut self.untold)));
             }
-            let output = shared.core().poll_output();
+            let output = self.ask(&mut shared.core(), now);
             match output {
                 Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
-                Output::Prepare if self.tells.prepare => return Poll::Ready(Turn::Prepare),
-                Output::Prepare => tell(shared.core().handle_prepared(now)),
+                Output::Prepare => return Poll::Ready(Turn::Prepare),
                 Output::Exchange => match ready!(self.poll_exchange(cx, shared, now, buffer)) {
                     Moved::Nothing => {}
                     Moved::Content(count) => return Poll::Ready(Turn::Content(count)),
                 },
                 Output::Inspect => self.hop.inspect(shared, now),
-                Output::Finish if self.tells.finish => return Poll::Ready(Turn::Finish),
-                Output::Finish => tell(shared.core().handle_committed()),
+                Output::Finish => return Poll::Ready(Turn::Finish),
                 Output::Wait => ready!(self.poll_wait(cx, shared, now)),
                 Output::Event(event) => {
                     self.hop.note(shared, event);
@@ -122,6 +120,21 @@ impl<W: World> Driver<W> {
                     self.connector.give_up(shared, now);
                     return Poll::Ready(Turn::Complete(result));
                 }
+            }
+        }
+    }
+
+    /// What the core says. What nobody has to do anything for is reported at once: every lock
+    /// costs.
+    fn ask(&self, core: &mut Task, now: Instant) -> Output {
+        loop {
+            let output = core.poll_output();
+            if output == Output::Prepare && !self.tells.prepare {
+                tell(core.handle_prepared(now));
+            } else if output == Output::Finish && !self.tells.finish {
+                tell(core.handle_committed());
+            } else {
+                return output;
             }
         }
     }
@@ -165,14 +178,16 @@ impl<W: World> Driver<W> {
             };
             let outgoing = Outgoing { hop: &self.hop, source: &mut self.source };
             let sent = poll_send(cx, shared, now, connection, outgoing, io.send);
-            let received = match io.receive {
+            // Nothing has come yet behind a head that was just sent.
+            let receive = if sent == Poll::Ready(0) { None } else { io.receive };
+            let received = match receive {
                 Some(Receive::Body { max }) if max > 0 => {
                     poll_body(cx, shared, now, connection, &mut buffer[..max])
                 }
                 Some(Receive::Body { .. }) | None => Poll::Pending,
                 Some(Receive::Discard { max }) => poll_discard(cx, shared, now, connection, max),
                 Some(Receive::Head | Receive::HeadAgain) => {
-                    let again = io.receive == Some(Receive::HeadAgain);
+                    let again = receive == Some(Receive::HeadAgain);
                     poll_head(cx, shared, now, connection, again, &mut self.hop)
                 }
             };

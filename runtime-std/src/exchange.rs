@@ -1,5 +1,6 @@
 //! The two halves of an exchange on one connection: bytes moved as the core's `io` says.
 
+use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
 use sortie_core::{Broken, Instant, Send};
@@ -29,24 +30,24 @@ pub(crate) fn poll_send<W: World>(
 ) -> Poll<u64> {
     let Connection { stream, outbox, .. } = connection;
     let Outgoing { hop, source } = outgoing;
-    let mut body = 0;
     // What is encoded is written in the same step.
     let send = match send {
         Some(Send::Encode) => {
-            outbox.resize(outbox.capacity(), 0);
             let mut core = shared.core();
             let sends_range = core.sends_range();
-            let encoded = hop.lend_head(sends_range, |head| core.encode(head, outbox).unwrap_or(0));
-            drop(core);
-            outbox.truncate(encoded.unwrap_or(0));
-            if outbox.is_empty() {
+            let room = outbox.room();
+            let encoded = hop.lend_head(sends_range, |head| core.encode(head, room).unwrap_or(0));
+            let encoded = encoded.unwrap_or(0);
+            if encoded == 0 {
                 return Poll::Ready(0);
             }
-            Some(Send::Encoded { left: outbox.len() })
+            let behind = core.encode_behind(&mut room[encoded..]).unwrap_or(0);
+            outbox.set(encoded + behind);
+            core.io(0).send
         }
         other => other,
     };
-    let bytes = match send {
+    let (before, from, max, after) = match send {
         None | Some(Send::Encode) => return Poll::Pending,
         Some(Send::Source { from }) => {
             match ready!(source.poll_bytes(cx, hop.request(), from)) {
@@ -55,25 +56,32 @@ pub(crate) fn poll_send<W: World>(
             }
             return Poll::Ready(0);
         }
-        Some(Send::Encoded { left }) => &outbox[outbox.len() - left..],
-        Some(Send::Body { from, max }) => {
-            match ready!(source.poll_bytes(cx, hop.request(), from)) {
-                Some(bytes) if !bytes.is_empty() => {
-                    body = 1;
-                    &bytes[..bytes.len().min(max)]
-                }
-                // It ended before the length that was promised.
-                Some(_) | None => {
-                    tell(shared.core().handle_source_failed());
-                    return Poll::Ready(0);
-                }
-            }
-        }
+        Some(Send::Write { before, from, max, after }) => (before, from, max, after),
     };
-    match ready!(stream.poll_write(cx, bytes)) {
+    let body = match max {
+        0 => &[],
+        _ => match source.poll_bytes(cx, hop.request(), from) {
+            Poll::Ready(Some(bytes)) if !bytes.is_empty() => &bytes[..bytes.len().min(max)],
+            // What is encoded goes all the same.
+            _ if before > 0 => &[],
+            Poll::Pending => return Poll::Pending,
+            // It ended before the length that was promised.
+            Poll::Ready(_) => {
+                tell(shared.core().handle_source_failed());
+                return Poll::Ready(0);
+            }
+        },
+    };
+    let (front, behind) = outbox.last(before + after).split_at(before);
+    let behind = if body.len() == max { behind } else { &[] };
+    let written = match (front, body, behind) {
+        (alone, [], []) | ([], alone, []) | ([], [], alone) => stream.poll_write(cx, alone),
+        _ => stream.poll_write_vectored(cx, &[front, body, behind].map(IoSlice::new)),
+    };
+    match ready!(written) {
         Ok(count) if count > 0 => {
             tell(shared.core().handle_sent(now, count));
-            Poll::Ready(body * count as u64)
+            Poll::Ready(count.saturating_sub(before).min(body.len()) as u64)
         }
         Ok(_) | Err(_) => {
             tell(shared.core().handle_broken(Broken::Sending));

@@ -24,9 +24,9 @@ pub(crate) struct Hop {
     /// Lent to the core: the original one, until the host edits a redirect.
     request: Request,
     /// Where it goes, if not to its own URL.
-    target: Option<Target>,
+    target: Option<Box<Target>>,
     /// Where a redirect would lead.
-    next: Option<Target>,
+    next: Option<Box<Target>>,
     /// What the host wants instead of the redirect.
     pub(crate) edited: Option<Request>,
     /// What a download goes on from, in the byte form of the core.
@@ -131,7 +131,8 @@ impl Hop {
         };
         self.next = resolved.and_then(|resolved| {
             room.truncate(resolved.length);
-            Some(Target { text: String::from_utf8(room).ok()?, parts: resolved.parts })
+            let text = String::from_utf8(room).ok()?;
+            Some(Box::new(Target { text, parts: resolved.parts }))
         });
     }
 

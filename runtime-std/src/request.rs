@@ -232,13 +232,16 @@ impl Request {
         &self,
         to: impl FnOnce(&sortie_core::Request<'_>) -> R,
     ) -> Result<R, sortie_core::RequestError> {
-        const FEW: usize = 16;
+        const FEW: usize = 8;
         let inner = &*self.inner;
         let body = inner.body.length();
         let lend = |fields: &[Field<'_>]| {
             sortie_core::Request::new(&inner.method, self.target(), fields, body)
                 .map(|request| to(&request))
         };
+        if inner.fields.is_empty() {
+            return lend(&[USER_AGENT, ACCEPT]);
+        }
         // Few fields, as nearly always, need no allocation.
         let mut few = [ACCEPT; FEW];
         let fields = self.all_fields();

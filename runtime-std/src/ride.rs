@@ -17,6 +17,9 @@ use crate::world::World;
 const NO_RESPONSE: sortie_core::Error =
     sortie_core::Error::Transport(sortie_core::Transport::NoResponse);
 
+/// Turns of the driver with the seat locked.
+const TURNS: usize = 8;
+
 /// One of those who drive, or want to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rider {
@@ -137,13 +140,10 @@ impl<W: World> Ride<W> {
         // One look at the clock: nothing below waits, unless the user's code does.
         let mut now = shared.now();
         // The bell rings for whoever has the seat, and for nobody else.
-        let mut hears = false;
+        let mut seat = ready!(self.poll_seat(&seated, cx, now));
+        shared.bell.register(cx.waker());
+        let mut turns: usize = 0;
         loop {
-            let mut seat = ready!(self.poll_seat(&seated, cx, now));
-            if !hears {
-                shared.bell.register(cx.waker());
-                hears = true;
-            }
             ready!(seat.poll_ending(cx, shared));
             if seat.outcome.is_some() {
                 Self::hear_end(&seated, seat);
@@ -180,6 +180,14 @@ impl<W: World> Ride<W> {
             if let Some(listener) = seat.listener.clone() {
                 Self::tell(&seated, listener.as_ref(), seat, turn);
                 now = shared.now();
+                seat = ready!(self.poll_seat(&seated, cx, now));
+            } else {
+                turns += 1;
+                if turns.is_multiple_of(TURNS) {
+                    // A transfer that never waits must let others have a look.
+                    drop(seat);
+                    seat = ready!(self.poll_seat(&seated, cx, now));
+                }
             }
             shared.changed();
         }

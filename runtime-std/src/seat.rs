@@ -340,17 +340,28 @@ impl<W: World> Seat<W> {
     }
 
     /// The core has ended the task: what is stored is put in order.
+    #[inline]
     pub(crate) fn poll_ending(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
-        if let Some(why) = self.ending {
-            let resume = match &mut self.content {
-                Content::Memory(_) => None,
-                Content::File(download) => ready!(download.poll_keep(cx)),
-            };
-            let error = self.error(why, resume);
-            self.ending = None;
-            self.end(Err(error));
-            shared.changed();
+        match self.ending {
+            None => Poll::Ready(()),
+            Some(why) => self.poll_failing(cx, shared, why),
         }
+    }
+
+    fn poll_failing(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        why: sortie_core::Error,
+    ) -> Poll<()> {
+        let resume = match &mut self.content {
+            Content::Memory(_) => None,
+            Content::File(download) => ready!(download.poll_keep(cx)),
+        };
+        let error = self.error(why, resume);
+        self.ending = None;
+        self.end(Err(error));
+        shared.changed();
         Poll::Ready(())
     }
 }

@@ -136,7 +136,8 @@ pub(crate) struct Shared<W: World> {
     core: Mutex<sortie_core::Task>,
     /// Rung by commands, heard by whoever drives.
     pub(crate) bell: AtomicWaker,
-    idle_timer: Mutex<Option<W::Timer>>,
+    /// On the heap: most tasks need none.
+    idle_timer: Mutex<Option<Box<W::Timer>>>,
     hints: Mutex<Hints>,
     pub(crate) watch: Watch,
     pub(crate) progress: Slot,
@@ -157,7 +158,7 @@ impl<W: World> Shared<W> {
     }
 
     /// The timer for when the task has no connection.
-    fn idle_timer(&self) -> MutexGuard<'_, Option<W::Timer>> {
+    fn idle_timer(&self) -> MutexGuard<'_, Option<Box<W::Timer>>> {
         self.idle_timer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,7 +166,7 @@ impl<W: World> Shared<W> {
     pub(crate) fn poll_idle(&self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let deadline = self.core().deadline();
         let mut timer = self.idle_timer();
-        let timer = timer.get_or_insert_with(|| self.session.world.timer());
+        let timer = timer.get_or_insert_with(|| Box::new(self.session.world.timer()));
         poll_deadline(cx, self, now, timer, deadline)
     }
 

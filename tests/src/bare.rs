@@ -31,6 +31,8 @@ pub struct Drive {
     pub receives_first: bool,
     /// Whether content is taken as runs, or else moved to the front.
     pub takes_runs: bool,
+    /// Whether head, content and what is around it are written at once, or else piece by piece.
+    pub gathers: bool,
     /// Bytes of input that are held at most.
     pub input: usize,
     /// Room for content.
@@ -64,6 +66,7 @@ impl Default for Drive {
             split: Split::Whole,
             receives_first: false,
             takes_runs: false,
+            gathers: false,
             input: 128 * 1024,
             room: 16 * 1024,
             output: 1024,
@@ -154,7 +157,8 @@ fn drives(script: &Script) -> Vec<Drive> {
     {
         for drive in [whole, smallest, Drive::split(Split::Bytewise)] {
             if !is_long || takes_runs == receives_first {
-                drives.push(Drive { takes_runs, receives_first, ..drive });
+                let gathers = takes_runs != receives_first;
+                drives.push(Drive { takes_runs, receives_first, gathers, ..drive });
             }
         }
     }
@@ -162,6 +166,7 @@ fn drives(script: &Script) -> Vec<Drive> {
     drives.extend(cuts.map(|place| Drive {
         takes_runs: place % 2 == 0,
         receives_first: place % 3 == 0,
+        gathers: place % 5 < 2,
         ..Drive::split(Split::At(place))
     }));
     drives
@@ -220,6 +225,8 @@ struct Runner<'s> {
     index: Vec<Slot>,
     /// The last bytes that were encoded.
     encoded: Vec<u8>,
+    /// And those encoded ahead, which go behind a chunk's data.
+    behind: Vec<u8>,
     body: &'s Body,
     head: Vec<u8>,
     final_head: Option<Told>,
@@ -262,6 +269,7 @@ impl<'s> Runner<'s> {
             input: Vec::new(),
             index: vec![Slot::EMPTY; drive.index],
             encoded: Vec::new(),
+            behind: Vec::new(),
             body: &script.body,
             head: Vec::new(),
             final_head: None,

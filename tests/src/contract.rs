@@ -444,8 +444,9 @@ fn wrong_moves(task: &Task, request: &Request<'_>, wrong: &Wrong<'_>) {
         wrong.call("source", &mut |task| task.handle_source(LATER, 1));
     }
     let too_much = match send {
-        Some(Send::Encoded { left }) => left.checked_add(1),
-        Some(Send::Body { max, .. }) => max.checked_add(1),
+        Some(Send::Write { before, max, after, .. }) => {
+            before.checked_add(max).and_then(|most| most.checked_add(after)?.checked_add(1))
+        }
         Some(Send::Encode | Send::Source { .. }) | None => Some(1),
     };
     if let Some(count) = too_much {

@@ -61,9 +61,11 @@ fn send(task: &mut Task, request: &Request<'_>, output: &mut [u8]) {
         None => {}
         Some(Send::Encode) => {
             task.encode(&RequestHead::new(request), output).expect("asked for");
+            task.encode_behind(output).expect("asked for");
         }
-        Some(Send::Encoded { left }) => task.handle_sent(now, left).expect("asked for"),
-        Some(Send::Body { max, .. }) => task.handle_sent(now, max).expect("asked for"),
+        Some(Send::Write { before, max, after, .. }) => {
+            task.handle_sent(now, before + max + after).expect("asked for");
+        }
         Some(Send::Source { from }) => {
             let count = if from < 3000 { 1000 } else { 0 };
             task.handle_source(now, count).expect("asked for");

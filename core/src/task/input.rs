@@ -8,7 +8,7 @@ use crate::error::{Error, Limit, Misuse, PeerError, Transport};
 use crate::limits;
 use crate::request::BodyLength;
 use crate::time::Instant;
-use crate::transfer::{BodyRead, Look, Transfer};
+use crate::transfer::{BodyRead, Look, Send, Transfer};
 use crate::wire::chunked::Run;
 use crate::wire::encode::RequestHead;
 use crate::wire::framing::{CloseReason, Framing};
@@ -109,6 +109,23 @@ impl Task {
             return Err(Misuse::NotAskedFor);
         }
         self.transfer.send.encode(head, &self.request, output)
+    }
+
+    /// Writes what goes behind the data of the chunk into `output`, ahead of its turn, so that
+    /// prefix, data and this can be written at once. Returns the number of bytes written: 0 where
+    /// nothing is due, or `output` is too small for all of it; then it is encoded later.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Write`](crate::Send::Write).
+    pub fn encode_behind(&mut self, output: &mut [u8]) -> Result<usize, Misuse> {
+        self.takes_input()?;
+        if self.is_suspended() {
+            return Err(Misuse::NotAskedFor);
+        }
+        match self.transfer.send.io(self.counts.sent) {
+            Some(Send::Write { .. }) => Ok(self.transfer.send.encode_behind(output)),
+            Some(Send::Encode | Send::Source { .. }) | None => Err(Misuse::NotAskedFor),
+        }
     }
 
     /// `count` bytes were written to the connection, of what `io` last allowed.

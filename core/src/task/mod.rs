@@ -95,7 +95,8 @@ impl Default for TaskOptions {
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
 ///   [`set_resuming`](Self::set_resuming);
-/// - input, `handle_*`, and [`encode`](Self::encode), which fills a lent buffer;
+/// - input, `handle_*`, and [`encode`](Self::encode) with [`encode_behind`](Self::encode_behind),
+///   which fill a lent buffer;
 /// - output: [`poll_output`](Self::poll_output).
 ///
 /// **Drain rule:** after any call that takes `&mut self`, ask `poll_output` until it gives a state

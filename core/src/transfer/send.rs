@@ -11,18 +11,18 @@ use crate::wire::encode::{self, ChunkFraming, RequestHead};
 pub enum Send {
     /// Lend `output` to [`Task::encode`](crate::Task::encode): head or chunk framing is due.
     Encode,
-    /// Write the last `left` bytes of what was encoded, then report them by `handle_sent`.
-    Encoded {
-        /// Bytes not yet written.
-        left: usize,
-    },
-    /// Write bytes of the body from offset `from` on, at most `max`, then report them by
-    /// `handle_sent`.
-    Body {
-        /// Offset into the body, in bytes.
+    /// Write what follows, in this order, all at once or as much of it as goes, and report the
+    /// number of bytes by `handle_sent`. One of the three at least is not 0; who writes them one by
+    /// one takes the first one that is not.
+    Write {
+        /// The last so many bytes that `encode` gave,
+        before: usize,
+        /// then bytes of the body from this offset on,
         from: u64,
-        /// The most that may be written, in bytes; not 0.
+        /// this many at most,
         max: usize,
+        /// and behind that many, the last so many bytes that `encode_behind` gave.
+        after: usize,
     },
     /// Report by `handle_source` how many bytes of the body, from offset `from` on, are at hand in
     /// one piece; 0 says that the body ends here. Asked only where its length is unknown.
@@ -46,9 +46,9 @@ enum Stage {
     Source,
     /// Before a chunk's data. Exit: `Chunk`.
     Prefix { size: u64, from: usize },
-    /// Within a chunk's data. Exit: `Suffix`.
+    /// Within a chunk's data, or in what is encoded behind it. Exits: `Suffix`, `Source`.
     Chunk { left: u64 },
-    /// Behind a chunk's data. Exit: `Source`.
+    /// Behind a chunk's data, with nothing encoded. Exit: `Source`.
     Suffix { from: usize },
     /// At the end of a chunked body. Exit: `Done`.
     Last { from: usize },
@@ -59,31 +59,39 @@ enum Stage {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SendHalf {
     stage: Stage,
-    /// Bytes encoded into the adapter's output and not written yet.
+    /// Bytes encoded into the adapter's output that go before any body, and are not written yet.
     encoded: usize,
+    /// Bytes encoded that go behind the data of the chunk, and are not written yet.
+    behind: u8,
     expects: bool,
 }
 
 impl SendHalf {
     pub(crate) fn new(request: &RequestTraits) -> Self {
         let has_body = !matches!(request.body, BodyLength::None | BodyLength::Known(0));
-        Self { stage: Stage::Head { from: 0 }, encoded: 0, expects: request.expect && has_body }
+        Self {
+            stage: Stage::Head { from: 0 },
+            encoded: 0,
+            behind: 0,
+            expects: request.expect && has_body,
+        }
     }
 
     /// What may be written, after `sent` bytes of the body.
     pub(crate) fn io(&self, sent: u64) -> Option<Send> {
-        if self.encoded > 0 {
-            return Some(Send::Encoded { left: self.encoded });
-        }
+        let write = |left: u64| Send::Write {
+            before: self.encoded,
+            from: sent,
+            max: usize::try_from(left).unwrap_or(usize::MAX),
+            after: usize::from(self.behind),
+        };
         match self.stage {
+            Stage::Sized { left } | Stage::Chunk { left } => Some(write(left)),
+            _ if self.encoded > 0 => Some(write(0)),
             Stage::Head { .. }
             | Stage::Prefix { .. }
             | Stage::Suffix { .. }
             | Stage::Last { .. } => Some(Send::Encode),
-            Stage::Sized { left } | Stage::Chunk { left } => {
-                let max = usize::try_from(left).unwrap_or(usize::MAX);
-                Some(Send::Body { from: sent, max })
-            }
             Stage::Source => Some(Send::Source { from: sent }),
             Stage::Continue { .. } | Stage::Done => None,
         }
@@ -144,26 +152,53 @@ impl SendHalf {
         Ok(written)
     }
 
+    /// Encodes what goes behind the data of the chunk, ahead of its turn. Returns the bytes written
+    /// to `output`: 0 where that is not possible, and half of it is none.
+    pub(crate) fn encode_behind(&mut self, output: &mut [u8]) -> usize {
+        if !matches!(self.stage, Stage::Chunk { .. }) || self.behind > 0 {
+            return 0;
+        }
+        let (written, whole) = encode::chunk_framing(ChunkFraming::Suffix, 0, output);
+        self.behind = if whole { u8::try_from(written).unwrap_or(0) } else { 0 };
+        usize::from(self.behind)
+    }
+
     /// Takes note of `count` bytes written. Returns how many of them are content.
     pub(crate) fn handle_sent(&mut self, now: Instant, count: usize) -> Result<u64, Misuse> {
-        if self.encoded > 0 {
-            self.encoded = self.encoded.checked_sub(count).ok_or(Misuse::TooMuch)?;
-            if self.encoded == 0 {
+        match count.checked_sub(self.encoded) {
+            Some(rest) if rest > 0 || self.encoded == 0 => self.sent_body(now, rest),
+            // Nothing but what goes before the body, as with every head that goes alone.
+            _ => {
+                self.encoded = self.encoded.saturating_sub(count);
                 self.wait_from(now);
+                Ok(0)
             }
-            return Ok(0);
         }
-        let sent = count as u64;
-        let take = |left: u64| left.checked_sub(sent).ok_or(Misuse::TooMuch);
-        self.stage = match self.stage {
-            Stage::Sized { left } => match take(left)? {
-                0 => Stage::Done,
-                left => Stage::Sized { left },
-            },
-            Stage::Chunk { left } => match take(left)? {
-                0 => Stage::Suffix { from: 0 },
-                left => Stage::Chunk { left },
-            },
+    }
+
+    /// All that was encoded before the body is written, and `count` bytes more.
+    fn sent_body(&mut self, now: Instant, count: usize) -> Result<u64, Misuse> {
+        let count = count as u64;
+        let behind = u64::from(self.behind);
+        let (content, stage) = match self.stage {
+            Stage::Sized { left } => {
+                let left = left.checked_sub(count).ok_or(Misuse::TooMuch)?;
+                (count, if left == 0 { Stage::Done } else { Stage::Sized { left } })
+            }
+            Stage::Chunk { left } => {
+                let content = count.min(left);
+                let behind_left =
+                    behind.checked_sub(count.saturating_sub(content)).ok_or(Misuse::TooMuch)?;
+                let left = left.saturating_sub(content);
+                self.behind = u8::try_from(behind_left).unwrap_or(0);
+                let stage = match (left, behind, behind_left) {
+                    (0, 0, _) => Stage::Suffix { from: 0 },
+                    (0, _, 0) => Stage::Source,
+                    (left, ..) => Stage::Chunk { left },
+                };
+                (content, stage)
+            }
+            _ if self.encoded > 0 => return Err(Misuse::TooMuch),
             Stage::Head { .. }
             | Stage::Continue { .. }
             | Stage::Source
@@ -172,7 +207,10 @@ impl SendHalf {
             | Stage::Last { .. }
             | Stage::Done => return Err(Misuse::NotAskedFor),
         };
-        Ok(sent)
+        self.encoded = 0;
+        self.stage = stage;
+        self.wait_from(now);
+        Ok(content)
     }
 
     /// Takes note of `count` bytes at hand, to be one chunk; 0 is the end of the body.
@@ -220,6 +258,7 @@ impl SendHalf {
     pub(crate) fn stop(&mut self) {
         self.stage = Stage::Done;
         self.encoded = 0;
+        self.behind = 0;
     }
 
     pub(crate) fn is_done(&self) -> bool {

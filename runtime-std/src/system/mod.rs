@@ -1,5 +1,6 @@
 //! The real world: names through the system's resolver, TCP through async-io's reactor, TLS.
 
+mod clock;
 mod open;
 mod tcp;
 mod timer;
@@ -37,7 +38,7 @@ impl World for System {
     }
 
     fn timer(&self) -> SystemTimer {
-        SystemTimer { epoch: self.epoch, set: None }
+        SystemTimer::new(self.epoch)
     }
 
     fn connect(&self, endpoint: Endpoint) -> Connecting<Wire> {

@@ -38,6 +38,7 @@ fn connection(with: &mut Arguments<'_>) {
 
 fn exchange(with: &mut Arguments<'_>) {
     call!(with, Task::encode(&mut with.task, &with.request_head, with.bytes));
+    call!(with, Task::encode_behind(&mut with.task, with.bytes));
     call!(with, Task::handle_sent(&mut with.task, with.now, with.size));
     call!(with, Task::handle_source(&mut with.task, with.now, with.size));
     call!(with, Task::handle_head(&mut with.task, with.now, with.bytes, with.flag, with.index));

@@ -42,20 +42,22 @@ impl Runner<'_> {
                 assert!(count > 0, "something is encoded where there is room");
                 output.truncate(count);
                 self.encoded = output;
+                self.encode_behind();
             }
-            Some(Send::Encoded { left }) => {
-                let from = self.encoded.len().checked_sub(left);
-                let bytes = self.encoded.split_off(from.expect("no more than was encoded"));
-                let moved = self.write(&bytes);
-                self.encoded = bytes;
-                return moved;
-            }
-            Some(Send::Body { from, max }) => {
-                assert!(max > 0, "there is something to write");
+            Some(Send::Write { before, from, max, after }) => {
+                assert!(before + max + after > 0, "there is something to write");
                 let body = self.body.bytes();
                 let rest = body.get(usize::try_from(from).expect("a small body")..);
                 let rest = rest.expect("the body is that long");
-                let bytes = rest.get(..max).unwrap_or(rest).to_vec();
+                let data = rest.get(..max).unwrap_or(rest);
+                let behind = if data.len() == max { last(&self.behind, after) } else { &[] };
+                let pieces = [last(&self.encoded, before), data, behind];
+                let bytes = match self.drive.gathers {
+                    true => pieces.concat(),
+                    false => {
+                        pieces.iter().find(|piece| !piece.is_empty()).unwrap_or(&&[][..]).to_vec()
+                    }
+                };
                 return self.write(&bytes);
             }
             Some(Send::Source { from }) => {
@@ -65,6 +67,16 @@ impl Runner<'_> {
             }
         }
         true
+    }
+
+    /// What goes behind a chunk's data is encoded ahead where it is written with it.
+    fn encode_behind(&mut self) {
+        if self.drive.gathers {
+            let mut output = vec![0; self.drive.output];
+            let result = self.task.encode_behind(&mut output);
+            output.truncate(self.reported(result, Input::Other));
+            self.behind = output;
+        }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> bool {
@@ -214,4 +226,10 @@ impl Runner<'_> {
             self.reported(result, Input::Moved);
         }
     }
+}
+
+/// The last `count` bytes of what was encoded.
+fn last(encoded: &[u8], count: usize) -> &[u8] {
+    let from = encoded.len().checked_sub(count);
+    &encoded[from.expect("no more than was encoded")..]
 }

@@ -1,9 +1,9 @@
 //! The five kinds of task, each as the exact sequence of outputs and inputs that an adapter sees.
 
 use sortie_core::{
-    Advance, BodyLength, CloseReason, Error, Event, Field, Instant, Io, Limit, Output, Receive,
-    Request, RequestHead, Send, Slot, Task, TaskKind, TaskOptions, TaskState, Transport, Url, Wish,
-    field,
+    Advance, BodyLength, CloseReason, Error, Event, Field, Instant, Io, Limit, Misuse, Output,
+    Receive, Request, RequestHead, Send, Slot, Task, TaskKind, TaskOptions, TaskState, Transport,
+    Url, Wish, field,
 };
 use sortie_tests::script::URL;
 
@@ -54,12 +54,18 @@ fn io(task: &Task) -> (Option<Send>, Option<Receive>) {
     (send, receive)
 }
 
+fn write(before: usize, from: u64, max: usize, after: usize) -> Send {
+    Send::Write { before, from, max, after }
+}
+
 /// Encodes what is due and has it written.
 fn encode(task: &mut Task, request: &Request<'_>) -> String {
     let mut output = [0; 512];
     assert_eq!(task.io(0).send, Some(Send::Encode));
     let left = task.encode(&RequestHead::new(request), &mut output).unwrap();
-    assert_eq!(task.io(0).send, Some(Send::Encoded { left }));
+    assert!(
+        matches!(task.io(0).send, Some(Send::Write { before, after: 0, .. }) if before == left)
+    );
     task.handle_sent(NOW, left).unwrap();
     String::from_utf8(output[..left].to_vec()).unwrap()
 }
@@ -127,9 +133,9 @@ fn an_upload_task() {
     assert_eq!(io(&task), (Some(Send::Source { from: 0 }), Some(Receive::Head)));
     task.handle_source(NOW, 5).unwrap();
     assert_eq!(encode(&mut task, &request), "5\r\n");
-    assert_eq!(task.io(0).send, Some(Send::Body { from: 0, max: 5 }));
+    assert_eq!(task.io(0).send, Some(write(0, 0, 5, 0)));
     task.handle_sent(NOW, 2).unwrap();
-    assert_eq!(task.io(0).send, Some(Send::Body { from: 2, max: 3 }));
+    assert_eq!(task.io(0).send, Some(write(0, 2, 3, 0)));
     task.handle_sent(NOW, 3).unwrap();
     assert_eq!(encode(&mut task, &request), "\r\n");
     assert_eq!(task.io(0).send, Some(Send::Source { from: 5 }));
@@ -143,6 +149,40 @@ fn an_upload_task() {
     commit(&mut task);
 }
 
+/// Prefix, data and what follows them can be reported as one write, cut anywhere.
+#[test]
+fn a_chunk_is_written_at_once_or_in_any_pieces() {
+    let request = request("PUT", &[], BodyLength::Unknown);
+    for cut in 0..=10 {
+        let mut task = task(&request, TaskKind::Upload);
+        begin(&mut task);
+        encode(&mut task, &request);
+        task.handle_source(NOW, 5).unwrap();
+        let mut output = [0; 8];
+        assert_eq!(task.encode(&RequestHead::new(&request), &mut output), Ok(3));
+        assert_eq!(task.encode_behind(&mut output[3..4]), Ok(0), "half of it is none");
+        assert_eq!(task.encode_behind(&mut output[3..]), Ok(2));
+        assert_eq!(task.encode_behind(&mut output[5..]), Ok(0), "it is encoded once");
+        assert_eq!(&output[..5], b"5\r\n\r\n");
+        assert_eq!(task.io(0).send, Some(write(3, 0, 5, 2)));
+        assert_eq!(task.handle_sent(NOW, 11), Err(Misuse::TooMuch));
+
+        task.handle_sent(NOW, cut).unwrap();
+        let sent = cut.saturating_sub(3).min(5);
+        assert_eq!(task.counts().sent, sent as u64);
+        if cut < 10 {
+            let after = (10 - cut).min(2);
+            let want = write(3_usize.saturating_sub(cut), sent as u64, 5 - sent, after);
+            assert_eq!(task.io(0).send, Some(want), "{cut}");
+            assert_eq!(task.handle_sent(NOW, 11 - cut), Err(Misuse::TooMuch));
+            task.handle_sent(NOW, 10 - cut).unwrap();
+        }
+        assert_eq!(task.io(0).send, Some(Send::Source { from: 5 }));
+        assert_eq!(task.encode_behind(&mut output), Err(Misuse::NotAskedFor));
+        assert_eq!(task.counts().sent, 5);
+    }
+}
+
 #[test]
 fn an_upload_task_that_is_refused() {
     let request = request("PUT", &[], BodyLength::Known(1 << 40));
@@ -150,7 +190,7 @@ fn an_upload_task_that_is_refused() {
     begin(&mut task);
     encode(&mut task, &request);
     let max = usize::try_from(1_u64 << 40).unwrap_or(usize::MAX);
-    assert_eq!(io(&task), (Some(Send::Body { from: 0, max }), Some(Receive::Head)));
+    assert_eq!(io(&task), (Some(write(0, 0, max, 0)), Some(Receive::Head)));
     task.handle_sent(NOW, 1 << 20).unwrap();
     let _ = head(&mut task, "HTTP/1.1 413 X\r\nContent-Length: 5\r\n\r\n");
     assert_eq!(outputs(&mut task), [response(413), Output::Exchange]);

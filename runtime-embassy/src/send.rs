@@ -1,0 +1,75 @@
+//! The send half of an exchange: head, framing and body, put into the socket's own buffer.
+
+use core::future::poll_fn;
+use core::task::Poll;
+
+use sortie_core::{Broken, RangeFields, Request, RequestHead, Send, Task, Url};
+
+use crate::control::{ControlBlock, report};
+use crate::driver::Parcel;
+use crate::input::copy;
+use crate::stream::{Lost, Outgoing};
+use crate::time::now;
+
+/// What is sent.
+pub(crate) struct Outbox<'r> {
+    pub(crate) control: &'r ControlBlock,
+    pub(crate) request: &'r Request<'r>,
+    pub(crate) target: Url<'r>,
+    pub(crate) outgoing: &'r Parcel<'r>,
+}
+
+/// The send half. Waits while there is nothing to send, and never ends by itself.
+pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
+    let control = outbox.control;
+    loop {
+        poll_fn(|cx| match control.io(0).send {
+            Some(_) => writer.poll_writable(cx),
+            None => Poll::Pending,
+        })
+        .await;
+        match writer.write_with(|room| outbox.fill(room)).await {
+            Ok(0) => {}
+            Ok(count) => control.tell(|task| task.handle_sent(now(), count)),
+            Err(Lost) => control.tell(|task| task.handle_broken(Broken::Sending)),
+        }
+    }
+}
+
+impl Outbox<'_> {
+    /// Puts what is to be sent into `room`. Returns how many bytes that is.
+    fn fill(&self, room: &mut [u8]) -> usize {
+        let filled = self.control.with(|task| {
+            let encoded = match task.io(0).send {
+                Some(Send::Encode) => self.encode(task, room),
+                Some(Send::Source { from }) => {
+                    report(task.handle_source(now(), self.body_from(from).len()));
+                    0
+                }
+                Some(Send::Write { .. }) | None => 0,
+            };
+            // Bytes of the body go with what goes before them, as far as there is room.
+            let Some(Send::Write { from, max, .. }) = task.io(0).send else {
+                return encoded;
+            };
+            let bytes = self.body_from(from);
+            let room = room.get_mut(encoded..).unwrap_or_default();
+            encoded + copy(bytes.get(..max).unwrap_or(bytes), room)
+        });
+        filled.unwrap_or(0)
+    }
+
+    fn encode(&self, task: &mut Task, room: &mut [u8]) -> usize {
+        let resume = self.outgoing.resume.filter(|_| task.sends_range());
+        let range = resume.map(RangeFields::new);
+        let fields = range.as_ref().map(RangeFields::fields);
+        let added = fields.as_ref().map_or(&[][..], |fields| fields);
+        let head = RequestHead { request: self.request, target: self.target, added };
+        task.encode(&head, room).unwrap_or(0)
+    }
+
+    fn body_from(&self, from: u64) -> &[u8] {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        self.outgoing.body.get(from..).unwrap_or_default()
+    }
+}
