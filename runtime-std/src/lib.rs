@@ -8,8 +8,8 @@
 //! **It needs no runtime.** Whoever awaits a task drives it, on any executor; async-io's reactor
 //! does the rest. Blocking calls drive it too. A task that is resumed and that nobody awaits is
 //! driven by one thread, which its session starts at need and which ends with it, or by a
-//! [spawner](SessionConfiguration::spawner) of the user's. The deadlines of all sessions are kept by
-//! one thread more, which sleeps; it starts with the first of them and ends with the last.
+//! [spawner](SessionConfiguration::spawner) of the user's. The deadlines of all sessions are kept
+//! by one thread more, which sleeps; it starts with the first of them and ends with the last.
 //!
 //! **What it does:** data, upload and download tasks ([`Session::data_task`],
 //! [`upload_task`](Session::upload_task), [`download_task`](Session::download_task)) with
