@@ -1,6 +1,7 @@
 //! Connections and the pool that holds them while no task does.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -28,6 +29,8 @@ pub(crate) struct Connection<W: World> {
     pub(crate) inbox: Inbox,
     /// Encoded bytes that wait to be written.
     pub(crate) outbox: Vec<u8>,
+    /// Why it broke, in detail.
+    pub(crate) failure: Option<io::Error>,
     /// Since when no task has it, if none has.
     idle_since: Instant,
 }
@@ -40,6 +43,7 @@ impl<W: World> Connection<W> {
             timer: world.timer(),
             inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0 },
             outbox: vec![0; 1024],
+            failure: None,
             idle_since: Instant::EPOCH,
         })
     }
