@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use sortie::{Session, SessionConfiguration, TlsConfiguration};
 
@@ -98,6 +99,18 @@ impl Leaf {
 
     fn key_der(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
+    }
+
+    /// What a server does whose certificate is not the one of its key.
+    pub(super) fn unchecked_config(&self) -> ServerConfig {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = provider.key_provider.load_private_key(self.key_der()).unwrap();
+        let key = Arc::new(CertifiedKey::new(self.chain.clone(), key));
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from((*key).clone())))
     }
 
     /// What a server with it does.
@@ -263,6 +276,56 @@ impl Peer {
     pub(super) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.tls.write_all(bytes.as_ref()).expect("the client reads");
         self.tls.flush().expect("the client reads");
+    }
+
+    /// Takes a chunked body: its content.
+    pub(super) fn chunked(&mut self) -> Vec<u8> {
+        let mut content = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            while !line.ends_with(b"\r\n") {
+                line.extend(self.exactly(1));
+            }
+            let size = String::from_utf8(line).unwrap();
+            let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
+            let mut data = self.exactly(size + 2);
+            assert!(data.ends_with(b"\r\n"));
+            data.truncate(size);
+            content.extend(data);
+            if size == 0 {
+                return content;
+            }
+        }
+    }
+
+    /// Takes the client's first flight and answers it with ours.
+    pub(super) fn first_flight(&mut self) {
+        while !self.tls.conn.wants_write() {
+            self.tls.conn.read_tls(&mut self.tls.sock).unwrap();
+            self.tls.conn.process_new_packets().unwrap();
+        }
+        self.send_unread("");
+    }
+
+    /// Sends without reading anything first.
+    pub(super) fn send_unread(&mut self, bytes: impl AsRef<[u8]>) {
+        self.tls.conn.writer().write_all(bytes.as_ref()).unwrap();
+        while self.tls.conn.wants_write() {
+            self.tls.conn.write_tls(&mut self.tls.sock).unwrap();
+        }
+    }
+
+    /// Takes a request, and sends nothing on the way, such as tickets.
+    pub(super) fn request_silently(&mut self) {
+        let mut buffer = [0; 4096];
+        while !self.held.ends_with(b"\r\n\r\n") {
+            self.tls.conn.read_tls(&mut self.tls.sock).unwrap();
+            self.tls.conn.process_new_packets().unwrap();
+            if let Ok(count) = self.tls.conn.reader().read(&mut buffer) {
+                self.held.extend_from_slice(&buffer[..count]);
+            }
+        }
+        self.held.clear();
     }
 
     /// Ends the connection in order, as far as the client is still there.
