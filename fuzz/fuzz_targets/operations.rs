@@ -95,11 +95,8 @@ const KINDS: [TaskKind; 5] =
 
 const TIMEOUTS: [u64; 4] = [60_000_000, u64::MAX, 1_500_000, 0];
 
-const BROKEN: [Broken; 3] = [
-    Broken::Sending,
-    Broken::Receiving,
-    Broken::Refused(TlsError::ClientCertificateRequired),
-];
+const BROKEN: [Broken; 3] =
+    [Broken::Sending, Broken::Receiving, Broken::Refused(TlsError::ClientCertificateRequired)];
 
 const ERRORS: [Error; 4] = [
     Error::Canceled,

@@ -49,7 +49,7 @@ impl ServerTrust<'_> {
 impl fmt::Debug for ServerTrust<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerTrust")
-            .field("host", &self.host)
+            .field("server", &self.host)
             .field("evaluation", &self.evaluation)
             .field("certificates", &(1 + self.others.len()))
             .finish()
