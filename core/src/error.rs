@@ -143,7 +143,8 @@ pub enum Transport {
     Lost,
 }
 
-/// Why a connection could not be secured. Nothing of the request was sent.
+/// Why a connection could not be secured. Nothing of the request was sent, but for the two that
+/// are about a client certificate: with TLS 1.3 it may have been, and the server did not take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

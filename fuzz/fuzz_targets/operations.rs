@@ -8,7 +8,7 @@ use sortie_core::{
     Answer, Asks, BodyLength, Broken, Error, Event, Field, InspectError, Inspection, Instant, Io,
     Limit, Misuse, Output, PeerError, Question, RangeFields, Receive, RedirectPolicy, Request,
     RequestHead, ResponseHead, ResumeData, Send, Slot, Task, TaskKind, TaskOptions, TaskState,
-    Timer, Token, Transport, Url, Validator, Wish, field, limits,
+    Timer, TlsError, Token, Transport, Url, Validator, Wish, field, limits,
 };
 use sortie_fuzz::{Choices, PIECES, assert_monotone};
 
@@ -94,6 +94,9 @@ const KINDS: [TaskKind; 5] =
     [TaskKind::Data, TaskKind::Upload, TaskKind::Download, TaskKind::Stream, TaskKind::WebSocket];
 
 const TIMEOUTS: [u64; 4] = [60_000_000, u64::MAX, 1_500_000, 0];
+
+const BROKEN: [Broken; 3] =
+    [Broken::Sending, Broken::Receiving, Broken::Refused(TlsError::ClientCertificateRequired)];
 
 const ERRORS: [Error; 4] = [
     Error::Canceled,
@@ -581,7 +584,7 @@ fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
         8 => Call::Body,
         9 => Call::Run,
         10 => Call::End,
-        11 => Call::Broken(choices.of(&[Broken::Sending, Broken::Receiving])),
+        11 => Call::Broken(choices.of(&BROKEN)),
         12 => Call::Delivered(choices.number()),
         13 => Call::Committed,
         14 => Call::SinkFailed(choices.of(&[None, Some(Limit::ContentBuffer)])),

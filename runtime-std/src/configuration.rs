@@ -15,6 +15,8 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::shared::SessionShared;
 use crate::system::{Network, System};
+#[cfg(feature = "tls")]
+use crate::tls::{Tls, TlsConfiguration};
 
 /// What a session is made with. A session copies it when it is made: what is changed later is for
 /// the next one.
@@ -105,6 +107,15 @@ impl SessionConfiguration {
         self.fields.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.fields.push((name.to_owned(), value.to_owned()));
         Ok(self)
+    }
+
+    /// Whom to trust on secure connections, and who we are: as the system says, and nobody, if not
+    /// set.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, configuration: TlsConfiguration) -> Self {
+        self.network.tls = Tls::new(configuration);
+        self
     }
 
     /// Drives tasks that nobody awaits on the user's executor, instead of on a thread: `spawner`

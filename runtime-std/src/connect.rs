@@ -18,7 +18,7 @@ pub(crate) struct Connector<W: World> {
     attempt: Option<Box<Attempt<W>>>,
     /// While it waits for its turn.
     queued: Option<Ticket>,
-    /// Why the last attempt failed, in detail.
+    /// Why the last attempt failed, or the last connection broke, in detail.
     pub(crate) failure: Option<io::Error>,
 }
 
@@ -53,6 +53,7 @@ impl<W: World> Connector<W> {
             return match ready!(self.poll_turn(cx, shared, now, wish, url)) {
                 Some(Taken::Idle(connection)) => {
                     record(Moment::Reused, connection.stream.facts());
+                    self.failure = None;
                     tell(shared.core().handle_connected(now, true));
                     Poll::Ready(Some(connection))
                 }
@@ -82,6 +83,7 @@ impl<W: World> Connector<W> {
         Poll::Ready(match result {
             Ok(stream) => {
                 record(Moment::Connected, stream.facts());
+                self.failure = None;
                 tell(shared.core().handle_connected(now, false));
                 Some(Connection::new(slot, stream, &shared.session.world))
             }

@@ -1,6 +1,7 @@
 //! Connections and the pool that holds them while no task does.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -34,6 +35,8 @@ pub(crate) struct Connection<W: World> {
     pub(crate) timer: W::Timer,
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
+    /// Why it broke, in detail.
+    pub(crate) failure: Option<io::Error>,
     /// Since when no task has it, if none has.
     idle_since: Instant,
 }
@@ -46,6 +49,7 @@ impl<W: World> Connection<W> {
             timer: world.timer(),
             inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0, was_filled: false },
             outbox: Outbox { bytes: vec![0; OUTBOX].into(), end: 0 },
+            failure: None,
             idle_since: Instant::EPOCH,
         })
     }

@@ -13,7 +13,7 @@ use crate::metrics::Recorder;
 use crate::response::Response;
 use crate::shared::{Shared, poll_deadline, tell};
 use crate::source::Source;
-use crate::world::World;
+use crate::world::{Stream, World};
 
 /// The adapter's side of a task: what the core asks for is done here.
 pub(crate) struct Driver<W: World> {
@@ -201,6 +201,8 @@ impl<W: World> Driver<W> {
                 (Poll::Ready(_), _) if self.untold > 0 => return Poll::Ready(Moved::Nothing),
                 (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
+                    // A write that fails is met again by the next write or read.
+                    let _ = connection.stream.poll_flush(cx);
                     let deadline = shared.core().deadline();
                     ready!(poll_deadline(cx, shared, now, &mut connection.timer, deadline));
                 }
@@ -238,8 +240,9 @@ impl<W: World> Driver<W> {
             return;
         }
         let now = shared.now();
-        if let Some(connection) = self.connection.take() {
+        if let Some(mut connection) = self.connection.take() {
             let slot = connection.slot;
+            self.connector.failure = connection.failure.take();
             // Closed before its slot is given to another.
             drop(connection);
             shared.session.connections.free(now, slot);

@@ -9,6 +9,8 @@ use sortie_core::{RequestError, ResumeDataError, Url, UrlError};
 
 use crate::file::{FileError, FileErrorKind};
 use crate::resume::ResumeData;
+#[cfg(feature = "tls")]
+use crate::tls::TlsConfigurationError;
 
 /// Why a task failed or could not be made.
 ///
@@ -41,6 +43,9 @@ pub enum ErrorKind {
     File(FileErrorKind),
     /// Resume data that cannot be used.
     ResumeData(ResumeDataError),
+    /// What was asked for about TLS cannot be had.
+    #[cfg(feature = "tls")]
+    Tls(TlsConfigurationError),
     /// The session takes no new tasks, and this one had not begun.
     SessionInvalidated,
     /// Somebody else awaited the task before and has its content.
@@ -109,6 +114,8 @@ impl Error {
             ErrorKind::Task(why) => why.code(),
             ErrorKind::File(why) => why.code(),
             ErrorKind::ResumeData(why) => why.code(),
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(why) => why.code(),
             ErrorKind::SessionInvalidated => -999,
             ErrorKind::ContentTaken => -1,
         }
@@ -126,6 +133,8 @@ impl fmt::Display for Error {
                 None => write!(f, "{why:?}")?,
             },
             ErrorKind::ResumeData(why) => why.fmt(f)?,
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(why) => return why.fmt(f),
             ErrorKind::SessionInvalidated => f.write_str("the session takes no new tasks")?,
             ErrorKind::ContentTaken => f.write_str("the content was taken by another await")?,
         }

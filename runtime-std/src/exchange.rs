@@ -1,6 +1,6 @@
 //! The two halves of an exchange on one connection: bytes moved as the core's `io` says.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use sortie_core::{Broken, Instant, Send};
@@ -10,7 +10,7 @@ use crate::hop::Hop;
 use crate::response::Response;
 use crate::shared::{Shared, tell};
 use crate::source::Source;
-use crate::world::{Stream, World};
+use crate::world::{Refused, Stream, World};
 
 /// What is sent.
 pub(crate) struct Outgoing<'a> {
@@ -90,6 +90,14 @@ pub(crate) fn poll_send<W: World>(
     }
 }
 
+/// A read failed: the core is told, and the details are kept for people.
+fn broken<W: World>(shared: &Shared<W>, failure: &mut Option<io::Error>, why: io::Error) {
+    let refused = why.get_ref().and_then(|inner| inner.downcast_ref::<Refused>());
+    let which = refused.map_or(Broken::Receiving, |refused| Broken::Refused(refused.why));
+    *failure = Some(why);
+    tell(shared.core().handle_broken(which));
+}
+
 /// Reads and takes heads. Ready when something happened.
 pub(crate) fn poll_head<W: World>(
     cx: &mut Context<'_>,
@@ -99,12 +107,12 @@ pub(crate) fn poll_head<W: World>(
     again: bool,
     hop: &mut Hop,
 ) -> Poll<usize> {
-    let Connection { stream, inbox, .. } = connection;
+    let Connection { stream, inbox, failure, .. } = connection;
     if !again {
         match ready!(stream.poll_read(cx, inbox.room())) {
             Ok(0) => tell(shared.core().handle_end()),
             Ok(count) => inbox.add(count),
-            Err(_) => tell(shared.core().handle_broken(Broken::Receiving)),
+            Err(why) => broken(shared, failure, why),
         }
     }
     if let Ok(advance) = shared.core().handle_head(now, inbox.held(), false, &mut []) {
@@ -129,7 +137,7 @@ pub(crate) fn poll_body<W: World>(
     connection: &mut Connection<W>,
     buffer: &mut [u8],
 ) -> Poll<usize> {
-    let Connection { stream, inbox, .. } = connection;
+    let Connection { stream, inbox, failure, .. } = connection;
     let count = match inbox.move_to(buffer) {
         0 => match ready!(stream.poll_read(cx, buffer)) {
             Ok(0) => {
@@ -137,8 +145,8 @@ pub(crate) fn poll_body<W: World>(
                 return Poll::Ready(0);
             }
             Ok(count) => count,
-            Err(_) => {
-                tell(shared.core().handle_broken(Broken::Receiving));
+            Err(why) => {
+                broken(shared, failure, why);
                 return Poll::Ready(0);
             }
         },
@@ -158,14 +166,14 @@ pub(crate) fn poll_discard<W: World>(
     connection: &mut Connection<W>,
     max: usize,
 ) -> Poll<usize> {
-    let Connection { stream, inbox, .. } = connection;
+    let Connection { stream, inbox, failure, .. } = connection;
     if inbox.len() == 0 {
         let room = inbox.room();
         let most = room.len().min(max);
         match ready!(stream.poll_read(cx, &mut room[..most])) {
             Ok(0) => tell(shared.core().handle_end()),
             Ok(count) => inbox.add(count),
-            Err(_) => tell(shared.core().handle_broken(Broken::Receiving)),
+            Err(why) => broken(shared, failure, why),
         }
     }
     let count = inbox.len().min(max);

@@ -16,8 +16,11 @@
 //! one-liners for each; redirects; downloads to a file that go on where they were cut off, also
 //! after a crash; priorities; [`Changes`] and [`Progress`] to watch, a [`TaskDelegate`] to decide.
 //!
-//! **What it is not:** it speaks no TLS yet, and never sends in plaintext what is `https`; no
-//! HTTP/2; no cookies, caches or proxies.
+//! **What it is not:** no HTTP/2; no cookies, caches or proxies.
+//!
+//! **TLS** is on by default, by the feature `tls`: 1.2 and 1.3, with the roots that the system
+//! trusts, or as a [`TlsConfiguration`] says. What is `https` is never sent in plaintext: without
+//! the feature it fails.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -75,6 +78,8 @@ mod shared;
 mod source;
 mod system;
 mod task;
+#[cfg(feature = "tls")]
+mod tls;
 #[allow(unreachable_pub, reason = "reachable with feature internals")]
 mod world;
 
@@ -97,12 +102,16 @@ pub use response::Response;
 pub use resume::ResumeData;
 pub use session::Session;
 pub use sortie_core as core;
+#[cfg(feature = "tls")]
+pub use sortie_core::TlsError;
 pub use sortie_core::{
     ByteCounts, Misuse, Progress as ProgressValue, RedirectPolicy, ResponseHead, TaskKind,
     TaskState, UrlSessionCounts,
 };
 pub use source::UploadSource;
 pub use task::{Task, TaskFuture};
+#[cfg(feature = "tls")]
+pub use tls::{ServerTrust, TlsConfiguration, TlsConfigurationError, TlsVersion, TrustDecision};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

@@ -118,6 +118,9 @@ impl Recorder {
         if moment == Moment::Connected {
             (last.domain_lookup_start, last.domain_lookup_end) = lookup.unzip();
             (last.secure_connection_start, last.secure_connection_end) = secure.unzip();
+            // The look at the clock that led here was before the last step of the connection's.
+            let end = last.connect_end.max(last.domain_lookup_end).max(last.secure_connection_end);
+            (last.connect_end, last.request_start) = (end, end);
         }
         last.remote_address = facts.remote_address;
         last.local_address = facts.local_address;

@@ -3,13 +3,14 @@
 //! The driver is generic over it, so that the scripts of the tests replay on it in virtual time.
 //! Poll-based, because futures of async functions in traits are not provably `Send`.
 
+use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use sortie_core::{CloseReason, Instant, Scheme, Transport, Url};
+use sortie_core::{CloseReason, Instant, Scheme, TlsError, Transport, Url};
 
 /// A connection attempt.
 pub type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, ConnectFailure>> + Send>>;
@@ -31,6 +32,24 @@ impl From<Transport> for ConnectFailure {
         Self { why, detail: None, is_exhausted: false }
     }
 }
+
+/// What `poll_read` fails with, as the inner error, where the server ended the connection for what
+/// it thinks of who the client is: our side of the handshake was over before it looked.
+#[derive(Debug)]
+pub struct Refused {
+    /// What the core is told.
+    pub why: TlsError,
+    /// What it was in detail, for people.
+    pub detail: io::Error,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.detail.fmt(f)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// How a connection came to be, for metrics. Times are of the world's clock; what did not happen is
 /// `None`.

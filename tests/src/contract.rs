@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use sortie_core::{
     Answer, Broken, ByteCounts, CloseReason, Error, Event, Inspection, Instant, Io, Output,
-    Question, Receive, Request, RequestHead, ResponseHead, Send, Slot, Task, TaskState, Token,
-    Transport, Wish,
+    Question, Receive, Request, RequestHead, ResponseHead, Send, Slot, Task, TaskState, TlsError,
+    Token, Transport, Wish,
 };
 
 use crate::script::{Script, What};
@@ -416,6 +416,8 @@ fn wrong_states(task: &Task, request: &Request<'_>, output: Output, wrong: &Wron
         wrong.call("end", &mut Task::handle_end);
         wrong.call("broken", &mut |task| task.handle_broken(Broken::Sending));
         wrong.call("broken", &mut |task| task.handle_broken(Broken::Receiving));
+        let refused = Broken::Refused(TlsError::ClientCertificateRequired);
+        wrong.call("refused", &mut |task| task.handle_broken(refused));
     }
 }
 

@@ -4,7 +4,7 @@ use super::counts::ByteCounts;
 use super::deadline::Deadlines;
 use super::output::{Release, Tell, Wish};
 use super::{Phase, Task, TaskKind, Then, expected_to_send};
-use crate::error::{Error, Limit, Misuse, PeerError, Transport};
+use crate::error::{Error, Limit, Misuse, PeerError, TlsError, Transport};
 use crate::limits;
 use crate::request::BodyLength;
 use crate::time::Instant;
@@ -35,6 +35,10 @@ pub enum Broken {
     Sending,
     /// A read failed: not an orderly end, which is [`Task::handle_end`].
     Receiving,
+    /// A read failed because the server ended the secure connection, and said why. With TLS 1.3 it
+    /// judges the client's certificate only when the client believes that all is well, and may have
+    /// sent its request (RFC 8446 §4.4.2.4).
+    Refused(TlsError),
 }
 
 impl Task {
@@ -318,6 +322,11 @@ impl Task {
                 self.transfer.add_reason(Some(CloseReason::RequestUnfinished));
             }
             Broken::Receiving => self.lose(self.transfer.receive.lost()),
+            // Not so once it has begun to answer. A new connection would fare no better.
+            Broken::Refused(why) => match self.transfer.receive.is_untouched() {
+                true => self.fail(Error::Transport(Transport::Tls(why))),
+                false => self.lose(Transport::Lost),
+            },
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What scripts cannot show: calls between an output that is due and its being said.
 
 use super::*;
-use crate::{Output, Request, RequestHead, Url};
+use crate::{Output, Request, RequestHead, TlsError, Transport, Url};
 
 const NOW: Instant = Instant::EPOCH;
 
@@ -27,6 +27,32 @@ fn a_new_connection_is_not_taken_before_the_stale_one_is_closed() {
     assert_eq!(task.poll_output(), Output::Close(CloseReason::Stale));
     assert_eq!(task.poll_output(), Output::Connect(Wish::New));
     assert_eq!(task.handle_connected(NOW, false), Ok(()));
+}
+
+/// The connection is a new one or not: another would be refused as well.
+#[test]
+fn a_client_that_is_refused_after_the_handshake_is_told_why_and_does_not_try_again() {
+    let why = TlsError::ClientCertificateRequired;
+    let error = Error::Transport(Transport::Tls(why));
+    let mut reused = waiting();
+    let mut new = waiting();
+    new.transfer.is_reused = false;
+    for task in [&mut reused, &mut new] {
+        assert_eq!(task.handle_broken(Broken::Refused(why)), Ok(()));
+        assert_eq!(task.poll_output(), Output::Close(CloseReason::Failed));
+        assert_eq!(task.poll_output(), Output::Complete(Err(error)));
+        assert_eq!(task.handle_broken(Broken::Refused(why)), Err(Misuse::NotAskedFor));
+    }
+}
+
+#[test]
+fn a_refusal_within_a_response_is_a_lost_connection() {
+    let mut task = waiting();
+    let _ = task.handle_head(NOW, &mut b"HTTP/1.1 200".to_vec(), false, &mut []).unwrap();
+    task.handle_broken(Broken::Refused(TlsError::ClientCertificateRejected)).unwrap();
+    assert!(matches!(task.poll_output(), Output::Close(_)));
+    let lost = Error::Transport(Transport::Lost);
+    assert_eq!(task.poll_output(), Output::Complete(Err(lost)));
 }
 
 #[test]

@@ -208,6 +208,11 @@ impl ReceiveHalf {
         }
     }
 
+    /// Whether no byte of a response came.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        matches!(self.lost(), Transport::NoResponse)
+    }
+
     /// Whether what is left of the body may be no more than `bytes`.
     pub(crate) fn is_within(&self, bytes: u16) -> bool {
         match self {

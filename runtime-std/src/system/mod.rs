@@ -13,6 +13,8 @@ use sortie_core::Instant;
 use crate::world::{Connecting, Endpoint, World};
 
 pub(crate) use open::Network;
+#[cfg(feature = "tls")]
+pub(crate) use tcp::Tcp;
 pub(crate) use timer::SystemTimer;
 pub(crate) use wire::Wire;
 

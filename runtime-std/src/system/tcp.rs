@@ -31,6 +31,14 @@ impl Tcp {
         Ok(Self { socket, drained: true, facts: Box::new(facts) })
     }
 
+    /// Reads what is there, or fails with `WouldBlock`.
+    #[cfg(feature = "tls")]
+    pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = io::Read::read(&mut self.socket.get_ref(), buffer);
+        self.drained = result.as_ref().map_or(true, |count| *count < buffer.len());
+        result
+    }
+
     /// Writes, or waits until that is possible.
     fn poll_with(
         &self,

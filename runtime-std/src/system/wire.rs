@@ -4,6 +4,8 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use super::tcp::Tcp;
+#[cfg(feature = "tls")]
+use crate::tls::Secure;
 use crate::world::{ConnectionFacts, Stream};
 
 /// A connection.
@@ -11,24 +13,33 @@ use crate::world::{ConnectionFacts, Stream};
 pub(crate) enum Wire {
     /// For `http`.
     Plain(Tcp),
+    /// For `https`.
+    #[cfg(feature = "tls")]
+    Secure(Box<Secure>),
 }
 
 impl Stream for Wire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(tcp) => tcp.poll_read(cx, buffer),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.poll_read(cx, buffer),
         }
     }
 
     fn is_quiet(&mut self) -> bool {
         match self {
             Self::Plain(tcp) => tcp.is_quiet(),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.is_quiet(),
         }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(tcp) => tcp.poll_write(cx, bytes),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.poll_write(cx, bytes),
         }
     }
 
@@ -39,18 +50,24 @@ impl Stream for Wire {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(tcp) => tcp.poll_write_vectored(cx, slices),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.poll_write_vectored(cx, slices),
         }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(tcp) => tcp.poll_flush(cx),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.poll_flush(cx),
         }
     }
 
     fn facts(&self) -> Option<&ConnectionFacts> {
         match self {
             Self::Plain(tcp) => tcp.facts(),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.facts(),
         }
     }
 }

@@ -120,16 +120,6 @@ fn a_refused_connection_is_told_with_its_url() {
 }
 
 #[test]
-fn https_is_never_sent_in_plaintext() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let url = format!("https://{}/", listener.local_addr().unwrap());
-    let error = Session::new().data_blocking(&url).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Task(Error::Transport(Transport::TlsUnavailable)));
-    assert!(listener.accept().is_err(), "not even a connection is made");
-}
-
-#[test]
 fn a_server_that_says_nothing_is_given_up_after_the_request_timeout() {
     let origin = Origin::new(vec![|near: &mut Near| {
         near.request();

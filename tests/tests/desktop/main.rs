@@ -14,6 +14,7 @@ mod resumption;
 mod scheduling;
 mod session;
 mod tasks;
+mod tls;
 mod uploads;
 
 use std::io::{self, Read, Write};

@@ -1,7 +1,7 @@
 //! Redirects: where they lead, what goes with them, and when they end.
 
-use sortie::{ErrorKind, RedirectPolicy, Request, Session};
-use sortie_core::{Error, RedirectError};
+use sortie::{ErrorKind, RedirectPolicy, Request, Session, TlsConfiguration};
+use sortie_core::{Error, RedirectError, TlsError, Transport};
 
 use crate::helpers::{answer, script};
 use crate::{Near, Origin};
@@ -168,11 +168,22 @@ fn a_redirect_to_another_scheme_is_refused() {
 
 #[test]
 fn a_redirect_to_https_is_never_sent_in_plaintext() {
-    let origin = Origin::new(vec![answer(found("https://127.0.0.1:1/x"))]);
-    let error = Session::new().data_blocking(&origin.url).unwrap_err();
-    let why = Error::Transport(sortie_core::Transport::TlsUnavailable);
+    let target = Origin::new(vec![|near: &mut Near| {
+        assert_eq!(near.exactly(1), [22], "a record of the handshake");
+        near.finish_sending();
+        near.ended();
+    }]);
+    let to = target.url.replace("http://", "https://");
+    let origin = Origin::new(vec![answer(found(&to))]);
+    let error = Session::builder()
+        .tls(TlsConfiguration::new().accept_any_certificate())
+        .build()
+        .data_blocking(&origin.url)
+        .unwrap_err();
+    let why = Error::Transport(Transport::Tls(TlsError::Handshake));
     assert_eq!(error.kind(), ErrorKind::Task(why));
     origin.done();
+    target.done();
 }
 
 #[test]
