@@ -5,11 +5,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use sortie_core::{
-    Answer, Asks, BodyLength, Broken, Error, Event, Field, InspectError, Inspection, Instant, Io,
-    Limit, Misuse, Output, PeerError, Question, RangeFields, Receive, RedirectPolicy, Request,
-    RequestHead, ResponseHead, ResumeData, Send, Slot, Task, TaskKind, TaskOptions, TaskState,
-    Timer, TlsError, Token, Transport, Url, Validator, Wish, field, limits,
+    Answer, Asks, BodyLength, Broken, Error, Event, InspectError, Inspection, Instant, Io, Limit,
+    Misuse, Output, Question, RangeFields, Receive, RedirectPolicy, Request, RequestHead,
+    ResponseHead, ResumeData, Send, Slot, Task, TaskOptions, TaskState, Token, Transport, Url,
+    Validator, Wish, limits,
 };
+use sortie_fuzz::tables::{BROKEN, CREDENTIALS, ERRORS, KINDS, REQUESTS, TIMEOUTS};
 use sortie_fuzz::{Choices, PIECES, assert_monotone};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -72,38 +73,6 @@ fn further_options(bits: u8) -> TaskOptions {
 const OTHER: &str = "https://other/x?y";
 /// Bytes that are stored of a download.
 const STORED: u64 = 5;
-
-const NONE: &[Field<'static>] = &[];
-const EXPECT: &[Field<'static>] = &[field!("Expect", "100-continue")];
-const UPGRADE: &[Field<'static>] = &[field!("Upgrade", "x")];
-const CREDENTIALS: &[Field<'static>] = &[field!("Authorization", "x")];
-const CLOSE: &[Field<'static>] = &[field!("Connection", "close")];
-
-const REQUESTS: [(&str, &[Field<'static>], BodyLength); 8] = [
-    ("GET", NONE, BodyLength::None),
-    ("POST", NONE, BodyLength::Known(5)),
-    ("PUT", EXPECT, BodyLength::Unknown),
-    ("GET", UPGRADE, BodyLength::None),
-    ("HEAD", CLOSE, BodyLength::None),
-    ("POST", EXPECT, BodyLength::Known(u64::MAX)),
-    ("POST", NONE, BodyLength::Unknown),
-    ("PUT", NONE, BodyLength::Known(0)),
-];
-
-const KINDS: [TaskKind; 5] =
-    [TaskKind::Data, TaskKind::Upload, TaskKind::Download, TaskKind::Stream, TaskKind::WebSocket];
-
-const TIMEOUTS: [u64; 4] = [60_000_000, u64::MAX, 1_500_000, 0];
-
-const BROKEN: [Broken; 3] =
-    [Broken::Sending, Broken::Receiving, Broken::Refused(TlsError::ClientCertificateRequired)];
-
-const ERRORS: [Error; 4] = [
-    Error::Canceled,
-    Error::Sink,
-    Error::TimedOut(Timer::Request),
-    Error::Peer(PeerError::UpgradeRefused),
-];
 
 /// An input, with its arguments.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 mod choices;
 mod counts;
 mod pieces;
+pub mod tables;
 
 pub use choices::Choices;
 pub use counts::assert_monotone;

@@ -9,7 +9,7 @@ use sortie_core::{Asks, Instant, RedirectPolicy, TaskKind, TaskOptions};
 
 use crate::content::{Content, Download, Memory, Plan};
 use crate::delegate::{Delegating, Listener, TaskDelegate};
-use crate::driver::{Driver, Tells};
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::file::Sha256Digest;
 use crate::hop::Hop;
@@ -22,6 +22,7 @@ use crate::shared::{Hints, SessionShared};
 use crate::source::{Source, UploadSource};
 use crate::system::System;
 use crate::task::{Task, TaskFuture};
+use crate::turn::Tells;
 
 /// Content that is kept in memory at most, where the caller says nothing: 256 MiB. A server that
 /// never stops sending must not take all memory.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use sortie_core::{Answer, Event, Question, Token};
 
 use crate::content::{Content, Download, Plan};
-use crate::driver::Turn;
 use crate::error::Error;
 use crate::metrics::TaskMetrics;
 use crate::request::Request;
@@ -16,6 +15,7 @@ use crate::seat::{Seat, Seated};
 use crate::source::{Source, UploadSource};
 use crate::system::System;
 use crate::task::Task;
+use crate::turn::Turn;
 use crate::world::World;
 
 /// Who is told what a task does, and asked what it shall do.

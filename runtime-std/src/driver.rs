@@ -3,7 +3,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use sortie_core::{CloseReason, Event, Instant, Output, Receive, Task, Wish};
+use sortie_core::{CloseReason, Instant, Output, Receive, Wish};
 
 use crate::connect::Connector;
 use crate::connection::Connection;
@@ -13,6 +13,7 @@ use crate::metrics::Recorder;
 use crate::response::Response;
 use crate::shared::{Shared, poll_deadline, tell};
 use crate::source::Source;
+use crate::turn::{Tells, Turn};
 use crate::world::{Stream, World};
 
 /// The adapter's side of a task: what the core asks for is done here.
@@ -27,36 +28,6 @@ pub(crate) struct Driver<W: World> {
     untold: u64,
     /// Present where somebody wants to have metrics.
     pub(crate) recorder: Option<Box<Recorder>>,
-}
-
-/// What the driver stops for, beside content, events and the end.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tells {
-    /// [`Turn::Prepare`]: there is a file to be opened before anything is sent.
-    pub(crate) prepare: bool,
-    /// [`Turn::Finish`]: what is received is not yet where it belongs.
-    pub(crate) finish: bool,
-    /// [`Turn::Sent`]: somebody watches what is sent.
-    pub(crate) sent: bool,
-}
-
-/// Why the driver returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(unreachable_pub, reason = "reachable with feature internals")]
-pub enum Turn {
-    /// Content lies at the front of the buffer: so many bytes.
-    Content(usize),
-    /// So many bytes of the body were sent.
-    Sent(u64),
-    /// A connection is there: before the head is sent, what it needs is to be made ready and
-    /// reported by `handle_prepared`.
-    Prepare,
-    /// Something happened, or is asked.
-    Event(Event),
-    /// Everything is received: it is to be committed and reported.
-    Finish,
-    /// The task has ended.
-    Complete(Result<(), sortie_core::Error>),
 }
 
 /// What came of moving bytes.
@@ -86,7 +57,7 @@ impl<W: World> Driver<W> {
             if self.untold > 0 {
                 return Poll::Ready(Turn::Sent(std::mem::take(&mut self.untold)));
             }
-            let output = self.ask(&mut shared.core(), now);
+            let output = self.tells.ask(&mut shared.core(), now);
             match output {
                 Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
                 Output::Prepare => return Poll::Ready(Turn::Prepare),
@@ -120,21 +91,6 @@ impl<W: World> Driver<W> {
                     self.connector.give_up(shared, now);
                     return Poll::Ready(Turn::Complete(result));
                 }
-            }
-        }
-    }
-
-    /// What the core says. What nobody has to do anything for is reported at once: every lock
-    /// costs.
-    fn ask(&self, core: &mut Task, now: Instant) -> Output {
-        loop {
-            let output = core.poll_output();
-            if output == Output::Prepare && !self.tells.prepare {
-                tell(core.handle_prepared(now));
-            } else if output == Output::Finish && !self.tells.finish {
-                tell(core.handle_committed());
-            } else {
-                return output;
             }
         }
     }

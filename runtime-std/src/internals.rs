@@ -5,17 +5,18 @@ use std::task::{Context, Poll};
 
 use sortie_core::{Answer, ByteCounts, Misuse, TaskOptions, TaskState};
 
-pub use crate::driver::Turn;
+pub use crate::turn::Turn;
 pub use crate::world::{
     ConnectFailure, Connecting, ConnectionFacts, Endpoint, Stream, Timer, World,
 };
 
 use crate::background::Background;
 use crate::connection::Room;
-use crate::driver::{Driver, Tells};
+use crate::driver::Driver;
 use crate::hop::Hop;
 use crate::shared::{Hints, SessionShared, Shared};
 use crate::source::Source;
+use crate::turn::Tells;
 use crate::{Error, Request, Response, UploadSource};
 
 /// A session in a world of the test's own.

@@ -81,6 +81,8 @@ mod task;
 #[cfg(feature = "tls")]
 mod tls;
 #[allow(unreachable_pub, reason = "reachable with feature internals")]
+mod turn;
+#[allow(unreachable_pub, reason = "reachable with feature internals")]
 mod world;
 
 #[cfg(feature = "internals")]

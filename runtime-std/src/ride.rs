@@ -7,10 +7,10 @@ use sortie_core::{Event, Instant};
 
 use crate::content::Content;
 use crate::delegate::{Listener, Told};
-use crate::driver::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::response::Response;
 use crate::seat::{Seat, Seated};
+use crate::turn::Turn;
 use crate::world::World;
 
 /// What it is if a task ended well and nobody has its response; it does not happen.

@@ -8,7 +8,7 @@ use sortie_core::{CloseReason, Instant, Output, TaskState};
 use crate::changes::TaskSnapshot;
 use crate::content::{Content, Expected};
 use crate::delegate::Listener;
-use crate::driver::{Driver, Turn};
+use crate::driver::Driver;
 use crate::error::{Error, ErrorKind};
 use crate::file::FileError;
 use crate::response::Response;
@@ -16,6 +16,7 @@ use crate::resume::ResumeData;
 use crate::ride::{Goal, Ride, Rider, Until};
 use crate::shared::{Shared, tell};
 use crate::source::Failure;
+use crate::turn::Turn;
 use crate::world::World;
 
 /// A task with its driver: one allocation for both.
