@@ -92,29 +92,33 @@ impl Known {
             return Self::Other;
         };
         match (name.len(), *first | 0x20) {
-            (4, b'h') if grammar::eq_ignore_case(name, b"host") => Self::Host,
-            (5, b'r') if grammar::eq_ignore_case(name, b"range") => Self::Range,
-            (6, b'e') if grammar::eq_ignore_case(name, b"expect") => Self::Expect,
-            (6, b'c') if grammar::eq_ignore_case(name, b"cookie") => Self::Credential,
-            (6, b'd') if grammar::eq_ignore_case(name, b"digest") => Self::Content,
-            (7, b'u') if grammar::eq_ignore_case(name, b"upgrade") => Self::Upgrade,
-            (10, b'c') if grammar::eq_ignore_case(name, b"connection") => Self::Connection,
-            (11, b'r') if grammar::eq_ignore_case(name, b"repr-digest") => Self::Content,
-            (12, b'c') if grammar::eq_ignore_case(name, b"content-type") => Self::ContentType,
-            (13, b'a') if grammar::eq_ignore_case(name, b"authorization") => Self::Credential,
-            (13, b'c') if grammar::eq_ignore_case(name, b"content-range") => Self::Content,
-            (14, b'c') if grammar::eq_ignore_case(name, b"content-length") => Self::ContentLength,
-            (14, b'c') if grammar::eq_ignore_case(name, b"content-digest") => Self::Content,
-            (16, b'c') if grammar::eq_ignore_case(name, b"content-encoding") => Self::Content,
-            (16, b'c') if grammar::eq_ignore_case(name, b"content-language") => Self::Content,
-            (16, b'c') if grammar::eq_ignore_case(name, b"content-location") => Self::Content,
-            (17, b't') if grammar::eq_ignore_case(name, b"transfer-encoding") => {
-                Self::TransferEncoding
-            }
-            (19, b'p') if grammar::eq_ignore_case(name, b"proxy-authorization") => Self::Credential,
+            (4, b'h') if is(name, b"host") => Self::Host,
+            (5, b'r') if is(name, b"range") => Self::Range,
+            (6, b'e') if is(name, b"expect") => Self::Expect,
+            (6, b'c') if is(name, b"cookie") => Self::Credential,
+            (6, b'd') if is(name, b"digest") => Self::Content,
+            (7, b'u') if is(name, b"upgrade") => Self::Upgrade,
+            (10, b'c') if is(name, b"connection") => Self::Connection,
+            (11, b'r') if is(name, b"repr-digest") => Self::Content,
+            (12, b'c') if is(name, b"content-type") => Self::ContentType,
+            (13, b'a') if is(name, b"authorization") => Self::Credential,
+            (13, b'c') if is(name, b"content-range") => Self::Content,
+            (14, b'c') if is(name, b"content-length") => Self::ContentLength,
+            (14, b'c') if is(name, b"content-digest") => Self::Content,
+            (16, b'c') if is(name, b"content-encoding") => Self::Content,
+            (16, b'c') if is(name, b"content-language") => Self::Content,
+            (16, b'c') if is(name, b"content-location") => Self::Content,
+            (17, b't') if is(name, b"transfer-encoding") => Self::TransferEncoding,
+            (19, b'p') if is(name, b"proxy-authorization") => Self::Credential,
             _ => Self::Other,
         }
     }
+}
+
+/// Kept out of line: it is called from many places, each of which is seldom reached.
+#[inline(never)]
+const fn is(name: &[u8], known: &[u8]) -> bool {
+    grammar::eq_ignore_case(name, known)
 }
 
 /// A field line of a request: a checked name and value (RFC 9110 §5).

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use sortie_core::{Asks, Instant, RedirectPolicy, TaskKind, TaskOptions};
 
-use crate::content::{Content, Download, Memory, Plan};
+use crate::content::{Content, Memory};
 use crate::delegate::{Delegating, Listener, TaskDelegate};
+use crate::download::{Download, OpenSink, Plan};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::file::Sha256Digest;
@@ -51,9 +52,10 @@ pub struct TaskBuilder {
     request: Result<Request, Error>,
     source: Option<UploadSource>,
     plan: Option<Plan>,
+    open: Option<OpenSink>,
     options: TaskOptions,
     hints: Hints,
-    delegate: Option<Arc<dyn TaskDelegate>>,
+    listener: Option<Arc<dyn Listener<System>>>,
     max_content: usize,
     earliest_begin: Option<SystemTime>,
 }
@@ -65,18 +67,26 @@ impl TaskBuilder {
         request: Result<Request, Error>,
     ) -> Self {
         let options = TaskOptions { kind, ..session.options() };
-        let plan = (kind == TaskKind::Download).then(Plan::default);
         Self {
             session,
             request,
             source: None,
-            plan,
+            plan: None,
+            open: None,
             options,
             hints: Hints::default(),
-            delegate: None,
+            listener: None,
             max_content: MAX_CONTENT,
             earliest_begin: None,
         }
+    }
+
+    /// A download: its content goes to a file. Named by nobody else, so that a program without
+    /// downloads does not carry what they need.
+    pub(crate) fn download(mut self) -> Self {
+        self.plan = Some(Plan::default());
+        self.open = Some(Download::open_sink);
+        self.requires_success(true)
     }
 
     pub(crate) fn source(mut self, source: UploadSource) -> Self {
@@ -131,7 +141,7 @@ impl TaskBuilder {
 
     /// As [`delegate`](Self::delegate), for one that others hold, too.
     pub fn shared_delegate(mut self, delegate: Arc<dyn TaskDelegate>) -> Self {
-        self.delegate = Some(delegate);
+        self.listener = Some(Arc::new(Delegating(delegate)));
         self
     }
 
@@ -210,14 +220,14 @@ impl TaskBuilder {
             Some(source) => Source::open(source, request)?,
             None => (Source::Request, request),
         };
-        let content = match self.plan {
-            Some(plan) => {
-                let download = Download::new(plan, request.url());
-                Content::File(Box::new(download.map_err(|why| Error::file(request.url(), why))?))
+        let content = match self.plan.zip(self.open) {
+            Some((plan, open)) => {
+                let sink = open(plan, request.url());
+                Content::File(sink.map_err(|why| Error::file(request.url(), why))?)
             }
             None => Content::Memory(Memory::new(self.max_content)),
         };
-        let asks = match self.delegate {
+        let asks = match self.listener {
             Some(_) => Asks { redirect: true, disposition: true, new_body: true },
             None => Asks::default(),
         };
@@ -231,16 +241,12 @@ impl TaskBuilder {
             ..self.options
         };
         let shared = self.session.task(request.clone(), options, self.hints)?;
-        let has_delegate = self.delegate.is_some();
+        let has_delegate = self.listener.is_some();
         let is_file = matches!(content, Content::File(_));
         let tells = Tells { prepare: is_file, finish: is_file, sent: has_delegate };
         let mut driver = Driver::new(Hop::new(request, has_delegate), source, tells);
         driver.recorder = has_delegate.then(|| Box::new(Recorder::new(shared.now())));
-        let listener = self.delegate.map(|delegate| {
-            let listener: Arc<dyn Listener<System>> = Arc::new(Delegating(delegate));
-            listener
-        });
-        Ok(Task { seated: Seated::new(shared, driver, content, listener) })
+        Ok(Task { seated: Seated::new(shared, driver, content, self.listener) })
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use sortie_core::{Answer, Event, Question, Token};
 
-use crate::content::{Content, Download, Plan};
+use crate::content::Content;
+use crate::download::{Download, Plan};
 use crate::error::Error;
 use crate::metrics::TaskMetrics;
 use crate::request::Request;

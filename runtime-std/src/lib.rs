@@ -58,6 +58,7 @@ mod connect;
 mod connection;
 mod content;
 mod delegate;
+mod download;
 mod driver;
 mod error;
 mod exchange;

@@ -114,7 +114,7 @@ impl Session {
     where
         R: TryInto<Request, Error: Into<Error>>,
     {
-        self.build_task(TaskKind::Download, request).requires_success(true)
+        self.build_task(TaskKind::Download, request).download()
     }
 
     /// A download task that goes on where another one ended. If its part file is gone, or the

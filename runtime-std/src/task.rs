@@ -267,14 +267,14 @@ impl Task {
         let destination = destination.as_ref();
         let url = self.original_request().url();
         let temporary = match &mut self.seated.seat().content {
-            Content::File(download) => download.temporary.take(),
+            Content::File(download) => download.temporary().take(),
             Content::Memory(_) => None,
         };
         let nothing = || Error::file(url, FileError::new(FileErrorKind::Misuse, destination));
         let mut temporary = temporary.ok_or_else(nothing)?;
         temporary.persist_to(destination).map_err(|why| {
             if let Content::File(download) = &mut self.seated.seat().content {
-                download.temporary = Some(temporary);
+                *download.temporary() = Some(temporary);
             }
             Error::file(url, why)
         })

@@ -5,7 +5,8 @@
 //! fire, so that a thread which sleeps until the next one costs less than that: it is started with
 //! the first deadline and ends when none is left.
 
-use std::collections::BTreeMap;
+use std::cmp::{Ordering as Order, Reverse};
+use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -17,28 +18,39 @@ use atomic_waker::AtomicWaker;
 /// The name of the thread.
 const NAME: &str = "sortie-clock";
 
-static CLOCK: Mutex<Clock> = Mutex::new(Clock { alarms: BTreeMap::new(), last: 0, thread: None });
+/// Alarms that were unset and are still listed, at least, before they are swept out.
+const FEW: usize = 64;
 
-/// All alarms that are set.
+static CLOCK: Mutex<Clock> =
+    Mutex::new(Clock { alarms: BinaryHeap::new(), unset: 0, thread: None });
+
+/// All alarms that are set, the first one first.
 struct Clock {
-    /// By their instant; those of the same one by a number.
-    alarms: BTreeMap<(Instant, u64), Arc<Bell>>,
-    last: u64,
+    alarms: BinaryHeap<Reverse<Listed>>,
+    /// How many of them nobody waits for any more. They stay until there are as many as others.
+    unset: usize,
     /// It runs while there are alarms.
     thread: Option<Thread>,
+}
+
+/// An alarm in the list.
+struct Listed {
+    at: Instant,
+    bell: Arc<Bell>,
 }
 
 /// What an alarm rings.
 #[derive(Debug, Default)]
 struct Bell {
     has_rung: AtomicBool,
+    /// Nobody waits for it any more. Changed and read with the clock locked.
+    is_unset: AtomicBool,
     waker: AtomicWaker,
 }
 
 /// An alarm, set to an instant. Dropping it unsets it.
 #[derive(Debug)]
 pub(super) struct Alarm {
-    key: (Instant, u64),
     bell: Arc<Bell>,
 }
 
@@ -47,22 +59,18 @@ impl Alarm {
     pub(super) fn set(at: Instant) -> Option<Self> {
         let bell = Arc::new(Bell::default());
         let mut clock = lock();
-        clock.last = clock.last.wrapping_add(1);
-        let key = (at, clock.last);
-        clock.alarms.insert(key, bell.clone());
+        let is_first = clock.alarms.peek().is_none_or(|Reverse(first)| at < first.at);
         match &clock.thread {
             // It sleeps too long.
-            Some(thread) if clock.is_first(key) => thread.unpark(),
+            Some(thread) if is_first => thread.unpark(),
             Some(_) => {}
-            None => match thread::Builder::new().name(NAME.to_owned()).spawn(run) {
-                Ok(handle) => clock.thread = Some(handle.thread().clone()),
-                Err(_) => {
-                    clock.alarms.remove(&key);
-                    return None;
-                }
-            },
+            None => {
+                let thread = thread::Builder::new().name(NAME.to_owned()).spawn(run).ok()?;
+                clock.thread = Some(thread.thread().clone());
+            }
         }
-        Some(Self { key, bell })
+        clock.alarms.push(Reverse(Listed { at, bell: bell.clone() }));
+        Some(Self { bell })
     }
 
     /// Whether it has rung. If not, it wakes `waker` when it does, and no other any more.
@@ -75,8 +83,16 @@ impl Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
+        if self.bell.has_rung.load(Ordering::Acquire) {
+            return;
+        }
         let mut clock = lock();
-        clock.alarms.remove(&self.key);
+        self.bell.is_unset.store(true, Ordering::Relaxed);
+        clock.unset += 1;
+        let listed = clock.alarms.len();
+        if clock.unset >= listed || clock.unset > FEW && clock.unset * 2 > listed {
+            clock.sweep();
+        }
         if let (true, Some(thread)) = (clock.alarms.is_empty(), &clock.thread) {
             // To end.
             thread.unpark();
@@ -85,19 +101,47 @@ impl Drop for Alarm {
 }
 
 impl Clock {
-    fn is_first(&self, key: (Instant, u64)) -> bool {
-        self.alarms.first_key_value().is_some_and(|(first, _)| *first == key)
+    /// Strikes out the alarms that nobody waits for.
+    fn sweep(&mut self) {
+        self.alarms.retain(|Reverse(listed)| !listed.bell.is_unset.load(Ordering::Relaxed));
+        self.unset = 0;
     }
 
     /// Takes what is to ring by `now`.
     fn due(&mut self, now: Instant) -> Vec<Arc<Bell>> {
         let mut due = Vec::new();
-        while let Some(first) = self.alarms.first_entry().filter(|first| first.key().0 <= now) {
-            due.push(first.remove());
+        while self.alarms.peek().is_some_and(|Reverse(first)| first.at <= now) {
+            let Some(Reverse(Listed { bell, .. })) = self.alarms.pop() else {
+                break;
+            };
+            match bell.is_unset.load(Ordering::Relaxed) {
+                true => self.unset = self.unset.saturating_sub(1),
+                false => due.push(bell),
+            }
         }
         due
     }
 }
+
+impl Ord for Listed {
+    fn cmp(&self, other: &Self) -> Order {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl PartialOrd for Listed {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Listed {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Listed {}
 
 fn lock() -> MutexGuard<'static, Clock> {
     // Nothing under this lock can be left half done.
@@ -110,7 +154,7 @@ fn run() {
         let mut clock = lock();
         let now = Instant::now();
         let due = clock.due(now);
-        let next = clock.alarms.first_key_value().map(|((at, _), _)| *at);
+        let next = clock.alarms.peek().map(|Reverse(first)| first.at);
         if next.is_none() {
             clock.thread = None;
         }
