@@ -64,7 +64,7 @@ pub(crate) const ROWS: &[Row] = &[
 ];
 
 const fn row(name: &'static str, what: &'static str, run: fn(&mut Meter) -> Outcome) -> Row {
-    Row { name, what, warm_up: 2, iterations: 8, run }
+    Row::in_memory(name, what, [2, 8], run)
 }
 
 /// One iteration's bytes: whole chunks of `chunk` bytes, without a last chunk.

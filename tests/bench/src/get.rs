@@ -3,16 +3,18 @@
 //! The client does everything on the thread that waits: nothing is spawned, no executor stands
 //! between. The origin is a process of its own, and counts nowhere.
 
-use crate::meter::{Meter, Outcome, Row};
-use crate::origin::CONTENT;
-use crate::rt::{OnAsyncIo, OnTokio};
+use crate::meter::{Kind, Meter, Outcome, Row};
+use crate::origin::{CONTENT, Serves};
+use crate::rt::OnAsyncIo;
 use async_io::Async;
+use curl::easy::{Easy2, Handler, WriteError};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
 use std::hint::black_box;
 use std::net::TcpStream;
 use ureq::Agent;
@@ -23,11 +25,14 @@ pub(crate) const ROWS: &[Row] = &[
     row("get-hyper", "hyper 1: a client connection on tokio", hyper_tokio),
     row("get-hyper-async-io", "hyper 1: the same on async-io", hyper_async_io),
     row("get-ureq", "ureq 3: an agent, blocking sockets", ureq),
+    row("get-reqwest", "reqwest: a client on tokio", reqwest),
+    Row { is_foreign: true, ..row("get-curl", "libcurl: an easy handle, blocking", curl) },
     row("get-sortie", "ours: a session on async-io, driven inline", sortie),
 ];
 
 const fn row(name: &'static str, what: &'static str, run: fn(&mut Meter) -> Outcome) -> Row {
-    Row { name, what, warm_up: 20, iterations: 250, run }
+    let (kind, origin, is_foreign) = (Kind::Counts, Some(Serves::Answers), false);
+    Row { name, what, kind, origin, is_foreign, warm_up: 20, iterations: 250, run }
 }
 
 /// The least a client on async-io pays: one write, reads until the length that the head states.
@@ -90,7 +95,7 @@ fn hyper_tokio(meter: &mut Meter) -> Outcome {
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(origin).await?;
         stream.set_nodelay(true)?;
-        hyper(meter, OnTokio { stream, input: vec![0; 8192].into() }).await
+        hyper(meter, TokioIo::new(stream)).await
     })
 }
 
@@ -128,6 +133,44 @@ fn ureq(meter: &mut Meter) -> Outcome {
     meter.repeat(|| {
         let mut response = agent.get(black_box(&uri)).call()?;
         check(&response.body_mut().read_to_vec()?)
+    })
+}
+
+/// A client with its pool, as its users have it; proxies of the environment are switched off.
+///
+/// The request is built once and cloned. Content is taken as `Bytes`.
+fn reqwest(meter: &mut Meter) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let request = client.get(format!("http://{}/", meter.origin()?)).build()?;
+    runtime.block_on(meter.repeat_async(async || {
+        let request = black_box(&request).try_clone().ok_or("the request cannot be cloned")?;
+        let response = client.execute(request).await?;
+        check(&response.bytes().await?)
+    }))
+}
+
+/// Content, as libcurl hands it over.
+#[derive(Debug)]
+struct Gathered(Vec<u8>);
+
+impl Handler for Gathered {
+    fn write(&mut self, content: &[u8]) -> Result<usize, WriteError> {
+        self.0.extend_from_slice(content);
+        Ok(content.len())
+    }
+}
+
+/// A handle that is set up once, and keeps its connection; proxies of the environment are switched
+/// off.
+fn curl(meter: &mut Meter) -> Outcome {
+    let mut easy = Easy2::new(Gathered(Vec::new()));
+    easy.url(&format!("http://{}/", meter.origin()?))?;
+    easy.proxy("")?;
+    meter.repeat(|| {
+        easy.get_mut().0.clear();
+        easy.perform()?;
+        check(&easy.get_ref().0)
     })
 }
 

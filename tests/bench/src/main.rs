@@ -12,11 +12,12 @@ mod measure;
 mod memory;
 mod meter;
 mod origin;
+mod process;
 mod rt;
 mod start;
 mod table;
 
-use meter::{Failure, Meter, Outcome, Row};
+use meter::{Counted, Failure, Meter, Outcome, Row};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ const USAGE: &str = "\
 usage: sortie-bench table [PREFIX]             measure every row whose name starts so, judge limits
        sortie-bench rows                       list the rows
        sortie-bench run ROW ITERATIONS [ADDR]  one row, once; ADDR of an origin for the get rows
-       sortie-bench origin                     serve on loopback until standard input ends";
+       sortie-bench origin KIND                serve on loopback until standard input ends";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         ["rows"] => list(),
         ["run", name, iterations] => run(name, iterations, None),
         ["run", name, iterations, origin] => run(name, iterations, Some(origin)),
-        ["origin"] => origin::serve(),
+        ["origin", name] => origin::serve(name),
         _ => Err(Failure::from(USAGE)),
     };
     match outcome {
@@ -59,13 +60,17 @@ fn list() -> Outcome {
     Ok(())
 }
 
-/// Runs one row and prints what its counted iterations allocated: a count and a number of bytes.
+/// Runs one row and prints what its counted iterations spent: allocations and their bytes,
+/// nanoseconds of CPU time, bytes of memory.
 fn run(name: &str, iterations: &str, origin: Option<&str>) -> Outcome {
     let row = rows().find(|row| row.name == name).ok_or_else(|| format!("no row {name}"))?;
     let origin = origin.map(str::parse::<SocketAddr>).transpose()?;
+    process::pin(process::Side::Client)?;
+    process::allow_descriptors()?;
     let mut meter = Meter::new(row, iterations.parse()?, origin);
     (row.run)(&mut meter)?;
     let counted = meter.counted().ok_or("the row counted nothing")?;
-    println!("{} {}", counted.allocations, counted.bytes);
+    let Counted { allocations, bytes, cpu_time, resident } = counted;
+    println!("{allocations} {bytes} {} {resident}", cpu_time.as_nanos());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The table: every row's cost, what was on record, our limits, and whether we hold them.
 
 use crate::limits::{LIMITS, Limit, ON_RECORD, RATIOS, Ratio};
-use crate::measure::{Cost, Origin, cost};
+use crate::measure::{Cost, Origins, cost};
 use crate::meter::{Outcome, Row};
 use crate::rows;
 
@@ -11,12 +11,12 @@ const HEAD: &str = "\
 
 /// Prints the rows whose names start with `prefix`; fails where a limit is exceeded or has no row.
 pub(crate) fn print(prefix: &str) -> Outcome {
-    let origin = Origin::start()?;
+    let origins = Origins::start()?;
     let (mut broken, mut costs) = (Vec::new(), Vec::new());
     println!("Per iteration, on all threads of the client; on record and limits: instructions /");
     println!("allocations / system calls.\n\n{HEAD}");
     for row in rows().filter(|row| row.name.starts_with(prefix)) {
-        let cost = cost(row, origin.address())?;
+        let cost = cost(row, &origins)?;
         let limit = LIMITS.iter().find(|limit| limit.row == row.name);
         println!("{}", line(row, &cost, limit));
         broken.extend(limit.and_then(|limit| exceeded(limit, &cost)));
