@@ -3,7 +3,7 @@
 //! The client does everything on the thread that waits: nothing is spawned, no executor stands
 //! between. The origin is a process of its own, and counts nowhere.
 
-use crate::meter::{Kind, Meter, Outcome, Row};
+use crate::meter::{Failure, Kind, Meter, Outcome, Row};
 use crate::origin::{CONTENT, Serves};
 use crate::rt::OnAsyncIo;
 use async_io::Async;
@@ -16,7 +16,7 @@ use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use std::hint::black_box;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use ureq::Agent;
 
 /// The rows of this file.
@@ -36,31 +36,46 @@ const fn row(name: &'static str, what: &'static str, run: fn(&mut Meter) -> Outc
 }
 
 /// The least a client on async-io pays: one write, reads until the length that the head states.
-///
-/// The request is ready-made, the buffer is kept, and of the head only `Content-Length` is read.
 fn by_hand(meter: &mut Meter) -> Outcome {
     let origin = meter.origin()?;
-    let request = format!("GET / HTTP/1.1\r\nHost: {origin}\r\n\r\n");
-    let mut input = vec![0; 4096];
     async_io::block_on(async {
-        let mut stream = Async::<TcpStream>::connect(origin).await?;
-        stream.get_ref().set_nodelay(true)?;
-        let gets = meter.repeat_async(async || {
-            stream.write_all(black_box(request.as_bytes())).await?;
-            let mut filled = 0;
-            loop {
-                let n = stream.read(&mut input[filled..]).await?;
-                if n == 0 {
-                    return Err("the origin closed the connection".into());
-                }
-                filled += n;
-                if let Some(content) = whole(&input[..filled]) {
-                    return check(content);
-                }
-            }
-        });
-        gets.await
+        let mut client = ByHand::connect(origin).await?;
+        meter.repeat_async(async || client.get().await).await
     })
+}
+
+/// A client by hand: a ready-made request, a buffer that is kept, and of the head only
+/// `Content-Length` is read.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    stream: Async<TcpStream>,
+    request: String,
+    input: Vec<u8>,
+}
+
+impl ByHand {
+    pub(crate) async fn connect(origin: SocketAddr) -> Result<Self, Failure> {
+        let stream = Async::<TcpStream>::connect(origin).await?;
+        stream.get_ref().set_nodelay(true)?;
+        let request = format!("GET / HTTP/1.1\r\nHost: {origin}\r\n\r\n");
+        Ok(Self { stream, request, input: vec![0; 4096] })
+    }
+
+    pub(crate) async fn get(&mut self) -> Outcome {
+        let Self { stream, request, input } = self;
+        stream.write_all(black_box(request.as_bytes())).await?;
+        let mut filled = 0;
+        loop {
+            let n = stream.read(&mut input[filled..]).await?;
+            if n == 0 {
+                return Err("the origin closed the connection".into());
+            }
+            filled += n;
+            if let Some(content) = whole(&input[..filled]) {
+                return check(content);
+            }
+        }
+    }
 }
 
 /// The content of a response, once all of it is there.
@@ -151,8 +166,8 @@ fn reqwest(meter: &mut Meter) -> Outcome {
 }
 
 /// Content, as libcurl hands it over.
-#[derive(Debug)]
-struct Gathered(Vec<u8>);
+#[derive(Debug, Default)]
+pub(crate) struct Gathered(pub(crate) Vec<u8>);
 
 impl Handler for Gathered {
     fn write(&mut self, content: &[u8]) -> Result<usize, WriteError> {
@@ -164,7 +179,7 @@ impl Handler for Gathered {
 /// A handle that is set up once, and keeps its connection; proxies of the environment are switched
 /// off.
 fn curl(meter: &mut Meter) -> Outcome {
-    let mut easy = Easy2::new(Gathered(Vec::new()));
+    let mut easy = Easy2::new(Gathered::default());
     easy.url(&format!("http://{}/", meter.origin()?))?;
     easy.proxy("")?;
     meter.repeat(|| {
@@ -187,6 +202,7 @@ fn sortie(meter: &mut Meter) -> Outcome {
     }))
 }
 
-fn check(content: &[u8]) -> Outcome {
+/// Fails where this is not what the origin answers.
+pub(crate) fn check(content: &[u8]) -> Outcome {
     if black_box(content) == CONTENT { Ok(()) } else { Err("other content".into()) }
 }

@@ -8,6 +8,7 @@ mod chunked;
 mod get;
 mod head;
 mod limits;
+mod many;
 mod measure;
 mod memory;
 mod meter;
@@ -16,13 +17,16 @@ mod process;
 mod rt;
 mod start;
 mod table;
+mod times;
 
 use meter::{Counted, Failure, Meter, Outcome, Row};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use times::Effort;
 
 const USAGE: &str = "\
-usage: sortie-bench table [PREFIX]             measure every row whose name starts so, judge limits
+usage: sortie-bench table [--quick] [PREFIX]   measure every row whose name starts so, judge limits;
+                                               quick: 1/16 of the work where times are taken
        sortie-bench rows                       list the rows
        sortie-bench run ROW ITERATIONS [ADDR]  one row, once; ADDR of an origin for the get rows
        sortie-bench origin KIND                serve on loopback until standard input ends";
@@ -31,8 +35,10 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match *args.as_slice() {
-        ["table"] => table::print(""),
-        ["table", prefix] => table::print(prefix),
+        ["table"] => table::print("", Effort::WHOLE),
+        ["table", "--quick"] => table::print("", Effort::QUICK),
+        ["table", "--quick", prefix] => table::print(prefix, Effort::QUICK),
+        ["table", prefix] => table::print(prefix, Effort::WHOLE),
         ["rows"] => list(),
         ["run", name, iterations] => run(name, iterations, None),
         ["run", name, iterations, origin] => run(name, iterations, Some(origin)),
@@ -50,7 +56,7 @@ fn main() -> ExitCode {
 
 /// Every row there is, in the order of the table.
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [head::ROWS, chunked::ROWS, get::ROWS, start::ROWS].into_iter().flatten()
+    [head::ROWS, chunked::ROWS, get::ROWS, start::ROWS, many::ROWS].into_iter().flatten()
 }
 
 fn list() -> Outcome {

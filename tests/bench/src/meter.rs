@@ -60,8 +60,8 @@ impl Row {
 pub(crate) enum Kind {
     /// Instructions, allocations and system calls of an iteration.
     Counts,
-    /// The same, and the CPU time of so many iterations.
-    Time(usize),
+    /// The same, and the CPU time of so many iterations, in terms of that of another row.
+    Time { floor: &'static str, iterations: usize },
     /// The memory that each iteration holds.
     Memory,
 }
