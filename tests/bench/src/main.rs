@@ -19,6 +19,7 @@ mod rt;
 mod start;
 mod table;
 mod times;
+mod upload;
 
 use meter::{Counted, Failure, Meter, Outcome, Row};
 use std::net::SocketAddr;
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
 /// Every row there is, in the order of the table.
 fn rows() -> impl Iterator<Item = &'static Row> {
     let memory = [head::ROWS, chunked::ROWS, start::ROWS];
-    let loopback = [get::ROWS, many::ROWS, download::ROWS];
+    let loopback = [get::ROWS, many::ROWS, download::ROWS, upload::ROWS];
     memory.into_iter().chain(loopback).flatten()
 }
 

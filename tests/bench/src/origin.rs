@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 pub(crate) use answers::CONTENT;
-pub(crate) use blocks::{BLOCK, block_sum};
+pub(crate) use blocks::{BLOCK, RECEIPT, block_sum};
 
 /// Connections that wait to be accepted, at most: some rows open thousands at once.
 const BACKLOG: i32 = 4096;

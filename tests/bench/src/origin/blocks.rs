@@ -13,8 +13,8 @@ use std::thread;
 /// Content of one block: what an iteration of the rows moves.
 pub(crate) const BLOCK: usize = 1 << 20;
 
-/// What the uploads send at once.
-pub(crate) const PIECE: usize = 64 << 10;
+/// Digits of the answer to an upload: how many bytes of content came.
+pub(crate) const RECEIPT: usize = 16;
 
 /// Content of a chunk of a download.
 const CHUNK: usize = 1 << 10;
