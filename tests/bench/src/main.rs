@@ -8,6 +8,7 @@ mod chunked;
 mod download;
 mod get;
 mod head;
+mod held;
 mod limits;
 mod many;
 mod measure;
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
 fn rows() -> impl Iterator<Item = &'static Row> {
     let memory = [head::ROWS, chunked::ROWS, start::ROWS];
     let loopback = [get::ROWS, many::ROWS, download::ROWS, upload::ROWS];
-    memory.into_iter().chain(loopback).flatten()
+    memory.into_iter().chain(loopback).chain([held::ROWS]).flatten()
 }
 
 fn list() -> Outcome {

@@ -1,7 +1,7 @@
 //! The table: every row's cost, what was on record, our limits, and whether we hold them.
 
-use crate::limits::{LIMITS, Limit, ON_RECORD, RATIOS, Ratio, TIMES};
-use crate::measure::{Cost, Origins, cost};
+use crate::limits::{LIMITS, Limit, MEMORY_KIB, ON_RECORD, RATIOS, Ratio, TIMES};
+use crate::measure::{Cost, Origins, cost, spent};
 use crate::meter::{Kind, Outcome, Row};
 use crate::rows;
 use crate::times::{Effort, Timed, times};
@@ -19,6 +19,12 @@ round: the middle one of all rounds, and the least. Limits are for the middle on
 
 | row | µs | times the floor | least µs | least, times the floor's | ours, at most |
 |---|---:|---:|---:|---:|---:|";
+
+const MEMORY: &str = "\
+Resident memory of the client, what each response that has begun adds to it.
+
+| row | responses | KiB each | ours, at most |
+|---|---:|---:|---:|";
 
 /// What the table has found out about our limits.
 #[derive(Debug, Default)]
@@ -39,8 +45,9 @@ pub(crate) fn print(prefix: &str, effort: Effort) -> Outcome {
     let mut verdict = Verdict::default();
     print_counts(&chosen, &origins, &mut verdict)?;
     print_times(&chosen, &origins, effort, &mut verdict)?;
-    let limits = LIMITS.iter().map(|limit| limit.row).chain(TIMES.iter().map(|limit| limit.0));
-    for name in limits {
+    print_memory(&chosen, &origins, &mut verdict)?;
+    let limits = TIMES.iter().chain(MEMORY_KIB).map(|limit| limit.0);
+    for name in LIMITS.iter().map(|limit| limit.row).chain(limits) {
         if !rows().any(|row| row.name == name) {
             verdict.broken.push(format!("{name}: there is a limit, but no such row"));
         }
@@ -111,6 +118,26 @@ fn print_times(
                 let over = format!("{}: {ratio:.2} times its floor, at most {most}", timed.name);
                 verdict.missed.push(over);
             }
+        }
+    }
+    Ok(())
+}
+
+/// Memory.
+fn print_memory(rows: &[&'static Row], origins: &Origins, verdict: &mut Verdict) -> Outcome {
+    let rows: Vec<_> = rows.iter().filter(|row| row.kind == Kind::Memory).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    println!("\n{MEMORY}");
+    for row in rows {
+        let kib = spent(row, row.iterations, origins)?.resident / row.iterations as f64 / 1024.0;
+        let limit = MEMORY_KIB.iter().find(|limit| limit.0 == row.name).map(|limit| limit.1);
+        let stated = limit.map_or(String::new(), |most| format!("**{most}**"));
+        println!("| {} | {} | {kib:.1} | {stated} |", row.name, grouped(row.iterations as f64));
+        verdict.judged += usize::from(limit.is_some());
+        if let Some(most) = limit.filter(|most| tenths(kib) > tenths(*most)) {
+            verdict.broken.push(format!("{}: {kib:.1} KiB, at most {most}", row.name));
         }
     }
     Ok(())
