@@ -17,6 +17,7 @@ mod meter;
 mod origin;
 mod process;
 mod rt;
+mod size;
 mod start;
 mod table;
 mod times;

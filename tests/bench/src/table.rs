@@ -1,9 +1,10 @@
 //! The table: every row's cost, what was on record, our limits, and whether we hold them.
 
-use crate::limits::{LIMITS, Limit, MEMORY_KIB, ON_RECORD, RATIOS, Ratio, TIMES};
+use crate::limits::{LIMITS, Limit, MEMORY_KIB, ON_RECORD, RATIOS, Ratio, SIZE, TIMES};
 use crate::measure::{Cost, Origins, cost, spent};
 use crate::meter::{Kind, Outcome, Row};
 use crate::rows;
+use crate::size::{PROGRAMS, Size, size};
 use crate::times::{Effort, Timed, times};
 
 const COUNTS: &str = "\
@@ -26,6 +27,13 @@ Resident memory of the client, what each response that has begun adds to it.
 | row | responses | KiB each | ours, at most |
 |---|---:|---:|---:|";
 
+const SIZES: &str = "\
+A program that prints the content of a URL, without TLS: release profile as it is by default,
+stripped, and the crates it is made of, itself included.
+
+| row | bytes | KiB | crates | ours, at most |
+|---|---:|---:|---:|---:|";
+
 /// What the table has found out about our limits.
 #[derive(Debug, Default)]
 struct Verdict {
@@ -46,6 +54,7 @@ pub(crate) fn print(prefix: &str, effort: Effort) -> Outcome {
     print_counts(&chosen, &origins, &mut verdict)?;
     print_times(&chosen, &origins, effort, &mut verdict)?;
     print_memory(&chosen, &origins, &mut verdict)?;
+    print_sizes(prefix, &mut verdict)?;
     let limits = TIMES.iter().chain(MEMORY_KIB).map(|limit| limit.0);
     for name in LIMITS.iter().map(|limit| limit.row).chain(limits) {
         if !rows().any(|row| row.name == name) {
@@ -138,6 +147,31 @@ fn print_memory(rows: &[&'static Row], origins: &Origins, verdict: &mut Verdict)
         verdict.judged += usize::from(limit.is_some());
         if let Some(most) = limit.filter(|most| tenths(kib) > tenths(*most)) {
             verdict.broken.push(format!("{}: {kib:.1} KiB, at most {most}", row.name));
+        }
+    }
+    Ok(())
+}
+
+/// Sizes of programs, whose rows are called `size-` and the program's name.
+fn print_sizes(prefix: &str, verdict: &mut Verdict) -> Outcome {
+    let names = PROGRAMS.map(|name| (name, format!("size-{name}")));
+    let chosen: Vec<_> = names.iter().filter(|(_, row)| row.starts_with(prefix)).collect();
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    println!("\n{SIZES}");
+    for (name, row) in chosen {
+        let Size { bytes, crates } = size(name)?;
+        let kib = bytes as f64 / 1024.0;
+        let is_ours = *name == "sortie";
+        let stated = if is_ours { format!("**{}** / {}", SIZE.0, SIZE.1) } else { String::new() };
+        println!("| {row} | {} | {kib:.0} | {crates} | {stated} |", grouped(bytes as f64));
+        if is_ours {
+            verdict.judged += 1;
+            if kib.round() > SIZE.0 || crates > SIZE.1 {
+                let over = format!("{row}: {kib:.0} KiB and {crates} crates, at most {stated}");
+                verdict.broken.push(over);
+            }
         }
     }
     Ok(())
