@@ -6,6 +6,7 @@
 
 mod chunked;
 mod download;
+mod figures;
 mod get;
 mod head;
 mod held;
@@ -15,6 +16,7 @@ mod measure;
 mod memory;
 mod meter;
 mod origin;
+mod picture;
 mod process;
 mod rt;
 mod size;
@@ -31,6 +33,7 @@ use times::Effort;
 const USAGE: &str = "\
 usage: sortie-bench table [--quick] [PREFIX]   measure every row whose name starts so, judge limits;
                                                quick: 1/16 of the work where times are taken
+       sortie-bench picture FILE               draw what the last whole table has measured, as SVG
        sortie-bench rows                       list the rows
        sortie-bench run ROW ITERATIONS [ADDR]  one row, once; ADDR of an origin for the get rows
        sortie-bench origin KIND                serve on loopback until standard input ends";
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         ["table", "--quick"] => table::print("", Effort::QUICK),
         ["table", "--quick", prefix] => table::print(prefix, Effort::QUICK),
         ["table", prefix] => table::print(prefix, Effort::WHOLE),
+        ["picture", file] => picture::draw(file),
         ["rows"] => list(),
         ["run", name, iterations] => run(name, iterations, None),
         ["run", name, iterations, origin] => run(name, iterations, Some(origin)),
