@@ -10,23 +10,30 @@ use std::path::PathBuf;
 pub(crate) enum Unit {
     /// User instructions of an iteration.
     Instructions,
+    /// Allocations of an iteration.
+    Allocations,
     /// Microseconds of CPU time of an iteration.
     Micros,
     /// CPU time in terms of the floor's.
     Times,
     /// KiB of memory, or of a program.
     Kib,
+    /// Crates of a program.
+    Crates,
 }
 
 impl Unit {
-    const ALL: [Self; 4] = [Self::Instructions, Self::Micros, Self::Times, Self::Kib];
+    const ALL: [Self; 6] =
+        [Self::Instructions, Self::Allocations, Self::Micros, Self::Times, Self::Kib, Self::Crates];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Instructions => "instructions",
+            Self::Allocations => "allocations",
             Self::Micros => "micros",
             Self::Times => "times",
             Self::Kib => "kib",
+            Self::Crates => "crates",
         }
     }
 }

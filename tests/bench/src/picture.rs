@@ -1,8 +1,8 @@
 //! The picture: for each thing that is measured the floor, us and our peers, as bars.
 
 use crate::figures::{Figures, Unit};
-use crate::limits::{LIMITS, MEMORY_KIB, SIZE, TIMES};
 use crate::meter::{Failure, Outcome};
+use crate::panels::{PANELS, Panel};
 use crate::table::grouped;
 use std::fmt::Write as _;
 use std::fs;
@@ -14,8 +14,8 @@ const COLUMN: usize = 440;
 const TOP: usize = 92;
 const PITCH: usize = 21;
 const BAR: usize = 13;
-const NAMES: usize = 104;
-const BARS: usize = 210;
+const NAMES: usize = 118;
+const BARS: usize = 204;
 /// From the top of a panel to its first bar, and from its last bar to the next panel.
 const HEADING: usize = 46;
 const GAP: usize = 26;
@@ -46,107 +46,6 @@ rect.sortie { fill: #3fb994 }
 }
 ";
 
-/// One thing that is measured.
-#[derive(Debug)]
-struct Panel {
-    title: &'static str,
-    note: &'static str,
-    /// What the names of its rows begin with.
-    group: &'static str,
-    unit: Unit,
-    /// The ends of its rows' names, and what they are called; the floor is `by-hand` or `std`.
-    peers: &'static [(&'static str, &'static str)],
-}
-
-const HTTP_PEERS: &[(&str, &str)] = &[
-    ("by-hand", "by hand"),
-    ("sortie", "sortie"),
-    ("hyper", "hyper"),
-    ("reqwest", "reqwest"),
-    ("curl", "libcurl"),
-];
-
-const DOWNLOAD_PEERS: &[(&str, &str)] = &[
-    ("by-hand", "by hand"),
-    ("sortie", "sortie, 64 KiB"),
-    ("sortie-256k", "sortie, 256 KiB"),
-    ("hyper", "hyper"),
-    ("reqwest", "reqwest"),
-    ("curl", "libcurl"),
-];
-
-const PANELS: &[Panel] = &[
-    Panel {
-        title: "GET of 13 bytes on a kept connection",
-        note: "user instructions per request",
-        group: "get",
-        unit: Unit::Instructions,
-        peers: &[
-            ("by-hand", "by hand"),
-            ("sortie", "sortie"),
-            ("hyper", "hyper"),
-            ("ureq", "ureq"),
-            ("reqwest", "reqwest"),
-            ("curl", "libcurl"),
-        ],
-    },
-    Panel {
-        title: "64 such GETs in flight",
-        note: "CPU time per request, µs",
-        group: "many",
-        unit: Unit::Micros,
-        peers: HTTP_PEERS,
-    },
-    Panel {
-        title: "Download of 1 GiB, length known",
-        note: "CPU time per MiB, µs; buffer of the reader",
-        group: "download-length",
-        unit: Unit::Micros,
-        peers: DOWNLOAD_PEERS,
-    },
-    Panel {
-        title: "Download of 1 GiB in chunks of 1 KiB",
-        note: "CPU time per MiB, µs; buffer of the reader",
-        group: "download-chunks",
-        unit: Unit::Micros,
-        peers: DOWNLOAD_PEERS,
-    },
-    Panel {
-        title: "Upload of 1 GiB, length known",
-        note: "CPU time per MiB, µs",
-        group: "upload-length",
-        unit: Unit::Micros,
-        peers: HTTP_PEERS,
-    },
-    Panel {
-        title: "Upload of 1 GiB in chunks",
-        note: "CPU time per MiB, µs",
-        group: "upload-chunks",
-        unit: Unit::Micros,
-        peers: HTTP_PEERS,
-    },
-    Panel {
-        title: "Memory of a response that waits",
-        note: "KiB each, 5,000 at once",
-        group: "held",
-        unit: Unit::Kib,
-        peers: HTTP_PEERS,
-    },
-    Panel {
-        title: "Size of a program that GETs and prints",
-        note: "KiB, default release profile, stripped, no TLS",
-        group: "size",
-        unit: Unit::Kib,
-        peers: &[
-            ("std", "std alone"),
-            ("sortie", "sortie"),
-            ("ureq", "ureq"),
-            ("hyper", "hyper"),
-            ("reqwest", "reqwest"),
-        ],
-    },
-];
-
 /// One bar.
 #[derive(Debug)]
 struct Bar {
@@ -171,7 +70,7 @@ pub(crate) fn draw(file: &str) -> Outcome {
         top += HEADING + tallest * PITCH + GAP;
     }
     let height = top;
-    let (middle, limit) = (MARGIN, WIDTH - MARGIN - 128);
+    let (middle, limit) = (MARGIN, WIDTH - MARGIN - 64);
     let picture = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"What Sortie costs beside its \
@@ -181,7 +80,7 @@ pub(crate) fn draw(file: &str) -> Outcome {
          <text class=\"note\" x=\"{middle}\" y=\"62\">Less is better. The dotted line is the floor: \
          the same by hand on async-io, or the standard library alone.</text>\n\
          <line class=\"limit\" x1=\"{limit}\" x2=\"{limit}\" y1=\"50\" y2=\"66\"/>\n\
-         <text class=\"note\" x=\"{}\" y=\"62\">the most that ours may</text>\n{body}</svg>\n",
+         <text class=\"note\" x=\"{}\" y=\"62\">our limit</text>\n{body}</svg>\n",
         WIDTH - 1,
         height - 1,
         limit + 7,
@@ -197,7 +96,9 @@ fn draw_panel(
 ) -> Outcome {
     let bars = bars(panel, figures)?;
     let floor = bars.first().ok_or("a panel without bars")?;
-    let limit = limit(panel, floor.value);
+    // That of a time is one already.
+    let is_ratio = panel.unit == Unit::Micros;
+    let limit = panel.limit().map(|most| if is_ratio { most } else { most / floor.value });
     let most = bars.iter().map(|bar| bar.times).chain(limit).fold(1.0, f64::max);
     let scaled = |times: f64| times / most * BARS as f64;
     let x = left + NAMES;
@@ -207,6 +108,8 @@ fn draw_panel(
         let y = top + HEADING + at * PITCH;
         let (text, width) = (y + BAR - 2, scaled(bar.times));
         let weight = if bar.class == "sortie" { "ours" } else { "plain" };
+        let limit = limit.filter(|_| bar.class == "sortie");
+        let end = width.max(scaled(1.0)).max(limit.map_or(0.0, scaled));
         let Bar { class, name, value, times } = bar;
         let value = if *value < 1000.0 { rounded(*value) } else { grouped(*value) };
         writeln!(svg, "<text class=\"{weight}\" x=\"{left}\" y=\"{text}\">{name}</text>")?;
@@ -219,10 +122,10 @@ fn draw_panel(
             svg,
             "<text class=\"number {weight}\" x=\"{:.1}\" y=\"{text}\">{}× \
              <tspan class=\"note\" dx=\"4\">{value}</tspan></text>",
-            x as f64 + width.max(scaled(1.0)) + 8.0,
+            x as f64 + end + 8.0,
             rounded_times(*times),
         )?;
-        if let (Some(limit), "sortie") = (limit, *class) {
+        if let Some(limit) = limit {
             let at = x as f64 + scaled(limit);
             let (from, to) = (y - 3, y + BAR + 3);
             writeln!(
@@ -242,16 +145,17 @@ fn draw_panel(
 
 /// The bars of a panel: the floor, then from the shortest to the longest.
 fn bars(panel: &Panel, figures: &Figures) -> Result<Vec<Bar>, Failure> {
-    let value = |end: &str| figures.of(&format!("{}-{end}", panel.group), panel.unit);
+    let value = |end: &str| figures.of(&panel.row(end), panel.unit);
     let floor = panel.peers.first().ok_or("a panel without a floor")?.0;
     let floor_value = value(floor)?;
     let mut bars = Vec::new();
     for (end, name) in panel.peers {
         let value = value(end)?;
         // Times have their ratio from each round by itself.
-        let times = match panel.unit {
-            Unit::Micros => figures.of(&format!("{}-{end}", panel.group), Unit::Times)?,
-            Unit::Instructions | Unit::Times | Unit::Kib => value / floor_value,
+        let times = if panel.unit == Unit::Micros {
+            figures.of(&panel.row(end), Unit::Times)?
+        } else {
+            value / floor_value
         };
         let class = match *end {
             end if end == floor => "floor",
@@ -262,20 +166,6 @@ fn bars(panel: &Panel, figures: &Figures) -> Result<Vec<Bar>, Failure> {
     }
     bars[1..].sort_by(|a, b| a.times.total_cmp(&b.times));
     Ok(bars)
-}
-
-/// The most that ours may cost, in terms of the floor.
-fn limit(panel: &Panel, floor: f64) -> Option<f64> {
-    let ours = format!("{}-sortie", panel.group);
-    let of = |limits: &[(&str, f64)]| limits.iter().find(|limit| limit.0 == ours).map(|l| l.1);
-    match panel.unit {
-        Unit::Instructions => {
-            LIMITS.iter().find(|limit| limit.row == ours).map(|limit| limit.instructions / floor)
-        }
-        Unit::Micros | Unit::Times => of(TIMES),
-        Unit::Kib if panel.group == "size" => Some(SIZE.0 / floor),
-        Unit::Kib => of(MEMORY_KIB).map(|most| most / floor),
-    }
 }
 
 /// With as many digits as help.

@@ -93,6 +93,7 @@ fn print_counts(rows: &[&'static Row], origins: &Origins, verdict: &mut Verdict)
         verdict.judged += usize::from(limit.is_some());
         verdict.broken.extend(limit.and_then(|limit| exceeded(limit, &cost)));
         verdict.figures.add(row.name, Unit::Instructions, cost.instructions);
+        verdict.figures.add(row.name, Unit::Allocations, cost.allocations);
         costs.push((row.name, cost.instructions));
     }
     for ratio in RATIOS {
@@ -174,6 +175,7 @@ fn print_sizes(prefix: &str, verdict: &mut Verdict) -> Outcome {
         let Size { bytes, crates } = size(name)?;
         let kib = bytes as f64 / 1024.0;
         verdict.figures.add(row, Unit::Kib, kib);
+        verdict.figures.add(row, Unit::Crates, crates as f64);
         let is_ours = *name == "sortie";
         let stated = if is_ours { format!("**{}** / {}", SIZE.0, SIZE.1) } else { String::new() };
         println!("| {row} | {} | {kib:.0} | {crates} | {stated} |", grouped(bytes as f64));
