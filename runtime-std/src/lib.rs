@@ -64,6 +64,10 @@ mod error;
 mod exchange;
 mod file;
 mod hop;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "json")]
+mod json;
 mod live;
 mod metrics;
 mod origins;
@@ -77,6 +81,7 @@ mod seat;
 mod session;
 mod shared;
 mod source;
+mod supply;
 mod system;
 mod task;
 #[cfg(feature = "tls")]
@@ -97,6 +102,10 @@ pub use configuration::SessionConfiguration;
 pub use delegate::{Disposition, NewBody, RedirectDecision, TaskDelegate};
 pub use error::{Error, ErrorKind};
 pub use file::{FileErrorKind, Sha256Digest};
+#[cfg(feature = "http")]
+pub use http::IntoContent;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 pub use metrics::{TaskMetrics, Transaction};
 pub use priority::Priority;
 pub use progress::{Progress, ProgressError, ProgressReporting};

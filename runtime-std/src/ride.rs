@@ -118,7 +118,8 @@ impl<W: World> Ride<W> {
         self.poll_goal(cx, goal).map(|_| ())
     }
 
-    /// Drives until content lies in `buffer`, which is not empty, or the task has ended: then 0.
+    /// Drives until content lies in `buffer`, or the task has ended: then 0. If `buffer` is empty no
+    /// content is taken.
     pub(crate) fn poll_content(
         &mut self,
         cx: &mut Context<'_>,
@@ -229,6 +230,13 @@ impl<W: World> Ride<W> {
         if let Some(place) = place {
             seated.shared.session.left(place);
         }
+    }
+
+    /// Drives a task whose content stays in memory, and takes none: whether it has ended by that.
+    pub(crate) fn ends_without_reading(&mut self) -> bool {
+        let is_memory = matches!(self.seated.seat().content, Content::Memory(_));
+        let mut cx = Context::from_waker(Waker::noop());
+        is_memory && self.poll_content(&mut cx, &mut []).is_ready()
     }
 
     /// Cancels the task and closes its connection, now: nobody awaits it any more.
