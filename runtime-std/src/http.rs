@@ -100,9 +100,9 @@ impl Request {
     /// # Errors
     /// As [`field`](Self::field).
     pub fn with_fields(self, fields: &http::HeaderMap) -> Result<Self, Error> {
-        fields.iter().try_fold(self, |request, (name, value)| {
-            request.field(name.as_str(), value.as_bytes())
-        })
+        fields
+            .iter()
+            .try_fold(self, |request, (name, value)| request.field(name.as_str(), value.as_bytes()))
     }
 }
 

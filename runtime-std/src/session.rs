@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 
 use sortie_core::{TaskKind, TaskState};
@@ -46,11 +46,25 @@ pub struct Session {
 /// All handles of a session together.
 struct Owner {
     inner: Arc<SessionShared<System>>,
+    /// What it was made with.
+    configuration: SessionConfiguration,
+    /// It is that of the process, and lasts as long.
+    is_shared: bool,
+    description: Mutex<Option<String>>,
+}
+
+impl Owner {
+    /// Takes no new tasks.
+    fn close(&self) {
+        if !self.is_shared {
+            self.inner.close();
+        }
+    }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.inner.close();
+        self.close();
     }
 }
 
@@ -73,8 +87,54 @@ impl Session {
         SessionConfiguration::new()
     }
 
-    pub(crate) fn of(inner: Arc<SessionShared<System>>) -> Self {
-        Self { owner: Arc::new(Owner { inner }) }
+    /// The session that the whole process shares, with the defaults of URLSession. It is made when
+    /// it is first asked for and lasts as long as the process: it cannot be invalidated, neither by
+    /// the calls for that, which do nothing to it, nor by dropping its handles.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), sortie::Error> {
+    /// let (response, _) = sortie::Session::shared().data("http://127.0.0.1:8080/").await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn shared() -> Self {
+        static SHARED: OnceLock<Session> = OnceLock::new();
+        SHARED.get_or_init(|| SessionConfiguration::new().make(true)).clone()
+    }
+
+    /// A session that leaves nothing on the disk: see
+    /// [`SessionConfiguration::ephemeral`](SessionConfiguration::ephemeral).
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        SessionConfiguration::ephemeral().build()
+    }
+
+    pub(crate) fn of(
+        inner: Arc<SessionShared<System>>,
+        configuration: SessionConfiguration,
+        is_shared: bool,
+    ) -> Self {
+        let description = Mutex::new(None);
+        Self { owner: Arc::new(Owner { inner, configuration, is_shared, description }) }
+    }
+
+    /// A copy of what the session was made with: to make another one like it. The session itself
+    /// does not change any more.
+    #[must_use]
+    pub fn configuration(&self) -> SessionConfiguration {
+        self.owner.configuration.clone()
+    }
+
+    /// A text of the caller's, never interpreted; it is that of all handles.
+    #[must_use]
+    pub fn description(&self) -> Option<String> {
+        // A text is never half set.
+        self.owner.description.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the text.
+    pub fn set_description(&self, description: Option<String>) {
+        *self.owner.description.lock().unwrap_or_else(PoisonError::into_inner) = description;
     }
 
     /// A suspended data task for a request, or for a `GET` of a URL.
@@ -140,20 +200,26 @@ impl Session {
 
     /// Takes no new tasks. Those that began run to their end; then nothing of the session is left:
     /// no thread, no connection, no file. A task that was never resumed does not begin any more.
+    /// Does nothing to the [`shared`](Self::shared) session.
     pub fn finish_tasks_and_invalidate(&self) {
-        self.owner.inner.close();
+        self.owner.close();
     }
 
     /// As [`finish_tasks_and_invalidate`](Self::finish_tasks_and_invalidate), and cancels those
-    /// that began.
+    /// that began. Does nothing to the [`shared`](Self::shared) session, whose tasks are not only
+    /// the caller's.
     pub fn invalidate_and_cancel(&self) {
-        self.owner.inner.close();
+        if self.owner.is_shared {
+            return;
+        }
+        self.owner.close();
         for task in self.all_tasks() {
             task.cancel();
         }
     }
 
-    /// Waits until the session was invalidated and its last task has ended.
+    /// Waits until the session was invalidated and its last task has ended: for ever, if it is the
+    /// [`shared`](Self::shared) one.
     ///
     /// Cancel safety: dropping the future changes nothing.
     pub async fn did_become_invalid(&self) {
@@ -168,6 +234,15 @@ impl Session {
     pub fn flush(&self) {
         let inner = &self.owner.inner;
         inner.connections.flush(inner.world.now());
+    }
+
+    /// Forgets what was learned of servers: their connections, as [`flush`](Self::flush) does, and
+    /// what was agreed on with them by TLS. Later tasks begin with full handshakes, and with the
+    /// roots that the system trusts by then. The session has no cookies, caches or credentials yet
+    /// that it could forget, too.
+    pub fn reset(&self) {
+        self.owner.inner.world.forget();
+        self.flush();
     }
 
     /// Downloads to a file: the response, once the whole content is in its place. See

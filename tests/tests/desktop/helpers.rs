@@ -80,6 +80,11 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
 /// Runs a test alone in a process of its own, so that its threads and descriptors can be counted.
 /// `true`: this is that process, and the test is to be run.
 pub(crate) fn alone(name: &str) -> bool {
+    alone_with(name, &[])
+}
+
+/// As [`alone`], with these variables of the environment.
+pub(crate) fn alone_with(name: &str, variables: &[(&str, PathBuf)]) -> bool {
     const MARK: &str = "SORTIE_TESTS_ALONE";
     if std::env::var_os(MARK).is_some() {
         return true;
@@ -87,6 +92,7 @@ pub(crate) fn alone(name: &str) -> bool {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(MARK, "1")
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);

@@ -1,7 +1,12 @@
 //! The desktop runtime on real sockets, against an origin that does exactly what it is told.
 
 mod background;
+#[cfg(target_os = "linux")]
+mod backpressure;
+mod bodies;
+mod configuration;
 mod connections;
+mod conversions;
 mod deadlines;
 mod decisions;
 mod delegate;
@@ -9,6 +14,7 @@ mod downloads;
 mod exchange;
 mod handle;
 mod helpers;
+mod json;
 mod redirects;
 mod resumption;
 mod scheduling;
