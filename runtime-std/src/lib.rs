@@ -16,6 +16,13 @@
 //! one-liners for each; redirects; downloads to a file that go on where they were cut off, also
 //! after a crash; priorities; [`Changes`] and [`Progress`] to watch, a [`TaskDelegate`] to decide.
 //!
+//! **Bodies.** Content is given whole, or as a [`Body`] that is read as it comes, in any of the
+//! usual ways; what is sent comes from bytes, files, readers or streams ([`UploadSource`]). Who
+//! is slow slows the other end down.
+//!
+//! **Features.** `tls` is on by default, everything else off: `http` converts to and from the types
+//! of the `http` crate, `json` sends and decodes JSON, `serde` stores resume data.
+//!
 //! **What it is not:** no HTTP/2; no cookies, caches or proxies.
 //!
 //! **TLS** is on by default, by the feature `tls`: 1.2 and 1.3, with the roots that the system
