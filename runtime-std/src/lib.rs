@@ -77,6 +77,7 @@ mod seat;
 mod session;
 mod shared;
 mod source;
+mod sweeper;
 mod system;
 mod task;
 #[cfg(feature = "tls")]
