@@ -9,6 +9,7 @@ use sortie_core::session::scheduler::{Assign, GrowableScheduler, How, Ticket, Ur
 use sortie_core::{Instant, Url, Wish, limits};
 
 use crate::origins::Origins;
+use crate::sweeper::Sweeper;
 use crate::world::{Stream, World};
 
 /// Connections that a session has at most, idle ones included, if nothing else is said.
@@ -175,6 +176,7 @@ struct State<W: World> {
     /// The tasks that could not start at once.
     waiting: HashMap<Ticket, Waiting>,
     origins: Origins,
+    sweeper: Sweeper<W>,
 }
 
 /// A task that waits for a connection.
@@ -197,7 +199,7 @@ pub(crate) enum Taken<W: World> {
 }
 
 impl<W: World> Connections<W> {
-    pub(crate) fn new(room: Room) -> Self {
+    pub(crate) fn new(room: Room, sweeper: Sweeper<W>) -> Self {
         let connections = usize::from(room.connections.max(1));
         let schedule = GrowableScheduler::growable(limits::SESSION_ITEMS, connections);
         let state = State {
@@ -205,6 +207,7 @@ impl<W: World> Connections<W> {
             idle: Vec::new(),
             waiting: HashMap::new(),
             origins: Origins::default(),
+            sweeper,
         };
         Self { state: Mutex::new(state) }
     }
@@ -308,6 +311,19 @@ impl<W: World> Connections<W> {
         state.assign(now, None);
     }
 
+    /// Closes the connections that have been idle for too long.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let mut state = self.lock();
+        state.sweeper.rang();
+        state.assign(now, None);
+    }
+
+    /// The session has ended: as [`flush`](Self::flush), and nothing is idle any more.
+    pub(crate) fn end(&self, now: Instant) {
+        self.flush(now);
+        self.lock().sweeper.stop();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<W>> {
         // Nothing under this lock can be left half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -320,7 +336,10 @@ impl<W: World> State<W> {
         let mut granted = None;
         loop {
             match self.schedule.poll_assign(now) {
-                Assign::Wait { .. } => return granted,
+                Assign::Wait { until } => {
+                    self.sweeper.set(now, until);
+                    return granted;
+                }
                 Assign::Close { slot } => {
                     self.take_idle(slot);
                 }

@@ -89,6 +89,7 @@ mod session;
 mod shared;
 mod source;
 mod supply;
+mod sweeper;
 mod system;
 mod task;
 #[cfg(feature = "tls")]

@@ -143,6 +143,7 @@ impl<W: World> Ride<W> {
         // The bell rings for whoever has the seat, and for nobody else.
         let mut seat = ready!(self.poll_seat(&seated, cx, now));
         shared.bell.register(cx.waker());
+        seat.is_parked = false;
         let mut turns: usize = 0;
         loop {
             ready!(seat.poll_ending(cx, shared));
@@ -151,6 +152,7 @@ impl<W: World> Ride<W> {
                 return Poll::Ready(0);
             }
             if matches!(goal, Goal::Response) && seat.driver.hop.is_delivered {
+                seat.is_parked = true;
                 return Poll::Ready(0);
             }
             let Poll::Ready(turn) = seat.poll_turn(cx, shared, now, &mut goal) else {
@@ -162,6 +164,7 @@ impl<W: World> Ride<W> {
                 Turn::Content(count)
                     if matches!((&goal, &seat.content), (Goal::Content(_), Content::Memory(_))) =>
                 {
+                    seat.is_parked = true;
                     shared.changed();
                     return Poll::Ready(count);
                 }

@@ -35,9 +35,8 @@ use crate::world::World;
 /// driven by one thread that the session starts at need, or by a spawner of the user's. Dropping
 /// the last handle is [`finish_tasks_and_invalidate`](Self::finish_tasks_and_invalidate).
 ///
-/// Connections are kept for the tasks to come. One that was idle for 60 s is closed when the
-/// session next looks at its connections: when a task begins or ends, not by a timer of its own. It
-/// is never used again, and until then it costs a descriptor.
+/// Connections are kept for the tasks to come. One that no task had for 60 s is closed
+/// ([`idle_timeout`](SessionConfiguration::idle_timeout)).
 #[derive(Clone)]
 pub struct Session {
     owner: Arc<Owner>,
