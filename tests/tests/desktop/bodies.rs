@@ -63,9 +63,8 @@ fn content_is_read_through_the_bodys_own_buffer() {
 
 #[test]
 fn lines_are_read_from_content() {
-    let origin = Origin::answering(&[
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\nb\r\n4\r\nc\n\nd\r\n0\r\n\r\n",
-    ]);
+    let origin = Origin::answering(&["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+         3\r\na\nb\r\n4\r\nc\n\nd\r\n0\r\n\r\n"]);
     let (_, body) = Session::new().bytes_blocking(&origin.url).unwrap();
     let lines: Vec<String> = future::block_on(body.lines().try_collect()).unwrap();
     assert_eq!(lines, ["a", "bc", "", "d"]);

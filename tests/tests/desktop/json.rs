@@ -14,7 +14,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 fn json(status: &str, content: &str) -> String {
     let length = content.len();
     format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{content}"
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{content}"
     )
 }
 
