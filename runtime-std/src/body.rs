@@ -31,8 +31,8 @@ const LARGEST_BUFFER: usize = 64 * 1024;
 /// is bounded by [`max_content`](crate::TaskBuilder::max_content), and is one chunk.
 ///
 /// **Cancel safety:** no content is lost with a future that is dropped, whichever way it read: the
-/// next read goes on behind what the last one gave. Dropping the body before its end cancels its
-/// task and closes the connection.
+/// next read goes on behind what the last one gave. Dropping the body before all content was taken
+/// cancels its task and closes the connection.
 ///
 /// Chunks are `Vec<u8>`: they are the reader's alone, and whoever shares them makes them
 /// `bytes::Bytes` without a copy, by `Bytes::from`.

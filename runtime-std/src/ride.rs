@@ -118,8 +118,8 @@ impl<W: World> Ride<W> {
         self.poll_goal(cx, goal).map(|_| ())
     }
 
-    /// Drives until content lies in `buffer`, or the task has ended: then 0. An empty `buffer` takes
-    /// no content.
+    /// Drives until content lies in `buffer`, or the task has ended: then 0. An empty `buffer`
+    /// takes no content.
     pub(crate) fn poll_content(
         &mut self,
         cx: &mut Context<'_>,
