@@ -116,7 +116,8 @@ fn a_task_that_was_never_resumed_can_be_cancelled() {
     let session = Session::new();
     let task = session.task("http://127.0.0.1:1/").unwrap();
     task.cancel();
-    assert_eq!(task.state(), TaskState::Canceling);
+    // The session's thread may have ended it by now.
+    assert!(matches!(task.state(), TaskState::Canceling | TaskState::Completed));
     task.resume();
     assert_eq!(task.wait().unwrap_err().code(), -999);
 }
