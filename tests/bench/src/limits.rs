@@ -61,6 +61,12 @@ pub(crate) const TIMES: &[(&str, f64)] = &[
     ("upload-chunks-sortie", 0.95),
 ];
 
+/// The most memory, in KiB, that a response of ours holds once it has begun.
+pub(crate) const MEMORY_KIB: &[(&str, f64)] = &[("held-sortie", 4.0)];
+
+/// The most KiB and crates of a program that prints the content of a URL by us.
+pub(crate) const SIZE: (f64, usize) = (800.0, 40);
+
 /// Instructions, allocations and system calls that an earlier run on another build had counted
 /// for the peers, for orientation; they judge nothing.
 pub(crate) const ON_RECORD: &[(&str, &str)] = &[

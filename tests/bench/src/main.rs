@@ -8,6 +8,7 @@ mod chunked;
 mod download;
 mod get;
 mod head;
+mod held;
 mod limits;
 mod many;
 mod measure;
@@ -16,6 +17,7 @@ mod meter;
 mod origin;
 mod process;
 mod rt;
+mod size;
 mod start;
 mod table;
 mod times;
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
 fn rows() -> impl Iterator<Item = &'static Row> {
     let memory = [head::ROWS, chunked::ROWS, start::ROWS];
     let loopback = [get::ROWS, many::ROWS, download::ROWS, upload::ROWS];
-    memory.into_iter().chain(loopback).flatten()
+    memory.into_iter().chain(loopback).chain([held::ROWS]).flatten()
 }
 
 fn list() -> Outcome {

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-pub(crate) use answers::CONTENT;
+pub(crate) use answers::{BEGINNING, CONTENT};
 pub(crate) use blocks::{BLOCK, RECEIPT, block_sum};
 
 /// Connections that wait to be accepted, at most: some rows open thousands at once.

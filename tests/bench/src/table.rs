@@ -1,9 +1,10 @@
 //! The table: every row's cost, what was on record, our limits, and whether we hold them.
 
-use crate::limits::{LIMITS, Limit, ON_RECORD, RATIOS, Ratio, TIMES};
-use crate::measure::{Cost, Origins, cost};
+use crate::limits::{LIMITS, Limit, MEMORY_KIB, ON_RECORD, RATIOS, Ratio, SIZE, TIMES};
+use crate::measure::{Cost, Origins, cost, spent};
 use crate::meter::{Kind, Outcome, Row};
 use crate::rows;
+use crate::size::{PROGRAMS, Size, size};
 use crate::times::{Effort, Timed, times};
 
 const COUNTS: &str = "\
@@ -19,6 +20,19 @@ round: the middle one of all rounds, and the least. Limits are for the middle on
 
 | row | µs | times the floor | least µs | least, times the floor's | ours, at most |
 |---|---:|---:|---:|---:|---:|";
+
+const MEMORY: &str = "\
+Resident memory of the client, what each response that has begun adds to it.
+
+| row | responses | KiB each | ours, at most |
+|---|---:|---:|---:|";
+
+const SIZES: &str = "\
+A program that prints the content of a URL, without TLS: release profile as it is by default,
+stripped, and the crates it is made of, itself included.
+
+| row | bytes | KiB | crates | ours, at most |
+|---|---:|---:|---:|---:|";
 
 /// What the table has found out about our limits.
 #[derive(Debug, Default)]
@@ -39,8 +53,10 @@ pub(crate) fn print(prefix: &str, effort: Effort) -> Outcome {
     let mut verdict = Verdict::default();
     print_counts(&chosen, &origins, &mut verdict)?;
     print_times(&chosen, &origins, effort, &mut verdict)?;
-    let limits = LIMITS.iter().map(|limit| limit.row).chain(TIMES.iter().map(|limit| limit.0));
-    for name in limits {
+    print_memory(&chosen, &origins, &mut verdict)?;
+    print_sizes(prefix, &mut verdict)?;
+    let limits = TIMES.iter().chain(MEMORY_KIB).map(|limit| limit.0);
+    for name in LIMITS.iter().map(|limit| limit.row).chain(limits) {
         if !rows().any(|row| row.name == name) {
             verdict.broken.push(format!("{name}: there is a limit, but no such row"));
         }
@@ -110,6 +126,51 @@ fn print_times(
             if let Some(most) = limit.filter(|most| ratio > *most) {
                 let over = format!("{}: {ratio:.2} times its floor, at most {most}", timed.name);
                 verdict.missed.push(over);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Memory.
+fn print_memory(rows: &[&'static Row], origins: &Origins, verdict: &mut Verdict) -> Outcome {
+    let rows: Vec<_> = rows.iter().filter(|row| row.kind == Kind::Memory).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    println!("\n{MEMORY}");
+    for row in rows {
+        let kib = spent(row, row.iterations, origins)?.resident / row.iterations as f64 / 1024.0;
+        let limit = MEMORY_KIB.iter().find(|limit| limit.0 == row.name).map(|limit| limit.1);
+        let stated = limit.map_or(String::new(), |most| format!("**{most}**"));
+        println!("| {} | {} | {kib:.1} | {stated} |", row.name, grouped(row.iterations as f64));
+        verdict.judged += usize::from(limit.is_some());
+        if let Some(most) = limit.filter(|most| tenths(kib) > tenths(*most)) {
+            verdict.broken.push(format!("{}: {kib:.1} KiB, at most {most}", row.name));
+        }
+    }
+    Ok(())
+}
+
+/// Sizes of programs, whose rows are called `size-` and the program's name.
+fn print_sizes(prefix: &str, verdict: &mut Verdict) -> Outcome {
+    let names = PROGRAMS.map(|name| (name, format!("size-{name}")));
+    let chosen: Vec<_> = names.iter().filter(|(_, row)| row.starts_with(prefix)).collect();
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    println!("\n{SIZES}");
+    for (name, row) in chosen {
+        let Size { bytes, crates } = size(name)?;
+        let kib = bytes as f64 / 1024.0;
+        let is_ours = *name == "sortie";
+        let stated = if is_ours { format!("**{}** / {}", SIZE.0, SIZE.1) } else { String::new() };
+        println!("| {row} | {} | {kib:.0} | {crates} | {stated} |", grouped(bytes as f64));
+        if is_ours {
+            verdict.judged += 1;
+            if kib.round() > SIZE.0 || crates > SIZE.1 {
+                let over = format!("{row}: {kib:.0} KiB and {crates} crates, at most {stated}");
+                verdict.broken.push(over);
             }
         }
     }
