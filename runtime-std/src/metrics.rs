@@ -54,6 +54,9 @@ pub struct Transaction {
     pub tls_version: Option<&'static str>,
     /// The cipher suite of TLS.
     pub tls_cipher_suite: Option<&'static str>,
+    /// TLS went on with what an earlier connection to the server had agreed on, which saves a look
+    /// at its certificate.
+    pub is_tls_resumed: bool,
     /// What ALPN chose, if it did.
     pub network_protocol_name: Option<&'static str>,
     /// Bytes sent and received, as content and on the wire.
@@ -126,7 +129,13 @@ impl Recorder {
         last.local_address = facts.local_address;
         last.tls_version = facts.tls_version;
         last.tls_cipher_suite = facts.tls_cipher_suite;
+        last.is_tls_resumed = facts.is_tls_resumed;
         last.network_protocol_name = facts.network_protocol;
+    }
+
+    /// The exchange that was noted last.
+    pub(crate) fn last(&self) -> Option<&Transaction> {
+        self.transactions.last()
     }
 
     pub(crate) fn end(&mut self, now: Instant, status: Option<u16>, counts: ByteCounts) {

@@ -67,6 +67,8 @@ pub struct ConnectionFacts {
     pub tls_version: Option<&'static str>,
     /// The name of the cipher suite.
     pub tls_cipher_suite: Option<&'static str>,
+    /// TLS went on with what an earlier connection agreed on.
+    pub is_tls_resumed: bool,
     /// What was negotiated by ALPN, such as `http/1.1`.
     pub network_protocol: Option<&'static str>,
 }

@@ -8,6 +8,7 @@ use rustls::{AlertDescription as Alert, CertificateError, OtherError};
 use sortie_core::{TlsError, Transport};
 
 use super::identity::Asked;
+use super::words::plain_words;
 use crate::world::{ConnectFailure, Refused};
 
 /// Why a [`TlsConfiguration`](crate::TlsConfiguration) cannot be as it was asked for.
@@ -164,8 +165,13 @@ const fn alerted(alert: Alert, asked: Asked) -> TlsError {
 
 /// For people.
 pub(super) fn detail(error: &rustls::Error) -> io::Error {
-    match as_verdict(error) {
-        Some(verdict) => io::Error::new(io::ErrorKind::InvalidData, verdict.text),
+    let plain = match (as_verdict(error), error) {
+        (Some(verdict), _) => Some(verdict.text.to_owned()),
+        (None, rustls::Error::InvalidCertificate(why)) => plain_words(why),
+        (None, _) => None,
+    };
+    match plain {
+        Some(text) => io::Error::new(io::ErrorKind::InvalidData, text),
         None => io::Error::new(io::ErrorKind::InvalidData, error.clone()),
     }
 }

@@ -6,6 +6,7 @@ mod identity;
 mod pem;
 mod stream;
 mod verify;
+mod words;
 
 use std::future::poll_fn;
 use std::net::IpAddr;

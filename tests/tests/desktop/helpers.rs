@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sortie::{
     Disposition, Error, NewBody, RedirectDecision, Request, Response, Task, TaskDelegate,
-    TaskMetrics,
+    TaskMetrics, Transaction,
 };
 
 use crate::{Near, PATIENCE};
@@ -217,6 +217,8 @@ pub(crate) struct Noting {
     /// The last total and expected bytes that were told.
     pub(crate) last: Arc<Mutex<(u64, Option<u64>)>>,
     pub(crate) metrics: Arc<Mutex<Option<TaskMetrics>>>,
+    /// The connections that were told, as they were known then.
+    pub(crate) connections: Arc<Mutex<Vec<Transaction>>>,
     pub(crate) on_redirect: Option<AnsweringRedirect>,
     pub(crate) on_response: Option<Answering<Disposition>>,
     pub(crate) on_body: Option<Answering<NewBody>>,
@@ -230,6 +232,10 @@ impl Noting {
 }
 
 impl TaskDelegate for Noting {
+    fn did_connect(&self, _: &Task, transaction: &Transaction) {
+        self.connections.lock().unwrap().push(transaction.clone());
+    }
+
     fn did_receive_informational_response(&self, _: &Task, response: &Response) {
         let link = response.field("Link").unwrap_or_default();
         self.log.note(format!("informational {} {link}", response.status()));
