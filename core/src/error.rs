@@ -371,7 +371,7 @@ impl fmt::Display for TlsError {
             Self::KeyNotPinned => "the key of the server is none of those that are pinned",
             Self::ClientCertificateRequired => "the server asks for a client certificate",
             Self::ClientCertificateRejected => "the server refused the client certificate",
-            Self::Handshake => "the TLS handshake failed: the server may not speak TLS here",
+            Self::Handshake => "the TLS handshake failed",
         })
     }
 }

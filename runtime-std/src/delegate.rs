@@ -109,7 +109,7 @@ pub(crate) trait Listener<W: World>: Send + Sync {
 
 /// What is heard.
 pub(crate) enum Told {
-    Connected(Transaction),
+    Connected(Box<Transaction>),
     Informational(Response),
     Redirect { response: Response, request: Request, token: Token },
     Disposition { response: Response, token: Token },
@@ -134,7 +134,8 @@ impl Told {
         match turn {
             Turn::Connected => {
                 let recorder = seat.driver.recorder.as_deref();
-                recorder.and_then(Recorder::last).cloned().map(Self::Connected)
+                let last = recorder.and_then(Recorder::last);
+                last.map(|last| Self::Connected(Box::new(last.clone())))
             }
             Turn::Event(event) => Self::of_event(seated, seat, event),
             Turn::Sent(bytes) => {

@@ -10,12 +10,19 @@ use crate::args::Download;
 use crate::crew::{Crew, Member, Outcome};
 use crate::job;
 use crate::report::Failure;
+use crate::session;
 
 /// Downloads everything, whatever fails on the way. The status is that of the first failure.
 pub(crate) fn run(options: &Download) -> ExitCode {
     let common = &options.common;
-    let session = Session::new();
-    let mut crew = Crew::new(common);
+    let mut crew = Crew::new(common, options.urls.len());
+    let session = match session::new(common) {
+        Ok(session) => session,
+        Err(failure) => {
+            job::told(common, None, None, Some(&failure), |text| crew.say(text));
+            return ExitCode::from(failure.status());
+        }
+    };
     let mut first = None;
     for (at, url) in options.urls.iter().enumerate() {
         if let Err(failure) = add(options, &session, &mut crew, at, url) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::{AlertDescription as Alert, CertificateError, OtherError};
+use rustls::{AlertDescription as Alert, CertificateError, InvalidMessage, OtherError};
 use sortie_core::{TlsError, Transport};
 
 use super::identity::Asked;
@@ -168,6 +168,9 @@ pub(super) fn detail(error: &rustls::Error) -> io::Error {
     let plain = match (as_verdict(error), error) {
         (Some(verdict), _) => Some(verdict.text.to_owned()),
         (None, rustls::Error::InvalidCertificate(why)) => plain_words(why),
+        (None, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            Some("what the server sent is not TLS".to_owned())
+        }
         (None, _) => None,
     };
     match plain {

@@ -25,6 +25,9 @@ pub(super) fn plain_words(why: &CertificateError) -> Option<String> {
                 names => format!("it is for {}, and the URL has {wanted}", list(names)),
             })
         }
+        CertificateError::UnknownIssuer => {
+            Some("its issuer is none of the roots, nor sent along".to_owned())
+        }
         _ => None,
     }
 }
