@@ -15,14 +15,11 @@ use crate::session;
 /// Downloads everything, whatever fails on the way. The status is that of the first failure.
 pub(crate) fn run(options: &Download) -> ExitCode {
     let common = &options.common;
-    let mut crew = Crew::new(common, options.urls.len());
-    let session = match session::new(common) {
+    let session = match session::open(common) {
         Ok(session) => session,
-        Err(failure) => {
-            job::told(common, None, None, Some(&failure), |text| crew.say(text));
-            return ExitCode::from(failure.status());
-        }
+        Err(status) => return status,
     };
+    let mut crew = Crew::new(common, options.urls.len());
     let mut first = None;
     for (at, url) in options.urls.iter().enumerate() {
         if let Err(failure) = add(options, &session, &mut crew, at, url) {

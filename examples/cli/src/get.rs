@@ -26,9 +26,12 @@ pub(crate) fn run(options: &Get) -> ExitCode {
     let common = &options.common;
     let say = |text: &str| eprintln!("{text}");
     let mut first = None;
-    let opened = session::new(common).and_then(|session| Ok((session, open_heads(options)?)));
-    let (session, mut heads) = match opened {
-        Ok(opened) => opened,
+    let session = match session::open(common) {
+        Ok(session) => session,
+        Err(status) => return status,
+    };
+    let mut heads = match open_heads(options) {
+        Ok(heads) => heads,
         Err(failure) => {
             job::told(common, None, None, Some(&failure), say);
             return ExitCode::from(failure.status());

@@ -1,16 +1,28 @@
 //! The session of a command, made as its options say.
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use sortie::{Error, Session, SessionConfiguration, TlsConfiguration, TrustDecision};
 
 use crate::args::{Common, Tls};
 use crate::exit;
+use crate::job;
 use crate::report::Failure;
 use crate::verbose;
 
-/// The session for all URLs of one call.
-pub(crate) fn new(common: &Common) -> Result<Session, Failure> {
+/// The session for all URLs of one call. If there can be none, that is told, and the command ends
+/// with this status.
+///
+/// Keep it until the last task has ended: tasks that have not begun go with it.
+pub(crate) fn open(common: &Common) -> Result<Session, ExitCode> {
+    new(common).map_err(|failure| {
+        job::told(common, None, None, Some(&failure), |text| eprintln!("{text}"));
+        ExitCode::from(failure.status())
+    })
+}
+
+fn new(common: &Common) -> Result<Session, Failure> {
     let mut tls = tls(&common.tls)?;
     if common.verbose {
         let is_checked = !common.tls.accepts_any;

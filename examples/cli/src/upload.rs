@@ -18,10 +18,13 @@ pub(crate) const FAILS: u16 = 400;
 /// Sends the file. The content of the answer is written, whatever its status.
 pub(crate) fn run(options: &Upload) -> ExitCode {
     let common = &options.common;
+    let session = match session::open(common) {
+        Ok(session) => session,
+        Err(status) => return status,
+    };
     let mut crew = Crew::new(common, 1);
     let mut status = 0;
-    let added = session::new(common).and_then(|session| add(options, &session, &mut crew));
-    if let Err(failure) = added {
+    if let Err(failure) = add(options, &session, &mut crew) {
         status = failure.status();
         job::told(common, None, None, Some(&failure), |text| crew.say(text));
     }
