@@ -87,11 +87,11 @@ pub const CONNECTIONS_PER_HOST: u16 = 6;
 pub const SOCKET_RETRY: u64 = 1_000_000;
 
 /// How long an address is given to connect before the next one is tried beside it, in microseconds:
-/// 250 ms, as RFC 8305 §5 recommends. Most connections are there by then, so that a server sees one.
+/// 250 ms, as RFC 8305 §5 recommends. Most connections are there by then: a server sees one.
 pub const ATTEMPT_DELAY: u64 = 250_000;
 
-/// The least that an adapter can set for it, in microseconds: 10 ms. RFC 8305 §8 forbids less, which
-/// would crowd a network that is congested.
+/// The least that an adapter can set for it, in microseconds: 10 ms. RFC 8305 §8 forbids less,
+/// which would crowd a network that is congested.
 pub const ATTEMPT_DELAY_LEAST: u64 = 10_000;
 
 /// The most that an adapter can set for it, in microseconds: 2 s, as RFC 8305 §8 recommends. Nobody

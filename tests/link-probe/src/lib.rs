@@ -18,10 +18,10 @@ use core::panic::PanicInfo;
 use sortie_core::session::scheduler::{Full, Scheduler, Ticket, Urgency};
 use sortie_core::{
     Answer, BodyLength, Broken, BufferTooSmall, ByteCounts, ChunkedDecoder, Error, Field,
-    InspectError, Instant, Limit, Misuse, Output, Progress, Race, RangeFields, RedirectPolicy, Request,
-    RequestError, RequestHead, ResolveError, ResponseHead, ResumeData, ResumeDataError, Rewrite,
-    Run, Scheme, Slot, Task, TaskOptions, TaskState, Token, Transport, Trigger, Url, UrlError,
-    UrlParts, Validator, Wish,
+    InspectError, Instant, Limit, Misuse, Output, Progress, Race, RangeFields, RedirectPolicy,
+    Request, RequestError, RequestHead, ResolveError, ResponseHead, ResumeData, ResumeDataError,
+    Rewrite, Run, Scheme, Slot, Task, TaskOptions, TaskState, Token, Transport, Trigger, Url,
+    UrlError, UrlParts, Validator, Wish,
 };
 
 /// An argument of every kind. Nobody makes one: the image is linked and never run.
