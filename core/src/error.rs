@@ -132,6 +132,10 @@ pub enum Transport {
     Unreachable,
     /// The connection could not be made, for another reason.
     ConnectFailed,
+    /// There was no socket for the connection: the system has no descriptor left, or the device no
+    /// socket. Told only where no connection of the session could end and leave its socket, see
+    /// [`Schedule::open_failed`](crate::session::scheduler::Schedule::open_failed).
+    NoSocket,
     /// The scheme needs a secure connection and the adapter has none to offer.
     TlsUnavailable,
     /// The connection could not be secured.
@@ -244,7 +248,7 @@ impl Transport {
     const fn code(self) -> i32 {
         match self {
             Self::NameNotResolved => -1003,
-            Self::Refused | Self::Unreachable | Self::ConnectFailed => -1004,
+            Self::Refused | Self::Unreachable | Self::ConnectFailed | Self::NoSocket => -1004,
             Self::TlsUnavailable => -1200,
             Self::Tls(why) => why.code(),
             Self::NoResponse | Self::Lost => -1005,
@@ -352,6 +356,9 @@ impl fmt::Display for Transport {
             Self::Refused => "the server refused the connection",
             Self::Unreachable => "the server cannot be reached",
             Self::ConnectFailed => "the connection could not be made",
+            Self::NoSocket => {
+                "the system has no socket for another connection: close files, or raise its limit"
+            }
             Self::TlsUnavailable => "a secure connection was asked for and TLS is not available",
             Self::NoResponse => "the server closed the connection without an answer",
             Self::Lost => "the connection was lost before the response was complete",

@@ -178,7 +178,7 @@ impl<W: World> Driver<W> {
     /// core asks for it again when it is wanted.
     fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, now: Instant) -> Poll<()> {
         self.connector.give_up(shared, now);
-        shared.poll_idle(cx, now)
+        shared.poll_idle(cx, now, None)
     }
 
     /// An exchange is over, one way or the other.

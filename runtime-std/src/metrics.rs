@@ -69,6 +69,8 @@ pub(crate) enum Moment {
     Connecting,
     Connected,
     Reused,
+    /// There was no socket: the attempt is as if it had not been.
+    Postponed,
 }
 
 /// Metrics as they are gathered.
@@ -94,8 +96,13 @@ impl Recorder {
         facts: Option<&ConnectionFacts>,
     ) {
         let at = Some(self.since(now));
-        if moment != Moment::Connected {
-            self.transactions.push(Transaction { url: url.to_owned(), ..Transaction::default() });
+        match moment {
+            Moment::Connecting | Moment::Reused => {
+                let transaction = Transaction { url: url.to_owned(), ..Transaction::default() };
+                self.transactions.push(transaction);
+            }
+            Moment::Postponed => drop(self.transactions.pop()),
+            Moment::Connected => {}
         }
         let Some(last) = self.transactions.last_mut() else {
             return;
@@ -104,6 +111,7 @@ impl Recorder {
             Moment::Connecting => last.connect_start = at,
             Moment::Connected => (last.connect_end, last.request_start) = (at, at),
             Moment::Reused => (last.is_reused, last.request_start) = (true, at),
+            Moment::Postponed => return,
         }
         if let Some(facts) = facts {
             self.add(moment, facts);

@@ -22,14 +22,11 @@ pub struct ConnectFailure {
     pub why: Transport,
     /// What it was in detail, for people: each address that was tried, or what TLS says.
     pub detail: Option<io::Error>,
-    /// The system has no descriptor for another socket: it is worth trying again when a connection
-    /// was closed.
-    pub is_exhausted: bool,
 }
 
 impl From<Transport> for ConnectFailure {
     fn from(why: Transport) -> Self {
-        Self { why, detail: None, is_exhausted: false }
+        Self { why, detail: None }
     }
 }
 

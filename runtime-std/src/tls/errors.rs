@@ -182,7 +182,7 @@ pub(super) fn detail(error: &rustls::Error) -> io::Error {
 /// The handshake failed.
 pub(super) fn failure(error: &rustls::Error, asked: Asked) -> ConnectFailure {
     let why = Transport::Tls(classify(error, asked));
-    ConnectFailure { why, detail: Some(detail(error)), is_exhausted: false }
+    ConnectFailure { why, detail: Some(detail(error)) }
 }
 
 /// The connection failed after our side of the handshake was over. With TLS 1.3, that is when the

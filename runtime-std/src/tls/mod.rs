@@ -73,7 +73,7 @@ impl Tls {
         };
         config.map_err(|why: rustls::Error| {
             let detail = Some(errors::detail(&why));
-            ConnectFailure { why: Transport::TlsUnavailable, detail, is_exhausted: false }
+            ConnectFailure { why: Transport::TlsUnavailable, detail }
         })
     }
 }

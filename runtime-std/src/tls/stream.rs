@@ -126,7 +126,7 @@ impl Secure {
             };
             let detail = Some(why);
             let why = Transport::Tls(TlsError::Handshake);
-            return Poll::Ready(Err(ConnectFailure { why, detail, is_exhausted: false }));
+            return Poll::Ready(Err(ConnectFailure { why, detail }));
         }
     }
 
