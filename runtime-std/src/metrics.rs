@@ -46,6 +46,9 @@ pub struct Transaction {
     pub request_start: Option<Duration>,
     /// When the connection was given back or closed.
     pub response_end: Option<Duration>,
+    /// Addresses of the host that were tried before the connection was there, and what became of
+    /// each, in words.
+    pub other_addresses: Vec<(SocketAddr, String)>,
     /// Where the connection leads to; `None` if there was none.
     pub remote_address: Option<SocketAddr>,
     /// Where it comes from.
@@ -132,6 +135,7 @@ impl Recorder {
             // The look at the clock that led here was before the last step of the connection's.
             let end = last.connect_end.max(last.domain_lookup_end).max(last.secure_connection_end);
             (last.connect_end, last.request_start) = (end, end);
+            last.other_addresses.clone_from(&facts.other_addresses);
         }
         last.remote_address = facts.remote_address;
         last.local_address = facts.local_address;

@@ -54,6 +54,8 @@ impl std::error::Error for Refused {}
 pub struct ConnectionFacts {
     /// Begin and end of the look-up of the name.
     pub domain_lookup: Option<(Instant, Instant)>,
+    /// Addresses that were tried beside the one that it leads to, and what became of each.
+    pub other_addresses: Vec<(SocketAddr, String)>,
     /// Begin and end of the TLS handshake.
     pub secure_connection: Option<(Instant, Instant)>,
     /// Where it leads to.

@@ -118,6 +118,41 @@ def names(case):
     case.works("get", end.url("/name", host=ADDRESS), out=b"")
 
 
+@named("--resolve and --connect-to keep the name")
+def led_elsewhere(case):
+    """Of the URL: for the certificate, SNI and Host."""
+    end, other = python(case), "other.example.org"
+    ports = case.world.ports
+    there = f"https://{other}:{ports['elsewhere']}/file/{SMALL}"
+    resolve = ["--resolve", f"{other}:{ports['elsewhere']}:{ADDRESS}"]
+    case.works("get", *resolve, there, out=content.content(SMALL))
+    case.works("download", *resolve, "-o", "file", there)
+    resolve = ["--resolve", f"{other}:{end.port}:{ADDRESS}"]
+    case.works("get", "-k", *resolve, f"https://{other}:{end.port}/name", out=other.encode())
+    case.fails(60, "for another name", "get", *resolve, f"https://{other}:{end.port}/name")
+    leads = ["--connect-to", f"{other}::{ADDRESS}:{ports['elsewhere']}"]
+    case.works("get", *leads, f"https://{other}/file/{SMALL}", out=content.content(SMALL))
+    leads = ["--connect-to", f"::localhost:{end.port}"]
+    case.fails(60, "for another name", "get", *leads, f"https://{other}/name")
+    case.fails(60, "for another name", "upload", *leads, case.world.certificates.root.chain,
+               f"https://{other}/put")
+
+
+@named("addresses that do not answer")
+def unreached(case):
+    """The next one is tried; each is told."""
+    end = python(case)
+    url = end.url("/name")
+    refusing = "127.0.0.9"
+    ran = case.works("get", "-v", "--resolve", f"localhost:{end.port}:{refusing},{ADDRESS}", url)
+    case.expect(f"tried {refusing}:{end.port}: Connection refused" in ran.said, ran.said)
+    case.expect(f"connected to {ADDRESS}:{end.port} " in ran.said, ran.said)
+    ran = case.fails(7, "refused", "get", "--resolve",
+                     f"localhost:{end.port}:{refusing},127.0.0.8", url)
+    for address in (refusing, "127.0.0.8"):
+        case.expect(f"{address}:{end.port}: Connection refused" in ran.said, ran.said)
+
+
 @named("content that ends with the connection")
 def close_delimited(case):
     """Complete with a notice of TLS, incomplete without it; what came is kept."""

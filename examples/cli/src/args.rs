@@ -1,6 +1,7 @@
 //! The command line. Where curl has an option for something, ours has its name and letter.
 
 mod commands;
+mod names;
 mod tls;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use lexopt::{Arg, ValueExt};
 use sortie::RedirectPolicy;
 
 pub(crate) use commands::{Continue, Download, Get, Upload};
+pub(crate) use names::{Elsewhere, Names, Resolved};
 pub(crate) use tls::{Tls, pin};
 
 pub(crate) const HELP: &str = include_str!("help.txt");
@@ -40,6 +42,7 @@ pub(crate) struct Common {
     pub(crate) json: bool,
     pub(crate) write_out: Option<String>,
     pub(crate) tls: Tls,
+    pub(crate) names: Names,
 }
 
 impl fmt::Debug for Common {
@@ -149,7 +152,7 @@ impl Common {
             "-v" | "--verbose" => self.verbose = true,
             "-w" | "--write-out" => self.write_out = Some(items.text()?),
             "--json" => self.json = true,
-            _ => return self.tls.take(name, items),
+            _ => return Ok(self.tls.take(name, items)? || self.names.take(name, items)?),
         }
         Ok(true)
     }

@@ -188,6 +188,10 @@ fn metrics(metrics: &TaskMetrics) -> String {
         object.seconds("request_start", it.request_start);
         object.seconds("response_end", it.response_end);
         let address = |it: Option<std::net::SocketAddr>| it.map(|it| it.to_string());
+        let others = it.other_addresses.iter();
+        let others =
+            others.map(|(at, why)| format!("[{},{}]", string(&at.to_string()), string(why)));
+        object.raw("other_addresses", &format!("[{}]", others.collect::<Vec<_>>().join(",")));
         object.text("remote_address", address(it.remote_address).as_deref());
         object.text("local_address", address(it.local_address).as_deref());
         object.text("tls_version", it.tls_version);

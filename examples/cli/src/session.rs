@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use sortie::{Error, Session, SessionConfiguration, TlsConfiguration, TrustDecision};
 
-use crate::args::{Common, Tls};
+use crate::args::{Common, Elsewhere, Names, Resolved, Tls};
 use crate::exit;
 use crate::job;
 use crate::report::Failure;
@@ -31,7 +31,18 @@ fn new(common: &Common) -> Result<Session, Failure> {
             TrustDecision::Default
         });
     }
-    Ok(SessionConfiguration::new().tls(tls).build())
+    Ok(named(SessionConfiguration::new().tls(tls), &common.names).build())
+}
+
+fn named(mut configuration: SessionConfiguration, names: &Names) -> SessionConfiguration {
+    for Resolved { host, port, addresses } in &names.resolved {
+        configuration = configuration.resolve(host, Some(*port), addresses.iter().copied());
+    }
+    for Elsewhere { from, to } in &names.elsewhere {
+        let (from, to) = ((from.0.as_deref(), from.1), (to.0.as_deref(), to.1));
+        configuration = configuration.connect_to(from, to);
+    }
+    configuration
 }
 
 fn tls(wanted: &Tls) -> Result<TlsConfiguration, Failure> {

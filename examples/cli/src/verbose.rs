@@ -63,10 +63,14 @@ pub(crate) fn connection(tag: &str, it: &Transaction) -> String {
         (Some(remote), None) => format!(" to {remote}"),
         (None, _) => String::new(),
     };
-    let mut text = match it.is_reused {
-        true => event(tag, &format!("used again: the connection{ends}")),
-        false => event(tag, &format!("connected{ends}")) + &more(&steps(it)),
-    };
+    let others = it.other_addresses.iter();
+    let others: String =
+        others.map(|(at, why)| event(tag, &format!("tried {at}: {why}"))).collect();
+    let mut text = others
+        + &match it.is_reused {
+            true => event(tag, &format!("used again: the connection{ends}")),
+            false => event(tag, &format!("connected{ends}")) + &more(&steps(it)),
+        };
     if let (Some(version), false) = (it.tls_version, it.is_reused) {
         let suite = it.tls_cipher_suite.unwrap_or("a cipher suite without a name");
         let protocol = it.network_protocol_name.unwrap_or("none");
@@ -85,7 +89,8 @@ fn steps(it: &Transaction) -> String {
     let tcp_end = it.secure_connection_start.or(it.connect_end);
     let resumed = if it.is_tls_resumed { ", resumed" } else { "" };
     let steps = [
-        between(it.domain_lookup_start, it.domain_lookup_end).map(|time| format!("name {time}")),
+        between(it.domain_lookup_start, it.domain_lookup_end)
+            .map(|time| format!("looked up in {time}")),
         between(tcp_start, tcp_end).map(|time| format!("TCP {time}")),
         between(it.secure_connection_start, it.secure_connection_end)
             .map(|time| format!("TLS {time}{resumed}")),

@@ -60,6 +60,26 @@ fn each_connection_that_a_task_gets_is_told_before_its_request_is_sent() {
 }
 
 #[test]
+fn addresses_that_were_tried_in_vain_are_told_with_the_connection() {
+    let origin = Origin::new(vec![answer(OK)]);
+    let port = origin.url.trim_end_matches('/').rsplit(':').next().unwrap();
+    // Nobody listens at the first one: the origin has the port at 127.0.0.1 only.
+    let addresses = ["127.0.0.9", "127.0.0.1"].map(|address| address.parse().unwrap());
+    let session = Session::builder().resolve("two.test", None, addresses).build();
+    let delegate = Noting::default();
+    let connections = delegate.connections.clone();
+    let task = session.data_task(&*format!("http://two.test:{port}/")).delegate(delegate);
+    assert_eq!(task.create().unwrap().wait().unwrap().1, b"ok");
+    let told = connections.lock().unwrap();
+    let [(address, why)] = &told[0].other_addresses[..] else {
+        panic!("one other address: {told:?}");
+    };
+    assert_eq!(address.to_string(), format!("127.0.0.9:{port}"));
+    assert_eq!(why, "Connection refused");
+    origin.done();
+}
+
+#[test]
 fn answers_without_content_tell_no_data() {
     let answers = ["HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n", OK];
     let origin = Origin::answering(&["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"]);
