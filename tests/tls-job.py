@@ -4,10 +4,10 @@
     tests/tls-job.py [--quick] [--command PATH] [--only WORDS]... [--ends SCRIPT]
 
 The servers are nginx, Apache httpd, haproxy in front of nginx, and Python's http.server, with
-certificates that are made here, for this run, by openssl. Each of them is asked the same: GET, HEAD,
-POST, PUT, ranges, chunks, large files, downloads that are cut and go on, connections that are used
-again, TLS that is resumed, redirects, roots, pins, client certificates. Then come certificates of
-every bad kind, ends that behave badly, what options say, what -v and -w tell.
+certificates that are made here, for this run, by openssl. Each of them is asked the same: GET,
+HEAD, POST, PUT, ranges, chunks, large files, downloads that are cut and go on, connections that are
+used again, TLS that is resumed, redirects, roots, pins, client certificates. Then come certificates
+of every bad kind, ends that behave badly, what options say, what -v and -w tell.
 
 With --ends, the command is judged over the ends of TLS that SCRIPT serves, and nothing else: see
 tls_job/ends.py.

@@ -23,10 +23,10 @@ use crate::world::World;
 ///
 /// Every method has a default, which does what happens without a delegate. They are called one at a
 /// time for a task, by whoever drives it, in the order in which things happen: connections,
-/// redirects, the response, content, metrics, the end. A method that takes long holds its task up. Questions come
-/// as a *decision*, a value that can be moved elsewhere and answered later; one that is dropped
-/// unanswered is answered with its default. While a question is open, the request timer rests and
-/// the resource timer runs.
+/// redirects, the response, content, metrics, the end. A method that takes long holds its task up.
+/// Questions come as a *decision*, a value that can be moved elsewhere and answered later; one that
+/// is dropped unanswered is answered with its default. While a question is open, the request timer
+/// rests and the resource timer runs.
 pub trait TaskDelegate: Send + Sync {
     /// The task has a connection, new or used again: the request is sent over it next. What is in
     /// `transaction` by now is how it came to be. That happens again for each redirect, and where a

@@ -106,8 +106,8 @@ class Office:
         found = subprocess.run(key, capture_output=True, check=True).stdout
         for command in (["pkey", "-pubin", "-outform", "der"], ["dgst", "-sha256", "-binary"],
                         ["base64", "-A"]):
-            ran = subprocess.run(["openssl", *command], input=found, capture_output=True, check=True)
-            found = ran.stdout
+            openssl = ["openssl", *command]
+            found = subprocess.run(openssl, input=found, capture_output=True, check=True).stdout
         return "sha256//" + found.decode().strip()
 
 

@@ -137,7 +137,9 @@ HTTPD_FOLDERS = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules")
 def httpd(start, ports):
     """Apache httpd, in one process."""
     folder = next(filter(os.path.isdir, HTTPD_FOLDERS))
-    modules = "\n".join(f"LoadModule {name}_module {folder}/mod_{name}.so" for name in HTTPD_MODULES)
+    modules = "\n".join(
+        f"LoadModule {name}_module {folder}/mod_{name}.so" for name in HTTPD_MODULES
+    )
     pair = start.certificates.good_rsa
     secure = f'SSLEngine on\nSSLCertificateFile "{pair.chain}"\nSSLCertificateKeyFile "{pair.key}"'
     # Root would not be let in as itself.
