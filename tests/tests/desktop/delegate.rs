@@ -36,7 +36,7 @@ fn each_connection_that_a_task_gets_is_told_before_its_request_is_sent() {
     let origin = Origin::new(vec![
         script(|near: &mut Near| {
             near.request();
-            near.send(&moved(302, "/a"));
+            near.send(moved(302, "/a"));
             near.request();
         }),
         answer(OK),
