@@ -64,6 +64,7 @@ fn start(session: &Session, url: &str) -> (Task, Log, Arc<Noting>) {
 
 /// What a task took, on the one connection that it had.
 fn transaction(noting: &Noting) -> Transaction {
+    noting.log.wait_for("metrics");
     let metrics = noting.metrics.lock().unwrap().take().expect("metrics");
     let [transaction] = <[_; 1]>::try_from(metrics.transactions).expect("one: no attempt counts");
     transaction
