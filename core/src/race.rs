@@ -136,7 +136,7 @@ impl Race {
     /// from [`ATTEMPT_DELAY_LEAST`] to [`ATTEMPT_DELAY_MOST`], the nearest of which counts.
     #[must_use]
     pub fn with_attempt_delay(mut self, micros: u64) -> Self {
-        self.delay = micros.max(ATTEMPT_DELAY_LEAST).min(ATTEMPT_DELAY_MOST);
+        self.delay = micros.clamp(ATTEMPT_DELAY_LEAST, ATTEMPT_DELAY_MOST);
         self
     }
 

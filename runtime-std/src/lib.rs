@@ -16,6 +16,10 @@
 //! one-liners for each; redirects; downloads to a file that go on where they were cut off, also
 //! after a crash; priorities; [`Changes`] and [`Progress`] to watch, a [`TaskDelegate`] to decide.
 //!
+//! **Names** are resolved by the system, or as the [`SessionConfiguration`] says, and their
+//! addresses race for the connection. Where the process may open no more descriptors, tasks wait as
+//! long as other connections of their session can end.
+//!
 //! **What it is not:** no HTTP/2; no cookies, caches or proxies.
 //!
 //! **TLS** is on by default, by the feature `tls`: 1.2 and 1.3, with the roots that the system

@@ -77,23 +77,43 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+const ALONE: &str = "SORTIE_TESTS_ALONE";
+
 /// Runs a test alone in a process of its own, so that its threads and descriptors can be counted.
 /// `true`: this is that process, and the test is to be run.
 pub(crate) fn alone(name: &str) -> bool {
-    const MARK: &str = "SORTIE_TESTS_ALONE";
-    if std::env::var_os(MARK).is_some() {
+    if std::env::var_os(ALONE).is_some() {
         return true;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(MARK, "1")
-        .output()
-        .unwrap();
+    run_alone(Command::new(std::env::current_exe().unwrap()), name, "");
+    false
+}
+
+/// Likewise, with so many descriptors at most. What `outside` gives, such as the URL of an origin
+/// that is not to use them up, is what that process gets, and what this one holds meanwhile.
+pub(crate) fn alone_with<T>(
+    name: &str,
+    descriptors: u16,
+    outside: impl FnOnce() -> (String, T),
+) -> Option<String> {
+    if let Ok(given) = std::env::var(ALONE) {
+        return Some(given);
+    }
+    let (given, _held) = outside();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")]);
+    shell.arg(std::env::current_exe().unwrap());
+    run_alone(shell, name, &given);
+    None
+}
+
+fn run_alone(mut command: Command, name: &str, given: &str) {
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(ALONE, given);
+    let output = command.output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{shown}\n{errors}");
     assert!(shown.contains("1 passed"), "no test is named {name}: {shown}");
-    false
 }
 
 /// Threads of this process with the session's name. A thread has the name of the one that starts

@@ -1,14 +1,17 @@
 //! The desktop runtime on real sockets, against an origin that does exactly what it is told.
 
+mod addresses;
 mod background;
 mod connections;
 mod deadlines;
 mod decisions;
 mod delegate;
+mod descriptors;
 mod downloads;
 mod exchange;
 mod handle;
 mod helpers;
+mod names;
 mod redirects;
 mod resumption;
 mod scheduling;
@@ -18,7 +21,7 @@ mod tls;
 mod uploads;
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -58,6 +61,10 @@ impl Origin {
                 near.send(response);
             }
         }])
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap()
     }
 
     /// All scripts ran to their end.

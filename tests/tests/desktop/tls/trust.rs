@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use sortie::{ErrorKind, TlsConfiguration, TlsConfigurationError, TrustDecision};
+use sortie::{
+    ErrorKind, SessionConfiguration, TlsConfiguration, TlsConfigurationError, TrustDecision,
+};
 use sortie_core::TlsError;
 
-use super::server::{Leaf, OTHER, Server, TRUSTED, good, session, trusting};
+use super::server::{Leaf, OK, OTHER, Server, TRUSTED, good, script, session, trusting};
 use super::tls;
 
 fn get(settings: TlsConfiguration, leaf: &Leaf) -> Result<Vec<u8>, ErrorKind> {
@@ -154,5 +156,32 @@ fn a_signature_of_the_handshake_is_checked_even_where_any_certificate_is_accepte
     let any = TlsConfiguration::new().accept_any_certificate();
     let error = session(any).data_blocking(&server.url()).unwrap_err();
     assert_eq!(error.kind(), tls(TlsError::Untrusted));
+    server.done();
+}
+
+/// Whoever answers where the connection leads must be whom the URL names.
+#[test]
+fn a_connection_that_leads_elsewhere_is_secured_for_the_host_of_its_url() {
+    let (asked, names) = std::sync::mpsc::channel();
+    let serve = |_| {
+        let asked = asked.clone();
+        script(move |peer| {
+            if peer.shakes_hands() {
+                asked.send(peer.tls.conn.server_name().map(str::to_owned)).unwrap();
+                peer.request();
+                peer.send(OK);
+            }
+        })
+    };
+    let leaf = TRUSTED.leaf(&["shop.example"]);
+    let server = Server::new(leaf.config(), (0..3).map(serve).collect());
+    let to = (Some("127.0.0.1"), Some(server.port));
+    let session = SessionConfiguration::new().tls(trusting()).connect_to((None, None), to).build();
+    assert_eq!(session.data_blocking("https://shop.example/").unwrap().1, b"ok");
+    assert_eq!(names.recv().unwrap().as_deref(), Some("shop.example"));
+    let other = session.data_blocking("https://other.example/").unwrap_err();
+    assert_eq!(other.kind(), tls(TlsError::WrongName));
+    let address = format!("https://127.0.0.1:{}/", server.port);
+    assert_eq!(session.data_blocking(&address).unwrap_err().kind(), tls(TlsError::WrongName));
     server.done();
 }
