@@ -33,6 +33,14 @@ need() {
     command -v "$1" >/dev/null || die "$2 brought no $1"
 }
 
+# What tests/tls-job.py starts. Of Apache only the program is wanted, without a service.
+need_tls_servers() {
+    need nginx nginx-light
+    need apache2 apache2-bin
+    need haproxy haproxy
+    need openssl openssl
+}
+
 # need_cargo SUBCOMMAND VERSION - compiles cargo-SUBCOMMAND where it is missing.
 need_cargo() {
     if cargo "$1" --version >/dev/null 2>&1; then return; fi

@@ -1,5 +1,7 @@
 //! What a session is made with.
 
+mod names;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

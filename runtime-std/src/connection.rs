@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use sortie_core::session::scheduler::{Assign, GrowableScheduler, How, Ticket, Urgency};
-use sortie_core::{Instant, Url, Wish, limits};
+use sortie_core::{Instant, Transport, Url, Wish, limits};
 
 use crate::origins::Origins;
 use crate::sweeper::Sweeper;
@@ -186,14 +186,24 @@ struct Waiting {
     granted: Option<(usize, How)>,
 }
 
+/// What a task asks for.
+pub(crate) struct Wanted<'a> {
+    /// When it came: that decides its place in the queue.
+    pub(crate) arrived: Instant,
+    pub(crate) wish: Wish,
+    pub(crate) url: Url<'a>,
+    pub(crate) urgency: Urgency,
+}
+
 /// What a task gets that asks for a connection.
 pub(crate) enum Taken<W: World> {
     /// An idle connection.
     Idle(Box<Connection<W>>),
     /// A slot in which one is to be opened.
     Slot(usize),
-    /// A place in the queue: the waker is woken when it is its turn.
-    Wait(Ticket),
+    /// A place in the queue: the waker is woken when it is its turn. If an instant is given, that
+    /// may be then, and nobody says so: it is to ask again.
+    Wait { ticket: Ticket, until: Option<Instant> },
     /// There is no room in the queue.
     Full,
 }
@@ -212,27 +222,21 @@ impl<W: World> Connections<W> {
         Self { state: Mutex::new(state) }
     }
 
-    /// Asks for a connection to the origin of `url`.
-    pub(crate) fn ask(
-        &self,
-        now: Instant,
-        wish: Wish,
-        url: Url<'_>,
-        urgency: Urgency,
-        waker: &Waker,
-    ) -> Taken<W> {
+    /// Asks for a connection.
+    pub(crate) fn ask(&self, now: Instant, wanted: Wanted<'_>, waker: &Waker) -> Taken<W> {
+        let Wanted { arrived, wish, url, urgency } = wanted;
         let mut state = self.lock();
         let state = &mut *state;
         let origin = state.origins.number(url, &state.schedule);
-        let Ok(ticket) = state.schedule.add(now, origin, wish, urgency) else {
+        let Ok(ticket) = state.schedule.add(arrived, origin, wish, urgency) else {
             return Taken::Full;
         };
         match state.assign(now, Some(ticket)) {
-            Some((slot, how)) => state.take(now, slot, how),
-            None => {
+            (Some((slot, how)), _) => state.take(now, slot, how),
+            (None, until) => {
                 let waiting = Waiting { waker: waker.clone(), granted: None };
                 state.waiting.insert(ticket, waiting);
-                Taken::Wait(ticket)
+                Taken::Wait { ticket, until }
             }
         }
     }
@@ -240,6 +244,7 @@ impl<W: World> Connections<W> {
     /// Asks again, after a wait.
     pub(crate) fn ask_again(&self, now: Instant, ticket: Ticket, waker: &Waker) -> Taken<W> {
         let mut state = self.lock();
+        let (_, until) = state.assign(now, None);
         let Some(waiting) = state.waiting.get_mut(&ticket) else {
             return Taken::Full;
         };
@@ -250,7 +255,7 @@ impl<W: World> Connections<W> {
             }
             None => {
                 waiting.waker.clone_from(waker);
-                Taken::Wait(ticket)
+                Taken::Wait { ticket, until }
             }
         }
     }
@@ -297,7 +302,15 @@ impl<W: World> Connections<W> {
         keeps
     }
 
-    /// A connection was closed, or could not be opened.
+    /// A connection could not be opened. Returns whether its task is to ask again.
+    pub(crate) fn open_failed(&self, now: Instant, slot: usize, why: Transport) -> bool {
+        let mut state = self.lock();
+        let waits = state.schedule.open_failed(slot, now, why);
+        state.assign(now, None);
+        waits
+    }
+
+    /// A connection was closed, or its attempt given up.
     pub(crate) fn free(&self, now: Instant, slot: usize) {
         let mut state = self.lock();
         state.schedule.free(slot);
@@ -331,14 +344,19 @@ impl<W: World> Connections<W> {
 }
 
 impl<W: World> State<W> {
-    /// Does what the schedule says. Returns what `own` was given, which waits nowhere yet.
-    fn assign(&mut self, now: Instant, own: Option<Ticket>) -> Option<(usize, How)> {
+    /// Does what the schedule says. Returns what `own` was given, which waits nowhere yet, and when
+    /// the schedule has more to say.
+    fn assign(
+        &mut self,
+        now: Instant,
+        own: Option<Ticket>,
+    ) -> (Option<(usize, How)>, Option<Instant>) {
         let mut granted = None;
         loop {
             match self.schedule.poll_assign(now) {
                 Assign::Wait { until } => {
                     self.sweeper.set(now, until);
-                    return granted;
+                    return (granted, until);
                 }
                 Assign::Close { slot } => {
                     self.take_idle(slot);

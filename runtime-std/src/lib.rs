@@ -16,6 +16,10 @@
 //! one-liners for each; redirects; downloads to a file that go on where they were cut off, also
 //! after a crash; priorities; [`Changes`] and [`Progress`] to watch, a [`TaskDelegate`] to decide.
 //!
+//! **Names** are resolved by the system, or as the [`SessionConfiguration`] says, and their
+//! addresses race for the connection. Where the process may open no more descriptors, tasks wait as
+//! long as other connections of their session can end.
+//!
 //! **Bodies.** Content is given whole, or as a [`Body`] that is read as it comes, in any of the
 //! usual ways; what is sent comes from bytes, files, readers or streams ([`UploadSource`]). Who
 //! is slow slows the other end down.

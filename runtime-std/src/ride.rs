@@ -179,7 +179,7 @@ impl<W: World> Ride<W> {
                     // If it is pending, so is the next turn.
                     let _ = seat.poll_ending(cx, shared);
                 }
-                Turn::Sent(_) | Turn::Event(_) => {}
+                Turn::Connected | Turn::Sent(_) | Turn::Event(_) => {}
             }
             if let Some(listener) = seat.listener.clone() {
                 Self::tell(&seated, listener.as_ref(), seat, turn);

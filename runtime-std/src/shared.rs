@@ -162,9 +162,16 @@ impl<W: World> Shared<W> {
         self.idle_timer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits without a connection. Ready when a timer of the task ran out; the core has been told.
-    pub(crate) fn poll_idle(&self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        let deadline = self.core().deadline();
+    /// Waits without a connection, at most until `until`. Ready then, or when a timer of the task
+    /// ran out; the core has been told.
+    pub(crate) fn poll_idle(
+        &self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        until: Option<Instant>,
+    ) -> Poll<()> {
+        // Told early, the core says that nothing has run out.
+        let deadline = self.core().deadline().into_iter().chain(until).min();
         let mut timer = self.idle_timer();
         let timer = timer.get_or_insert_with(|| Box::new(self.session.world.timer()));
         poll_deadline(cx, self, now, timer, deadline)

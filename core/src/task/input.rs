@@ -76,6 +76,17 @@ impl Task {
         Ok(())
     }
 
+    /// There was no socket for a connection, and the task waits for its turn again: the request
+    /// timer rests until `handle_connecting`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `Connect` is asked for.
+    pub fn handle_connect_postponed(&mut self) -> Result<(), Misuse> {
+        self.wants_connection()?;
+        self.deadlines.rest();
+        Ok(())
+    }
+
     /// No connection can be had.
     ///
     /// # Errors

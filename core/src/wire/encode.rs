@@ -46,7 +46,8 @@ pub(crate) fn request_head(
         out.put(b" HTTP/1.1\r\n");
     } else {
         // Host comes first, where servers look for it (RFC 9112 §3.2).
-        out.put_all([b" HTTP/1.1\r\nHost: ", head.target.authority().as_bytes(), b"\r\n"]);
+        let [host, end] = head.target.host_field();
+        out.put_all([b" HTTP/1.1\r\nHost: ", host, end, b"\r\n"]);
     }
     // Nearly every request is sent as it was made.
     if !rewrite.becomes_get && !rewrite.leaves_origin {
@@ -155,6 +156,18 @@ mod tests {
         let start = |url| written("GET", url, &[], BodyLength::None);
         assert_eq!(start("http://a:80"), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(start("http://[::1]?q"), "GET /?q HTTP/1.1\r\nHost: [::1]\r\n\r\n");
+    }
+
+    #[test]
+    fn a_zone_stays_on_this_machine() {
+        let start = |url| written("GET", url, &[], BodyLength::None);
+        for (url, host) in [
+            ("http://[fe80::1%25eth0]/", "[fe80::1]"),
+            ("http://[fe80::1%25eth0]:81/", "[fe80::1]:81"),
+            ("http://[::1]:81/%25", "[::1]:81"),
+        ] {
+            assert!(start(url).ends_with(&std::format!("Host: {host}\r\n\r\n")), "{url}");
+        }
     }
 
     #[test]

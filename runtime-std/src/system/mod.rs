@@ -1,7 +1,10 @@
 //! The real world: names through the system's resolver, TCP through async-io's reactor, TLS.
 
 mod clock;
+mod errors;
+mod names;
 mod open;
+mod race;
 mod tcp;
 mod timer;
 mod wire;
@@ -12,6 +15,7 @@ use sortie_core::Instant;
 
 use crate::world::{Connecting, Endpoint, World};
 
+pub(crate) use names::{LookUp, Pattern};
 pub(crate) use open::Network;
 #[cfg(feature = "tls")]
 pub(crate) use tcp::Tcp;

@@ -6,6 +6,7 @@ mod identity;
 mod pem;
 mod stream;
 mod verify;
+mod words;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -84,7 +85,7 @@ impl Tls {
         };
         config.map_err(|why: rustls::Error| {
             let detail = Some(errors::detail(&why));
-            ConnectFailure { why: Transport::TlsUnavailable, detail, is_exhausted: false }
+            ConnectFailure { why: Transport::TlsUnavailable, detail }
         })
     }
 }

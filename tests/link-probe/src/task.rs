@@ -32,6 +32,7 @@ fn commands(with: &mut Arguments<'_>) {
 fn connection(with: &mut Arguments<'_>) {
     call!(with, Task::handle_connecting(&mut with.task, with.now));
     call!(with, Task::handle_connected(&mut with.task, with.now, with.flag));
+    call!(with, Task::handle_connect_postponed(&mut with.task));
     call!(with, Task::handle_connect_failed(&mut with.task, with.transport));
     call!(with, Task::handle_prepared(&mut with.task, with.now));
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sortie::{
     Disposition, Error, NewBody, RedirectDecision, Request, Response, Task, TaskDelegate,
-    TaskMetrics,
+    TaskMetrics, Transaction,
 };
 
 use crate::{Near, PATIENCE};
@@ -77,6 +77,8 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+const ALONE: &str = "SORTIE_TESTS_ALONE";
+
 /// Runs a test alone in a process of its own, so that its threads and descriptors can be counted.
 /// `true`: this is that process, and the test is to be run.
 pub(crate) fn alone(name: &str) -> bool {
@@ -85,21 +87,40 @@ pub(crate) fn alone(name: &str) -> bool {
 
 /// As [`alone`], with these variables of the environment.
 pub(crate) fn alone_with(name: &str, variables: &[(&str, PathBuf)]) -> bool {
-    const MARK: &str = "SORTIE_TESTS_ALONE";
-    if std::env::var_os(MARK).is_some() {
+    if std::env::var_os(ALONE).is_some() {
         return true;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(MARK, "1")
-        .envs(variables.iter().map(|(name, value)| (name, value)))
-        .output()
-        .unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    run_alone(command, name, "");
+    false
+}
+
+/// As [`alone`], with so many descriptors at most. What `outside` gives, such as the URL of an
+/// origin that is not to use them up, is what that process gets, and what this one holds meanwhile.
+pub(crate) fn alone_within<T>(
+    name: &str,
+    descriptors: u16,
+    outside: impl FnOnce() -> (String, T),
+) -> Option<String> {
+    if let Ok(given) = std::env::var(ALONE) {
+        return Some(given);
+    }
+    let (given, _held) = outside();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")]);
+    shell.arg(std::env::current_exe().unwrap());
+    run_alone(shell, name, &given);
+    None
+}
+
+fn run_alone(mut command: Command, name: &str, given: &str) {
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(ALONE, given);
+    let output = command.output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{shown}\n{errors}");
     assert!(shown.contains("1 passed"), "no test is named {name}: {shown}");
-    false
 }
 
 /// Threads of this process with the session's name. A thread has the name of the one that starts
@@ -223,6 +244,8 @@ pub(crate) struct Noting {
     /// The last total and expected bytes that were told.
     pub(crate) last: Arc<Mutex<(u64, Option<u64>)>>,
     pub(crate) metrics: Arc<Mutex<Option<TaskMetrics>>>,
+    /// The connections that were told, as they were known then.
+    pub(crate) connections: Arc<Mutex<Vec<Transaction>>>,
     pub(crate) on_redirect: Option<AnsweringRedirect>,
     pub(crate) on_response: Option<Answering<Disposition>>,
     pub(crate) on_body: Option<Answering<NewBody>>,
@@ -236,6 +259,10 @@ impl Noting {
 }
 
 impl TaskDelegate for Noting {
+    fn did_connect(&self, _: &Task, transaction: &Transaction) {
+        self.connections.lock().unwrap().push(transaction.clone());
+    }
+
     fn did_receive_informational_response(&self, _: &Task, response: &Response) {
         let link = response.field("Link").unwrap_or_default();
         self.log.note(format!("informational {} {link}", response.status()));

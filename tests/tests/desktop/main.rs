@@ -1,5 +1,6 @@
 //! The desktop runtime on real sockets, against an origin that does exactly what it is told.
 
+mod addresses;
 mod background;
 #[cfg(target_os = "linux")]
 mod backpressure;
@@ -10,11 +11,13 @@ mod conversions;
 mod deadlines;
 mod decisions;
 mod delegate;
+mod descriptors;
 mod downloads;
 mod exchange;
 mod handle;
 mod helpers;
 mod json;
+mod names;
 mod redirects;
 mod resumption;
 mod scheduling;
@@ -24,7 +27,7 @@ mod tls;
 mod uploads;
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -64,6 +67,10 @@ impl Origin {
                 near.send(response);
             }
         }])
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap()
     }
 
     /// All scripts ran to their end.
