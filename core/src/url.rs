@@ -182,18 +182,6 @@ impl<'a> Url<'a> {
         self.piece(self.parts.host_start, self.parts.authority_end)
     }
 
-    /// What `Host` says, in two pieces: the zone between them means something on this machine only,
-    /// and is not to be sent (RFC 6874 §4).
-    pub(crate) fn host_field(&self) -> [&'a [u8]; 2] {
-        let authority = self.authority().as_bytes();
-        if authority.first() != Some(&b'[') {
-            return [authority, &[]];
-        }
-        let (address, rest) = cut(authority, b"%]");
-        let (_zone, end) = cut(rest, b"]");
-        [address, end]
-    }
-
     /// `user:password` before the host, if any. It is never sent on its own account.
     #[must_use]
     pub fn user_info(&self) -> Option<&'a str> {
@@ -364,6 +352,13 @@ fn is_zone(text: &[u8]) -> bool {
         [b'%', b'2', b'5', zone @ ..] => !zone.is_empty() && zone.iter().all(allowed),
         _ => false,
     }
+}
+
+/// What is left of `[address%25zone]:port` without the zone, in two pieces.
+pub(crate) fn without_zone(authority: &[u8]) -> [&[u8]; 2] {
+    let (address, rest) = cut(authority, b"%]");
+    let (_zone, end) = cut(rest, b"]");
+    [address, end]
 }
 
 /// The port, and how many bytes of `:port` belong into `Host`.

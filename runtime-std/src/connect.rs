@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use sortie_core::session::scheduler::Ticket;
 use sortie_core::{Instant, Transport, Url, Wish};
 
-use crate::connection::{Connection, Taken, Wanted};
+use crate::connection::{Connection, Taken};
 use crate::metrics::{Moment, Recorder};
 use crate::shared::{Shared, poll_deadline, tell};
 use crate::world::{Connecting, ConnectionFacts, Endpoint, Stream, World};
@@ -128,17 +128,15 @@ impl<W: World> Connector<W> {
         url: Url<'_>,
     ) -> Poll<Option<(Taken<W>, Instant)>> {
         let connections = &shared.session.connections;
-        let ask = |arrived| {
-            let wanted = Wanted { arrived, wish, url, urgency: shared.urgency() };
-            (arrived, connections.ask(now, wanted, cx.waker()))
+        let (arrived, ticket) = match self.place {
+            Place::Out => (now, None),
+            Place::Postponed { arrived } => (arrived, None),
+            Place::Queued { ticket, arrived } => (arrived, Some(ticket)),
         };
-        let (arrived, taken) = match self.place {
-            Place::Out => ask(now),
-            Place::Postponed { arrived } => ask(arrived),
+        let taken = match ticket {
             // It was woken, and `now` may be from before that.
-            Place::Queued { ticket, arrived } => {
-                (arrived, connections.ask_again(shared.now(), ticket, cx.waker()))
-            }
+            Some(ticket) => connections.ask_again(shared.now(), ticket, cx.waker()),
+            None => connections.ask(now, arrived, wish, url, shared.urgency(), cx.waker()),
         };
         if let Taken::Wait { ticket, until } = taken {
             if !matches!(self.place, Place::Queued { .. }) {
@@ -147,7 +145,9 @@ impl<W: World> Connector<W> {
             }
             return shared.poll_idle(cx, now, until).map(|()| None);
         }
-        self.leave_queue(shared);
+        if !matches!(self.place, Place::Out) {
+            self.leave_queue(shared);
+        }
         Poll::Ready(Some((taken, arrived)))
     }
 

@@ -186,15 +186,6 @@ struct Waiting {
     granted: Option<(usize, How)>,
 }
 
-/// What a task asks for.
-pub(crate) struct Wanted<'a> {
-    /// When it came: that decides its place in the queue.
-    pub(crate) arrived: Instant,
-    pub(crate) wish: Wish,
-    pub(crate) url: Url<'a>,
-    pub(crate) urgency: Urgency,
-}
-
 /// What a task gets that asks for a connection.
 pub(crate) enum Taken<W: World> {
     /// An idle connection.
@@ -222,9 +213,16 @@ impl<W: World> Connections<W> {
         Self { state: Mutex::new(state) }
     }
 
-    /// Asks for a connection.
-    pub(crate) fn ask(&self, now: Instant, wanted: Wanted<'_>, waker: &Waker) -> Taken<W> {
-        let Wanted { arrived, wish, url, urgency } = wanted;
+    /// Asks for a connection to the origin of `url`, as a task that `arrived` then.
+    pub(crate) fn ask(
+        &self,
+        now: Instant,
+        arrived: Instant,
+        wish: Wish,
+        url: Url<'_>,
+        urgency: Urgency,
+        waker: &Waker,
+    ) -> Taken<W> {
         let mut state = self.lock();
         let state = &mut *state;
         let origin = state.origins.number(url, &state.schedule);
@@ -232,11 +230,11 @@ impl<W: World> Connections<W> {
             return Taken::Full;
         };
         match state.assign(now, Some(ticket)) {
-            (Some((slot, how)), _) => state.take(now, slot, how),
-            (None, until) => {
+            Some((slot, how)) => state.take(now, slot, how),
+            None => {
                 let waiting = Waiting { waker: waker.clone(), granted: None };
                 state.waiting.insert(ticket, waiting);
-                Taken::Wait { ticket, until }
+                Taken::Wait { ticket, until: state.until(now) }
             }
         }
     }
@@ -244,7 +242,8 @@ impl<W: World> Connections<W> {
     /// Asks again, after a wait.
     pub(crate) fn ask_again(&self, now: Instant, ticket: Ticket, waker: &Waker) -> Taken<W> {
         let mut state = self.lock();
-        let (_, until) = state.assign(now, None);
+        state.assign(now, None);
+        let until = state.until(now);
         let Some(waiting) = state.waiting.get_mut(&ticket) else {
             return Taken::Full;
         };
@@ -344,19 +343,14 @@ impl<W: World> Connections<W> {
 }
 
 impl<W: World> State<W> {
-    /// Does what the schedule says. Returns what `own` was given, which waits nowhere yet, and when
-    /// the schedule has more to say.
-    fn assign(
-        &mut self,
-        now: Instant,
-        own: Option<Ticket>,
-    ) -> (Option<(usize, How)>, Option<Instant>) {
+    /// Does what the schedule says. Returns what `own` was given, which waits nowhere yet.
+    fn assign(&mut self, now: Instant, own: Option<Ticket>) -> Option<(usize, How)> {
         let mut granted = None;
         loop {
             match self.schedule.poll_assign(now) {
                 Assign::Wait { until } => {
                     self.sweeper.set(now, until);
-                    return (granted, until);
+                    return granted;
                 }
                 Assign::Close { slot } => {
                     self.take_idle(slot);
@@ -373,6 +367,15 @@ impl<W: World> State<W> {
                     None => self.schedule.free(slot),
                 },
             }
+        }
+    }
+
+    /// When the schedule has more to say, if nothing changes: it has just said to wait, and says so
+    /// again.
+    fn until(&mut self, now: Instant) -> Option<Instant> {
+        match self.schedule.poll_assign(now) {
+            Assign::Wait { until } => until,
+            Assign::Start { .. } | Assign::Close { .. } => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
 use crate::request::{BodyLength, Field, Known, Request, RequestTraits, Rewrite, keeps};
-use crate::url::Url;
+use crate::url::{Url, without_zone};
 use crate::wire::cursor::Cursor;
 
 /// What a request head is made of: the same for every call until the head is sent.
@@ -46,8 +46,12 @@ pub(crate) fn request_head(
         out.put(b" HTTP/1.1\r\n");
     } else {
         // Host comes first, where servers look for it (RFC 9112 §3.2).
-        let [host, end] = head.target.host_field();
-        out.put_all([b" HTTP/1.1\r\nHost: ", host, end, b"\r\n"]);
+        let host = head.target.authority().as_bytes();
+        if host.first() == Some(&b'[') {
+            put_literal_host(&mut out, host);
+        } else {
+            out.put_all([b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
+        }
     }
     // Nearly every request is sent as it was made.
     if !rewrite.becomes_get && !rewrite.leaves_origin {
@@ -95,6 +99,15 @@ const fn is_addable(known: Known) -> bool {
         | Known::Expect
         | Known::Upgrade => false,
     }
+}
+
+/// `Host` with an IPv6 address. Its zone means something on this machine only, and is not sent
+/// (RFC 6874 §4).
+#[cold]
+fn put_literal_host(out: &mut Cursor<'_>, host: &[u8]) {
+    let [address, end] = without_zone(host);
+    out.put_all([b" HTTP/1.1\r\nHost: ", address, end]);
+    out.put(b"\r\n");
 }
 
 fn put_field(out: &mut Cursor<'_>, field: &Field<'_>) {
