@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use sortie_core::session::scheduler::Ticket;
 use sortie_core::{Instant, Transport, Url, Wish};
 
-use crate::connection::{Connection, Taken};
+use crate::connection::{Connection, Look, Taken};
 use crate::metrics::{Moment, Recorder};
 use crate::shared::{Shared, poll_deadline, tell};
 use crate::world::{Connecting, ConnectionFacts, Endpoint, Stream, World};
@@ -106,9 +106,13 @@ impl<W: World> Connector<W> {
         url: Url<'_>,
     ) -> Poll<Option<Taken<W>>> {
         let connections = &shared.session.connections;
+        let look = match shared.core().survives_stale() {
+            true => Look::WhereItMayHaveClosed,
+            false => Look::Always,
+        };
         let taken = match self.queued {
-            Some(ticket) => connections.ask_again(now, ticket, cx.waker()),
-            None => connections.ask(now, wish, url, shared.urgency(), cx.waker()),
+            Some(ticket) => connections.ask_again(now, look, ticket, cx.waker()),
+            None => connections.ask(now, (wish, look), url, shared.urgency(), cx.waker()),
         };
         if let Taken::Wait(ticket) = taken {
             if self.queued.replace(ticket).is_none() {

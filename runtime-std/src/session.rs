@@ -148,7 +148,8 @@ impl Session {
     /// that began.
     pub fn invalidate_and_cancel(&self) {
         self.owner.inner.close();
-        for task in self.all_tasks() {
+        // The last ones first: none that waits gets a connection from one that had it.
+        for task in self.all_tasks().into_iter().rev() {
             task.cancel();
         }
     }

@@ -527,11 +527,11 @@ impl Task {
     /// Without any byte of an answer the request may be sent again, if it is idempotent or was
     /// not sent at all, and if its body can be had again (RFC 9112 §9.3.1).
     fn lose(&mut self, why: Transport) {
+        let is_untouched = self.counts.wire_sent == 0;
         let again = self.transfer.is_reused
             && why == Transport::NoResponse
             && self.stale_retries < limits::STALE_RETRIES
-            && (self.request.is_idempotent || self.counts.wire_sent == 0)
-            && (self.body_is_replayable || self.asks.new_body || self.counts.sent == 0);
+            && (is_untouched || self.can_be_sent_again(self.counts.sent == 0));
         if !again {
             return self.fail(Error::Transport(why));
         }

@@ -82,6 +82,7 @@ fn getters(with: &mut Arguments<'_>) {
     call!(with, Task::redirect_count(&with.task));
     call!(with, Task::sends_range(&with.task));
     call!(with, Task::can_be_resumed(&with.task));
+    call!(with, Task::survives_stale(&with.task));
     call!(with, Task::counts(&with.task));
     call!(with, Task::progress(&with.task));
     call!(with, Task::deadline(&with.task));
