@@ -16,6 +16,23 @@ use crate::task::Task;
 /// The content of a response, read as it comes: what is not read is not taken from the connection.
 ///
 /// Dropping it before the end cancels its task and closes the connection.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"]);
+/// # futures_lite::future::block_on(async {
+/// let session = sortie::Session::new();
+/// let (response, mut body) = session.bytes(&url).await?;
+/// let (mut buffer, mut content) = ([0; 4096], Vec::new());
+/// loop {
+///     match body.read(&mut buffer).await? {
+///         0 => break, // the end of a complete message
+///         count => content.extend_from_slice(&buffer[..count]),
+///     }
+/// }
+/// assert_eq!(content, b"hello");
+/// # Ok::<(), sortie::Error>(()) }).unwrap();
+/// ```
 pub struct Body {
     ride: Ride<System>,
     is_ended: bool,

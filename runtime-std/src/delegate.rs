@@ -27,6 +27,28 @@ use crate::world::World;
 /// as a *decision*, a value that can be moved elsewhere and answered later; one that is dropped
 /// unanswered is answered with its default. While a question is open, the request timer rests and
 /// the resource timer runs.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n"]);
+/// use sortie::{Disposition, Response, Session, Task, TaskDelegate};
+///
+/// struct OnlyText;
+///
+/// impl TaskDelegate for OnlyText {
+///     fn did_receive_response(&self, _: &Task, response: &Response, decision: Disposition) {
+///         match response.field("Content-Type") {
+///             Some("text/plain") => decision.allow(),
+///             _ => decision.cancel(),
+///         }
+///     }
+/// }
+///
+/// let session = Session::new();
+/// let task = session.data_task(&url).delegate(OnlyText).create()?;
+/// assert_eq!(task.wait().unwrap_err().code(), -999); // NSURLErrorCancelled
+/// # Ok::<(), sortie::Error>(())
+/// ```
 pub trait TaskDelegate: Send + Sync {
     /// An interim response came, other than 101: its head.
     fn did_receive_informational_response(&self, task: &Task, response: &Response) {
