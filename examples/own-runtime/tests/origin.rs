@@ -156,7 +156,7 @@ fn a_server_that_stops_is_given_up_after_the_timeout() {
             [("", ""), ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "hello")]
         {
             let answer = Answer::SendAndWait(begin.to_owned());
-            assert_failed(&run(program, &[answer], &["100"]).0, content, "TimedOut(Request)");
+            assert_failed(&run(program, &[answer], &["300"]).0, content, "TimedOut(Request)");
         }
     }
 }

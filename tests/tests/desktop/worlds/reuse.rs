@@ -148,9 +148,10 @@ fn a_connection_that_fell_silent_between_two_requests_is_given_up_and_not_used_a
         }),
         answer(OK),
     ]);
-    let session = Session::builder().request_timeout(Duration::from_millis(150)).build();
+    let session = Session::new();
     session.data_blocking(&origin.url).unwrap();
-    let error = session.data_blocking(&origin.url).unwrap_err();
+    let task = session.data_task(&origin.url).request_timeout(Duration::from_millis(150));
+    let error = task.create().unwrap().wait().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Task(Error::TimedOut(Timer::Request)));
     assert_eq!(session.data_blocking(&origin.url).unwrap().1, b"ok");
     drop(session);

@@ -7,9 +7,9 @@ use sortie::{ErrorKind, Session, TaskState};
 use sortie_core::{Error, Limit, PeerError, Timer, Transport, limits};
 
 use crate::helpers::{Folder, alone, descriptors, eventually, threads};
-use crate::{Near, Origin};
+use crate::{Near, Origin, PATIENCE};
 
-/// How long a task waits for a byte. Only those worlds take so long in which nothing happens.
+/// How long a task waits for a byte that never comes.
 const SHORT: Duration = Duration::from_millis(150);
 
 const SILENT: Error = Error::TimedOut(Timer::Request);
@@ -198,7 +198,8 @@ enum Way {
 fn meet(world: &World, way: Way) {
     let folder = Folder::new();
     let origin = Origin::new(vec![world.server]);
-    let session = Session::builder().request_timeout(SHORT).build();
+    let patience = if world.ends == Err(SILENT) { SHORT } else { PATIENCE };
+    let session = Session::builder().request_timeout(patience).build();
     let task = match way {
         Way::Awaited | Way::Background => session.task(&origin.url),
         Way::Download => session.download_task(&origin.url).to(folder.path("file")).create(),
