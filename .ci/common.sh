@@ -9,7 +9,9 @@ shared=${SORTIE_SHARED:-$(dirname "$root")/shared}
 corpus=$shared/corpus
 
 # Packages outside of the workspace, each with its own lock file.
-excluded=(fuzz examples/firmware tests/bench tests/bench/size tests/hyper-origin tests/link-probe)
+excluded=(
+    fuzz examples/firmware tests/bench tests/bench/size tests/hyper-origin tests/link-probe tests/soak
+)
 # Seconds of fuzzing put their finds here, so that a run leaves the tree as it was.
 finds=$root/target/fuzz-corpus
 

@@ -37,16 +37,21 @@ const LARGEST_BUFFER: usize = 64 * 1024;
 /// Chunks are `Vec<u8>`: they are the reader's alone, and whoever shares them makes them
 /// `bytes::Bytes` without a copy, by `Bytes::from`.
 ///
-/// ```no_run
-/// # async fn run() -> Result<(), sortie::Error> {
-/// use futures_lite::StreamExt;
-///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"]);
+/// # futures_lite::future::block_on(async {
 /// let session = sortie::Session::new();
-/// let (_, mut body) = session.bytes("http://127.0.0.1:8080/log").await?;
-/// while let Some(chunk) = body.try_next().await? {
-///     println!("{} bytes", chunk.len());
+/// let (response, mut body) = session.bytes(&url).await?;
+/// let (mut buffer, mut content) = ([0; 4096], Vec::new());
+/// loop {
+///     match body.read(&mut buffer).await? {
+///         0 => break, // the end of a complete message
+///         count => content.extend_from_slice(&buffer[..count]),
+///     }
 /// }
-/// # Ok(()) }
+/// assert_eq!(content, b"hello");
+/// # Ok::<(), sortie::Error>(()) }).unwrap();
 /// ```
 pub struct Body {
     ride: Ride<System>,

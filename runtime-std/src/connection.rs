@@ -58,8 +58,12 @@ impl<W: World> Connection<W> {
 
 impl<W: World> Connection<W> {
     /// Whether an idle connection can carry another exchange, as far as can be seen.
-    fn is_usable(&mut self, now: Instant) -> bool {
-        now < self.idle_since.after(TRUSTED_IDLE) || self.stream.is_quiet()
+    fn is_usable(&mut self, now: Instant, look: Look) -> bool {
+        let is_trusted = match look {
+            Look::Always => false,
+            Look::WhereItMayHaveClosed => now < self.idle_since.after(TRUSTED_IDLE),
+        };
+        is_trusted || self.stream.is_quiet()
     }
 }
 
@@ -186,6 +190,15 @@ struct Waiting {
     granted: Option<(usize, How)>,
 }
 
+/// When an idle connection is looked at before its next use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Look {
+    /// It must not be dead: the request could not be made again.
+    Always,
+    /// A dead one costs a retry; it is looked at once it was idle for [`TRUSTED_IDLE`].
+    WhereItMayHaveClosed,
+}
+
 /// What a task gets that asks for a connection.
 pub(crate) enum Taken<W: World> {
     /// An idle connection.
@@ -218,7 +231,7 @@ impl<W: World> Connections<W> {
         &self,
         now: Instant,
         arrived: Instant,
-        wish: Wish,
+        (wish, look): (Wish, Look),
         url: Url<'_>,
         urgency: Urgency,
         waker: &Waker,
@@ -230,7 +243,7 @@ impl<W: World> Connections<W> {
             return Taken::Full;
         };
         match state.assign(now, Some(ticket)) {
-            Some((slot, how)) => state.take(now, slot, how),
+            Some((slot, how)) => state.take(now, slot, how, look),
             None => {
                 let waiting = Waiting { waker: waker.clone(), granted: None };
                 state.waiting.insert(ticket, waiting);
@@ -240,7 +253,13 @@ impl<W: World> Connections<W> {
     }
 
     /// Asks again, after a wait.
-    pub(crate) fn ask_again(&self, now: Instant, ticket: Ticket, waker: &Waker) -> Taken<W> {
+    pub(crate) fn ask_again(
+        &self,
+        now: Instant,
+        look: Look,
+        ticket: Ticket,
+        waker: &Waker,
+    ) -> Taken<W> {
         let mut state = self.lock();
         state.assign(now, None);
         let until = state.until(now);
@@ -250,7 +269,7 @@ impl<W: World> Connections<W> {
         match waiting.granted {
             Some((slot, how)) => {
                 state.waiting.remove(&ticket);
-                state.take(now, slot, how)
+                state.take(now, slot, how, look)
             }
             None => {
                 waiting.waker.clone_from(waker);
@@ -379,9 +398,9 @@ impl<W: World> State<W> {
         }
     }
 
-    fn take(&mut self, now: Instant, slot: usize, how: How) -> Taken<W> {
+    fn take(&mut self, now: Instant, slot: usize, how: How, look: Look) -> Taken<W> {
         match (how, self.take_idle(slot)) {
-            (How::Reuse, Some(mut connection)) => match connection.is_usable(now) {
+            (How::Reuse, Some(mut connection)) => match connection.is_usable(now, look) {
                 true => Taken::Idle(connection),
                 // Bytes that nobody asked for, or an end: a new one takes its place.
                 false => Taken::Slot(slot),

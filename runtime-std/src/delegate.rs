@@ -27,6 +27,28 @@ use crate::world::World;
 /// Questions come as a *decision*, a value that can be moved elsewhere and answered later; one that
 /// is dropped unanswered is answered with its default. While a question is open, the request timer
 /// rests and the resource timer runs.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n"]);
+/// use sortie::{Disposition, Response, Session, Task, TaskDelegate};
+///
+/// struct OnlyText;
+///
+/// impl TaskDelegate for OnlyText {
+///     fn did_receive_response(&self, _: &Task, response: &Response, decision: Disposition) {
+///         match response.field("Content-Type") {
+///             Some("text/plain") => decision.allow(),
+///             _ => decision.cancel(),
+///         }
+///     }
+/// }
+///
+/// let session = Session::new();
+/// let task = session.data_task(&url).delegate(OnlyText).create()?;
+/// assert_eq!(task.wait().unwrap_err().code(), -999); // NSURLErrorCancelled
+/// # Ok::<(), sortie::Error>(())
+/// ```
 pub trait TaskDelegate: Send + Sync {
     /// The task has a connection, new or used again: the request is sent over it next. What is in
     /// `transaction` by now is how it came to be. That happens again for each redirect, and where a

@@ -94,6 +94,7 @@ impl<W: World> Driver<W> {
                 }
                 Output::Complete(result) => {
                     self.connector.give_up(shared, now);
+                    shared.drop_idle_timer();
                     return Poll::Ready(Turn::Complete(result));
                 }
             }

@@ -18,6 +18,18 @@ use crate::tls::TlsConfigurationError;
 ///
 /// One word on the stack, cheap to clone: the details are on the heap, since errors are rare and
 /// results are not.
+///
+/// ```
+/// # let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+/// # let url = format!("http://{}/", listener.local_addr().unwrap());
+/// # drop(listener);
+/// use sortie::core::{Error, Transport};
+/// use sortie::{ErrorKind, Session};
+///
+/// let error = Session::new().data_blocking(&url).unwrap_err(); // nobody listens there
+/// assert_eq!(error.kind(), ErrorKind::Task(Error::Transport(Transport::Refused)));
+/// assert_eq!((error.code(), error.failing_url()), (-1004, url.as_str()));
+/// ```
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,

@@ -10,6 +10,8 @@
 //! driven by one thread, which its session starts at need and which ends with it, or by a
 //! [spawner](SessionConfiguration::spawner) of the user's. The deadlines of all sessions are kept
 //! by one thread more, which sleeps; it starts with the first of them and ends with the last.
+//! Files are read and written on the threads of [`blocking`](https://docs.rs/blocking), a pool of
+//! the whole process.
 //!
 //! **What it does:** data, upload and download tasks ([`Session::data_task`],
 //! [`upload_task`](Session::upload_task), [`download_task`](Session::download_task)) with

@@ -88,7 +88,7 @@ impl Recorder {
     }
 
     fn since(&self, now: Instant) -> Duration {
-        Duration::from_micros(now.as_micros().saturating_sub(self.created.as_micros()))
+        Duration::from_micros(self.created.until(now))
     }
 
     pub(crate) fn note(

@@ -24,11 +24,14 @@ use crate::world::World;
 
 /// A session: the connections and settings that its tasks share. Cheap to clone.
 ///
-/// ```no_run
-/// # async fn run() -> Result<(), sortie::Error> {
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"]);
+/// # futures_lite::future::block_on(async {
 /// let session = sortie::Session::new();
-/// let (response, content) = session.data("http://127.0.0.1/").await?;
-/// # Ok(()) }
+/// let (response, content) = session.data(&url).await?; // or data_blocking(&url)?
+/// assert_eq!((response.status(), content.as_slice()), (200, &b"hello"[..]));
+/// # Ok::<(), sortie::Error>(()) }).unwrap();
 /// ```
 ///
 /// Tasks that begin run to their end whether somebody awaits them or not: what nobody awaits is
@@ -212,7 +215,8 @@ impl Session {
             return;
         }
         self.owner.close();
-        for task in self.all_tasks() {
+        // The last ones first: none that waits gets a connection from one that had it.
+        for task in self.all_tasks().into_iter().rev() {
             task.cancel();
         }
     }

@@ -177,6 +177,11 @@ impl<W: World> Shared<W> {
         poll_deadline(cx, self, now, timer, deadline)
     }
 
+    /// The task has ended, and its handles may be kept for long: no alarm is, for its sake.
+    pub(crate) fn drop_idle_timer(&self) {
+        *self.idle_timer() = None;
+    }
+
     pub(crate) fn resume(&self) {
         self.core().resume(self.now());
         self.ring();

@@ -1,10 +1,13 @@
 //! What several files of these tests need.
 
+use std::future::{Future, IntoFuture};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -77,6 +80,13 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Drives a task once, so that it waits for a connection from now on. The session goes on with it.
+pub(crate) fn enqueue(task: &Task) {
+    let mut future = task.clone().into_future();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut future).poll(&mut cx).is_pending());
+}
+
 const ALONE: &str = "SORTIE_TESTS_ALONE";
 
 /// Runs a test alone in a process of its own, so that its threads and descriptors can be counted.
@@ -126,12 +136,34 @@ fn run_alone(mut command: Command, name: &str, given: &str) {
 /// Threads of this process with the session's name. A thread has the name of the one that starts
 /// it, until it gives itself its own.
 pub(crate) fn session_threads() -> usize {
+    named_threads(|name| name == "sortie\n")
+}
+
+/// Threads of this process whose names begin so.
+pub(crate) fn threads(begin: &str) -> usize {
+    named_threads(|name| name.starts_with(begin))
+}
+
+fn named_threads(is_wanted: impl Fn(&str) -> bool) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    tasks
-        .filter(|task| {
-            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "sortie\n")
-        })
-        .count()
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    tasks.filter_map(|task| name(task).ok()).filter(|name| is_wanted(name)).count()
+}
+
+/// The most memory that this process has had resident, in bytes.
+pub(crate) fn peak_memory() -> u64 {
+    status("VmHWM:")
+}
+
+/// The memory that it has resident now, in bytes.
+pub(crate) fn memory() -> u64 {
+    status("VmRSS:")
+}
+
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 /// What the open descriptors of this process are, without those of files that never close.
@@ -147,16 +179,44 @@ pub(crate) fn descriptors(kind: &str) -> usize {
 pub(crate) struct Crowd {
     pub(crate) url: String,
     address: std::net::SocketAddr,
+    gate: Arc<Gate>,
     ends: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
+    thread: JoinHandle<Vec<usize>>,
+}
+
+/// Holds answers back until it is opened.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let is_open = self.is_open.lock().unwrap();
+        let passed = self.opened.wait_timeout_while(is_open, PATIENCE, |is_open| !*is_open);
+        assert!(!passed.unwrap().1.timed_out(), "the test opens the gate");
+    }
 }
 
 impl Crowd {
     pub(crate) fn answering(response: &'static str) -> Self {
+        let crowd = Self::holding(response);
+        crowd.open();
+        crowd
+    }
+
+    /// One that answers nothing before it is opened.
+    pub(crate) fn holding(response: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let ends = Arc::new(AtomicBool::new(false));
-        let is_end = ends.clone();
+        let (gate, ends) = (Arc::<Gate>::default(), Arc::new(AtomicBool::new(false)));
+        let (held, is_end) = (gate.clone(), ends.clone());
         let thread = thread::spawn(move || {
             let mut connections = Vec::new();
             loop {
@@ -164,15 +224,20 @@ impl Crowd {
                 if is_end.load(Ordering::Acquire) {
                     break;
                 }
-                let serve = move || Self::serve(stream, response);
+                let gate = held.clone();
+                let serve = move || Self::serve(stream, response, &gate);
                 connections.push(thread::Builder::new().stack_size(64 << 10).spawn(serve).unwrap());
             }
-            connections.into_iter().map(|connection| connection.join().unwrap()).sum()
+            connections.into_iter().map(|connection| connection.join().unwrap()).collect()
         });
-        Self { url: format!("http://{address}/"), address, ends, thread }
+        Self { url: format!("http://{address}/"), address, gate, ends, thread }
     }
 
-    fn serve(stream: TcpStream, response: &str) -> usize {
+    pub(crate) fn open(&self) {
+        self.gate.open();
+    }
+
+    fn serve(stream: TcpStream, response: &str, gate: &Gate) -> usize {
         use std::io::Read;
         let mut near = Near::new(stream);
         let mut served = 0;
@@ -184,6 +249,7 @@ impl Crowd {
             }
             while let Some(end) = near.held.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 near.held.drain(..end + 4);
+                gate.pass();
                 served += 1;
                 if near.send_if_wanted(response).is_err() {
                     return served;
@@ -194,6 +260,11 @@ impl Crowd {
 
     /// Ends it, once all its connections are closed. Returns how many requests it answered.
     pub(crate) fn done(self) -> usize {
+        self.connections().into_iter().sum()
+    }
+
+    /// As that, for each of its connections.
+    pub(crate) fn connections(self) -> Vec<usize> {
         self.ends.store(true, Ordering::Release);
         drop(TcpStream::connect(self.address));
         self.thread.join().expect("the origin")

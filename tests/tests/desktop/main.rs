@@ -25,6 +25,7 @@ mod session;
 mod tasks;
 mod tls;
 mod uploads;
+mod worlds;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -147,6 +148,11 @@ impl Near {
             self.held.extend_from_slice(&buffer[..more]);
         }
         self.held.drain(..count).collect()
+    }
+
+    /// Takes so many bytes and no more: closing the connection resets it then, if there are any.
+    fn only(&mut self, count: usize) {
+        self.stream.read_exact(&mut vec![0; count]).expect("a request in time");
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {
