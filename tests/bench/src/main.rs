@@ -1,11 +1,13 @@
-//! Counts what a client library costs: user instructions, allocations and system calls.
+//! Measures what a client library costs: user instructions, allocations and system calls, CPU time,
+//! memory, and the size of a program.
 //!
 //! Each row of the table is one small program, `sortie-bench run ROW ITERATIONS`. The table runs
 //! it as often as it needs, under callgrind, under strace and plainly, and prints Sortie beside
-//! its peers. Only counts are judged, never times, so that a busy machine changes nothing.
+//! its peers. Only what can be counted fails it, never times, so that a busy machine changes nothing.
 
 mod chunked;
 mod download;
+mod figures;
 mod get;
 mod head;
 mod held;
@@ -15,6 +17,8 @@ mod measure;
 mod memory;
 mod meter;
 mod origin;
+mod panels;
+mod picture;
 mod process;
 mod rt;
 mod size;
@@ -31,6 +35,8 @@ use times::Effort;
 const USAGE: &str = "\
 usage: sortie-bench table [--quick] [PREFIX]   measure every row whose name starts so, judge limits;
                                                quick: 1/16 of the work where times are taken
+       sortie-bench picture FILE               draw what the last whole table has measured, as SVG
+       sortie-bench summary                    the same as one small table
        sortie-bench rows                       list the rows
        sortie-bench run ROW ITERATIONS [ADDR]  one row, once; ADDR of an origin for the get rows
        sortie-bench origin KIND                serve on loopback until standard input ends";
@@ -43,6 +49,8 @@ fn main() -> ExitCode {
         ["table", "--quick"] => table::print("", Effort::QUICK),
         ["table", "--quick", prefix] => table::print(prefix, Effort::QUICK),
         ["table", prefix] => table::print(prefix, Effort::WHOLE),
+        ["picture", file] => picture::draw(file),
+        ["summary"] => panels::summary(),
         ["rows"] => list(),
         ["run", name, iterations] => run(name, iterations, None),
         ["run", name, iterations, origin] => run(name, iterations, Some(origin)),

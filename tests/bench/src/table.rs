@@ -1,5 +1,6 @@
 //! The table: every row's cost, what was on record, our limits, and whether we hold them.
 
+use crate::figures::{Figures, Unit};
 use crate::limits::{LIMITS, Limit, MEMORY_KIB, ON_RECORD, RATIOS, Ratio, SIZE, TIMES};
 use crate::measure::{Cost, Origins, cost, spent};
 use crate::meter::{Kind, Outcome, Row};
@@ -43,6 +44,8 @@ struct Verdict {
     broken: Vec<String>,
     /// Limits of times, that are exceeded. They depend on the machine.
     missed: Vec<String>,
+    /// What was measured.
+    figures: Figures,
 }
 
 /// Prints the rows whose names start with `prefix`; fails where a limit of what can be counted is
@@ -60,6 +63,9 @@ pub(crate) fn print(prefix: &str, effort: Effort) -> Outcome {
         if !rows().any(|row| row.name == name) {
             verdict.broken.push(format!("{name}: there is a limit, but no such row"));
         }
+    }
+    if prefix.is_empty() && effort.divisor == 1 {
+        verdict.figures.save()?;
     }
     for missed in &verdict.missed {
         println!("\nMissed: {missed}.");
@@ -86,6 +92,8 @@ fn print_counts(rows: &[&'static Row], origins: &Origins, verdict: &mut Verdict)
         println!("{}", line(row, &cost, limit));
         verdict.judged += usize::from(limit.is_some());
         verdict.broken.extend(limit.and_then(|limit| exceeded(limit, &cost)));
+        verdict.figures.add(row.name, Unit::Instructions, cost.instructions);
+        verdict.figures.add(row.name, Unit::Allocations, cost.allocations);
         costs.push((row.name, cost.instructions));
     }
     for ratio in RATIOS {
@@ -120,6 +128,8 @@ fn print_times(
         for timed in times(&rows, origins, effort)? {
             let limit = TIMES.iter().find(|limit| limit.0 == timed.name).map(|limit| limit.1);
             println!("{}", timed_line(&timed, limit));
+            verdict.figures.add(timed.name, Unit::Micros, timed.median / 1000.0);
+            verdict.figures.add(timed.name, Unit::Times, timed.ratio);
             verdict.judged += usize::from(limit.is_some());
             // As the table shows it.
             let ratio = (timed.ratio * 100.0).round() / 100.0;
@@ -144,6 +154,7 @@ fn print_memory(rows: &[&'static Row], origins: &Origins, verdict: &mut Verdict)
         let limit = MEMORY_KIB.iter().find(|limit| limit.0 == row.name).map(|limit| limit.1);
         let stated = limit.map_or(String::new(), |most| format!("**{most}**"));
         println!("| {} | {} | {kib:.1} | {stated} |", row.name, grouped(row.iterations as f64));
+        verdict.figures.add(row.name, Unit::Kib, kib);
         verdict.judged += usize::from(limit.is_some());
         if let Some(most) = limit.filter(|most| tenths(kib) > tenths(*most)) {
             verdict.broken.push(format!("{}: {kib:.1} KiB, at most {most}", row.name));
@@ -163,6 +174,8 @@ fn print_sizes(prefix: &str, verdict: &mut Verdict) -> Outcome {
     for (name, row) in chosen {
         let Size { bytes, crates } = size(name)?;
         let kib = bytes as f64 / 1024.0;
+        verdict.figures.add(row, Unit::Kib, kib);
+        verdict.figures.add(row, Unit::Crates, crates as f64);
         let is_ours = *name == "sortie";
         let stated = if is_ours { format!("**{}** / {}", SIZE.0, SIZE.1) } else { String::new() };
         println!("| {row} | {} | {kib:.0} | {crates} | {stated} |", grouped(bytes as f64));
@@ -245,7 +258,7 @@ fn tenths(number: f64) -> f64 {
 }
 
 /// A whole number with a comma before every third digit.
-fn grouped(number: f64) -> String {
+pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
