@@ -17,6 +17,8 @@ pub(crate) struct Connector<W: World> {
     /// On the heap: most tasks need none, and every task would be larger.
     attempt: Option<Box<Attempt<W>>>,
     place: Place,
+    /// While the task has no connection. On the heap: most tasks need none.
+    timer: Option<Box<W::Timer>>,
     /// Why the last attempt failed, or the last connection broke, in detail.
     pub(crate) failure: Option<io::Error>,
 }
@@ -47,7 +49,7 @@ struct Attempt<W: World> {
 
 impl<W: World> Connector<W> {
     pub(crate) const fn new() -> Self {
-        Self { attempt: None, place: Place::Out, failure: None }
+        Self { attempt: None, place: Place::Out, timer: None, failure: None }
     }
 
     /// Takes an idle connection or opens one. Ready when the core has been told: with the
@@ -150,7 +152,7 @@ impl<W: World> Connector<W> {
                 self.place = Place::Queued { ticket, arrived };
                 shared.hints().ticket = Some(ticket);
             }
-            return shared.poll_idle(cx, now, until).map(|()| None);
+            return self.poll_idle(cx, shared, now, until).map(|()| None);
         }
         if !matches!(self.place, Place::Out) {
             self.leave_queue(shared);
@@ -166,6 +168,27 @@ impl<W: World> Connector<W> {
             }
             Place::Postponed { .. } | Place::Out => None,
         }
+    }
+
+    /// Waits without a connection, at most until `until`. Ready then, or when a timer of the task
+    /// ran out; the core has been told.
+    pub(crate) fn poll_idle(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        now: Instant,
+        until: Option<Instant>,
+    ) -> Poll<()> {
+        // Told early, the core says that nothing has run out.
+        let deadline = shared.core().deadline().into_iter().chain(until).min();
+        let timer = self.timer.get_or_insert_with(|| Box::new(shared.session.world.timer()));
+        poll_deadline(cx, shared, now, timer, deadline)
+    }
+
+    /// The task has ended, and its handles may be kept for long: no alarm is, for its sake.
+    pub(crate) fn end(&mut self, shared: &Shared<W>, now: Instant) {
+        self.give_up(shared, now);
+        self.timer = None;
     }
 
     /// Whether there is nothing to give up.

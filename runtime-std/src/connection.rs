@@ -29,6 +29,10 @@ const LARGE_INBOX: usize = 16 * 1024;
 /// Room for what is encoded: a head that is longer goes in several pieces.
 const OUTBOX: usize = 1024;
 
+/// Connections with a task, from which on each of them keeps as little memory as it can while it
+/// waits for content. Fewer are spared to allocate it again for the next exchange.
+const CROWD: usize = 128;
+
 /// An open connection, with what belongs to it whichever task has it.
 pub(crate) struct Connection<W: World> {
     pub(crate) slot: usize,
@@ -49,7 +53,7 @@ impl<W: World> Connection<W> {
             stream,
             timer: world.timer(),
             inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0, was_filled: false },
-            outbox: Outbox { bytes: vec![0; OUTBOX].into(), end: 0 },
+            outbox: Outbox { bytes: vec![0; OUTBOX], end: 0 },
             failure: None,
             idle_since: Instant::EPOCH,
         })
@@ -57,6 +61,15 @@ impl<W: World> Connection<W> {
 }
 
 impl<W: World> Connection<W> {
+    /// Nothing is to be sent, and content is waited for, which is read into a buffer elsewhere: in a
+    /// crowd what is empty is given back.
+    pub(crate) fn rest(&mut self, is_crowded: impl FnOnce() -> bool) {
+        if self.inbox.len() == 0 && !self.outbox.bytes.is_empty() && is_crowded() {
+            self.inbox = Inbox { bytes: Vec::new(), start: 0, end: 0, was_filled: false };
+            self.outbox = Outbox { bytes: Vec::new(), end: 0 };
+        }
+    }
+
     /// Whether an idle connection can carry another exchange, as far as can be seen.
     fn is_usable(&mut self, now: Instant, look: Look) -> bool {
         let is_trusted = match look {
@@ -70,13 +83,17 @@ impl<W: World> Connection<W> {
 /// Encoded bytes that wait to be written.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    bytes: Box<[u8]>,
+    /// Empty after a [`rest`](Connection::rest).
+    bytes: Vec<u8>,
     end: usize,
 }
 
 impl Outbox {
     /// Room for what is encoded anew.
-    pub(crate) const fn room(&mut self) -> &mut [u8] {
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        if self.bytes.is_empty() {
+            self.bytes.resize(OUTBOX, 0);
+        }
         &mut self.bytes
     }
 
@@ -94,6 +111,7 @@ impl Outbox {
 /// Bytes received and not yet taken.
 #[derive(Debug)]
 pub(crate) struct Inbox {
+    /// Empty after a [`rest`](Connection::rest).
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -129,7 +147,7 @@ impl Inbox {
         }
         if self.end == self.bytes.len() {
             let most = limits::HEAD_BYTES + 1;
-            let length = (self.bytes.len() * 2).min(most.max(self.end + 1));
+            let length = (self.bytes.len() * 2).max(INBOX).min(most.max(self.end + 1));
             self.bytes.resize(length, 0);
         }
         &mut self.bytes[self.end..]
@@ -353,6 +371,11 @@ impl<W: World> Connections<W> {
     pub(crate) fn end(&self, now: Instant) {
         self.flush(now);
         self.lock().sweeper.stop();
+    }
+
+    /// Whether many connections have a task.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.lock().schedule.busy() >= CROWD
     }
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {

@@ -93,8 +93,7 @@ impl<W: World> Driver<W> {
                     tell(shared.core().handle_upgraded_end(Ok(())));
                 }
                 Output::Complete(result) => {
-                    self.connector.give_up(shared, now);
-                    shared.drop_idle_timer();
+                    self.connector.end(shared, now);
                     return Poll::Ready(Turn::Complete(result));
                 }
             }
@@ -166,6 +165,9 @@ impl<W: World> Driver<W> {
                 (Poll::Ready(_), _) if self.untold > 0 => return Poll::Ready(Moved::Nothing),
                 (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
+                    if io.send.is_none() && matches!(io.receive, Some(Receive::Body { .. })) {
+                        connection.rest(|| shared.session.connections.is_crowded());
+                    }
                     // A write that fails is met again by the next write or read.
                     let _ = connection.stream.poll_flush(cx);
                     let deadline = shared.core().deadline();
@@ -179,7 +181,7 @@ impl<W: World> Driver<W> {
     /// core asks for it again when it is wanted.
     fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, now: Instant) -> Poll<()> {
         self.connector.give_up(shared, now);
-        shared.poll_idle(cx, now, None)
+        self.connector.poll_idle(cx, shared, now, None)
     }
 
     /// An exchange is over, one way or the other.

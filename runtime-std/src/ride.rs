@@ -319,7 +319,11 @@ impl<W: World> Ride<W> {
 
 impl<W: World> Drop for Ride<W> {
     fn drop(&mut self) {
-        if self.is_alone && self.seated.seat().outcome.is_none() {
+        if self.seated.seat().outcome.is_some() {
+            // Nobody waits for the seat any more.
+            return;
+        }
+        if self.is_alone {
             self.abandon();
         }
         if self.is_background {

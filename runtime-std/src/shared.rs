@@ -96,7 +96,6 @@ impl<W: World> SessionShared<W> {
             request,
             core: Mutex::new(core),
             bell: AtomicWaker::new(),
-            idle_timer: Mutex::new(None),
             hints: Mutex::new(hints),
             watch: Watch::default(),
             progress: Slot::new(),
@@ -136,8 +135,6 @@ pub(crate) struct Shared<W: World> {
     core: Mutex<sortie_core::Task>,
     /// Rung by commands, heard by whoever drives.
     pub(crate) bell: AtomicWaker,
-    /// On the heap: most tasks need none.
-    idle_timer: Mutex<Option<Box<W::Timer>>>,
     hints: Mutex<Hints>,
     pub(crate) watch: Watch,
     pub(crate) progress: Slot,
@@ -155,31 +152,6 @@ impl<W: World> Shared<W> {
 
     pub(crate) fn now(&self) -> Instant {
         self.session.world.now()
-    }
-
-    /// The timer for when the task has no connection.
-    fn idle_timer(&self) -> MutexGuard<'_, Option<Box<W::Timer>>> {
-        self.idle_timer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits without a connection, at most until `until`. Ready then, or when a timer of the task
-    /// ran out; the core has been told.
-    pub(crate) fn poll_idle(
-        &self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        until: Option<Instant>,
-    ) -> Poll<()> {
-        // Told early, the core says that nothing has run out.
-        let deadline = self.core().deadline().into_iter().chain(until).min();
-        let mut timer = self.idle_timer();
-        let timer = timer.get_or_insert_with(|| Box::new(self.session.world.timer()));
-        poll_deadline(cx, self, now, timer, deadline)
-    }
-
-    /// The task has ended, and its handles may be kept for long: no alarm is, for its sake.
-    pub(crate) fn drop_idle_timer(&self) {
-        *self.idle_timer() = None;
     }
 
     pub(crate) fn resume(&self) {

@@ -213,6 +213,11 @@ impl Crowd {
 
     /// One that answers nothing before it is opened.
     pub(crate) fn holding(response: &'static str) -> Self {
+        Self::begun("", response)
+    }
+
+    /// One that begins every answer at once, and goes on with it when it is opened.
+    pub(crate) fn begun(beginning: &'static str, rest: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (gate, ends) = (Arc::<Gate>::default(), Arc::new(AtomicBool::new(false)));
@@ -225,7 +230,7 @@ impl Crowd {
                     break;
                 }
                 let gate = held.clone();
-                let serve = move || Self::serve(stream, response, &gate);
+                let serve = move || Self::serve(stream, beginning, rest, &gate);
                 connections.push(thread::Builder::new().stack_size(64 << 10).spawn(serve).unwrap());
             }
             connections.into_iter().map(|connection| connection.join().unwrap()).collect()
@@ -237,7 +242,7 @@ impl Crowd {
         self.gate.open();
     }
 
-    fn serve(stream: TcpStream, response: &str, gate: &Gate) -> usize {
+    fn serve(stream: TcpStream, beginning: &str, rest: &str, gate: &Gate) -> usize {
         use std::io::Read;
         let mut near = Near::new(stream);
         let mut served = 0;
@@ -249,9 +254,12 @@ impl Crowd {
             }
             while let Some(end) = near.held.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 near.held.drain(..end + 4);
+                if near.send_if_wanted(beginning).is_err() {
+                    return served;
+                }
                 gate.pass();
                 served += 1;
-                if near.send_if_wanted(response).is_err() {
+                if near.send_if_wanted(rest).is_err() {
                     return served;
                 }
             }

@@ -1,5 +1,9 @@
-//! Ten thousand tasks at once on one session.
+//! Ten thousand tasks at once on one session, and as many connections as one thread holds.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use futures_io::AsyncRead;
 use sortie::{ErrorKind, Session, Task, TaskState};
 use sortie_core::{Error, limits};
 
@@ -107,4 +111,40 @@ fn all_end_with_a_session_that_is_invalidated_and_cancelled() {
     origin.open();
     assert!(origin.connections().len() <= usize::from(limits::CONNECTIONS_PER_HOST));
     assert_nothing_is_left(session);
+}
+
+/// What a connection needs for heads is given back while many wait for content, and is there again
+/// for the next exchange.
+#[test]
+fn connections_on_which_many_waited_for_content_are_used_again() {
+    const MANY: u16 = 150;
+    let origin = Crowd::begun("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbe", "gun");
+    let session = Session::builder().max_connections_per_host(MANY).build();
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..2 {
+        let bodies: Vec<_> = (0..MANY)
+            .map(|_| {
+                let (_, mut body) = session.bytes_blocking(&origin.url).unwrap();
+                assert_eq!(body.read_blocking(&mut [0; 2]).unwrap(), 2);
+                body
+            })
+            .collect();
+        let bodies = bodies.into_iter().map(|mut body| {
+            // Most of them wait, in the first round.
+            let mut content = [0];
+            let begun = match Pin::new(&mut body).poll_read(&mut cx, &mut content) {
+                Poll::Ready(count) => &content[..count.unwrap()],
+                Poll::Pending => &[],
+            };
+            (begun.to_vec(), body)
+        });
+        let bodies: Vec<_> = bodies.collect();
+        origin.open();
+        for (begun, mut body) in bodies {
+            let rest = body.read_all_blocking().unwrap();
+            assert_eq!([begun, rest].concat(), b"gun");
+        }
+    }
+    drop(session);
+    assert_eq!(origin.connections(), vec![2; usize::from(MANY)]);
 }
