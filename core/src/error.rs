@@ -163,8 +163,10 @@ pub enum TlsError {
     UnknownRoot,
     /// The certificate is signed by itself, and is not trusted as it is.
     SelfSigned,
-    /// The certificate is not trusted for another reason: a pin, a revocation, a purpose.
+    /// The certificate is not trusted for another reason: a revocation, a purpose, a signature.
     Untrusted,
+    /// The key of the server is none of those that are pinned.
+    KeyNotPinned,
     /// The server wants a client certificate and there is none.
     ClientCertificateRequired,
     /// The server does not take the client certificate.
@@ -259,7 +261,7 @@ impl TlsError {
         match self {
             Self::Handshake => -1200,
             Self::Expired => -1201,
-            Self::WrongName | Self::SelfSigned | Self::Untrusted => -1202,
+            Self::WrongName | Self::SelfSigned | Self::Untrusted | Self::KeyNotPinned => -1202,
             Self::UnknownRoot => -1203,
             Self::NotYetValid => -1204,
             Self::ClientCertificateRejected => -1205,
@@ -373,9 +375,10 @@ impl fmt::Display for TlsError {
             Self::UnknownRoot => "the certificate of the server leads to no root that is trusted",
             Self::SelfSigned => "the certificate of the server is signed by itself",
             Self::Untrusted => "the certificate of the server is not trusted",
+            Self::KeyNotPinned => "the key of the server is none of those that are pinned",
             Self::ClientCertificateRequired => "the server asks for a client certificate",
             Self::ClientCertificateRejected => "the server refused the client certificate",
-            Self::Handshake => "the TLS handshake failed: the server may not speak TLS here",
+            Self::Handshake => "the TLS handshake failed",
         })
     }
 }

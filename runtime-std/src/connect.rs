@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use sortie_core::session::scheduler::Ticket;
 use sortie_core::{Instant, Transport, Url, Wish};
 
-use crate::connection::{Connection, Taken};
+use crate::connection::{Connection, Look, Taken};
 use crate::metrics::{Moment, Recorder};
 use crate::shared::{Shared, poll_deadline, tell};
 use crate::world::{Connecting, ConnectionFacts, Endpoint, Stream, World};
@@ -128,6 +128,10 @@ impl<W: World> Connector<W> {
         url: Url<'_>,
     ) -> Poll<Option<(Taken<W>, Instant)>> {
         let connections = &shared.session.connections;
+        let look = match shared.core().survives_stale() {
+            true => Look::WhereItMayHaveClosed,
+            false => Look::Always,
+        };
         let (arrived, ticket) = match self.place {
             Place::Out => (now, None),
             Place::Postponed { arrived } => (arrived, None),
@@ -135,8 +139,11 @@ impl<W: World> Connector<W> {
         };
         let taken = match ticket {
             // It was woken, and `now` may be from before that.
-            Some(ticket) => connections.ask_again(shared.now(), ticket, cx.waker()),
-            None => connections.ask(now, arrived, wish, url, shared.urgency(), cx.waker()),
+            Some(ticket) => connections.ask_again(shared.now(), look, ticket, cx.waker()),
+            None => {
+                let wish = (wish, look);
+                connections.ask(now, arrived, wish, url, shared.urgency(), cx.waker())
+            }
         };
         if let Taken::Wait { ticket, until } = taken {
             if !matches!(self.place, Place::Queued { .. }) {

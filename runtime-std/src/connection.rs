@@ -9,6 +9,7 @@ use sortie_core::session::scheduler::{Assign, GrowableScheduler, How, Ticket, Ur
 use sortie_core::{Instant, Transport, Url, Wish, limits};
 
 use crate::origins::Origins;
+use crate::sweeper::Sweeper;
 use crate::world::{Stream, World};
 
 /// Connections that a session has at most, idle ones included, if nothing else is said.
@@ -57,8 +58,12 @@ impl<W: World> Connection<W> {
 
 impl<W: World> Connection<W> {
     /// Whether an idle connection can carry another exchange, as far as can be seen.
-    fn is_usable(&mut self, now: Instant) -> bool {
-        now < self.idle_since.after(TRUSTED_IDLE) || self.stream.is_quiet()
+    fn is_usable(&mut self, now: Instant, look: Look) -> bool {
+        let is_trusted = match look {
+            Look::Always => false,
+            Look::WhereItMayHaveClosed => now < self.idle_since.after(TRUSTED_IDLE),
+        };
+        is_trusted || self.stream.is_quiet()
     }
 }
 
@@ -175,6 +180,7 @@ struct State<W: World> {
     /// The tasks that could not start at once.
     waiting: HashMap<Ticket, Waiting>,
     origins: Origins,
+    sweeper: Sweeper<W>,
 }
 
 /// A task that waits for a connection.
@@ -182,6 +188,15 @@ struct Waiting {
     waker: Waker,
     /// The slot that it was given meanwhile.
     granted: Option<(usize, How)>,
+}
+
+/// When an idle connection is looked at before its next use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Look {
+    /// It must not be dead: the request could not be made again.
+    Always,
+    /// A dead one costs a retry; it is looked at once it was idle for [`TRUSTED_IDLE`].
+    WhereItMayHaveClosed,
 }
 
 /// What a task gets that asks for a connection.
@@ -198,7 +213,7 @@ pub(crate) enum Taken<W: World> {
 }
 
 impl<W: World> Connections<W> {
-    pub(crate) fn new(room: Room) -> Self {
+    pub(crate) fn new(room: Room, sweeper: Sweeper<W>) -> Self {
         let connections = usize::from(room.connections.max(1));
         let schedule = GrowableScheduler::growable(limits::SESSION_ITEMS, connections);
         let state = State {
@@ -206,6 +221,7 @@ impl<W: World> Connections<W> {
             idle: Vec::new(),
             waiting: HashMap::new(),
             origins: Origins::default(),
+            sweeper,
         };
         Self { state: Mutex::new(state) }
     }
@@ -215,7 +231,7 @@ impl<W: World> Connections<W> {
         &self,
         now: Instant,
         arrived: Instant,
-        wish: Wish,
+        (wish, look): (Wish, Look),
         url: Url<'_>,
         urgency: Urgency,
         waker: &Waker,
@@ -227,7 +243,7 @@ impl<W: World> Connections<W> {
             return Taken::Full;
         };
         match state.assign(now, Some(ticket)) {
-            Some((slot, how)) => state.take(now, slot, how),
+            Some((slot, how)) => state.take(now, slot, how, look),
             None => {
                 let waiting = Waiting { waker: waker.clone(), granted: None };
                 state.waiting.insert(ticket, waiting);
@@ -237,7 +253,13 @@ impl<W: World> Connections<W> {
     }
 
     /// Asks again, after a wait.
-    pub(crate) fn ask_again(&self, now: Instant, ticket: Ticket, waker: &Waker) -> Taken<W> {
+    pub(crate) fn ask_again(
+        &self,
+        now: Instant,
+        look: Look,
+        ticket: Ticket,
+        waker: &Waker,
+    ) -> Taken<W> {
         let mut state = self.lock();
         state.assign(now, None);
         let until = state.until(now);
@@ -247,7 +269,7 @@ impl<W: World> Connections<W> {
         match waiting.granted {
             Some((slot, how)) => {
                 state.waiting.remove(&ticket);
-                state.take(now, slot, how)
+                state.take(now, slot, how, look)
             }
             None => {
                 waiting.waker.clone_from(waker);
@@ -320,6 +342,19 @@ impl<W: World> Connections<W> {
         state.assign(now, None);
     }
 
+    /// Closes the connections that have been idle for too long.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let mut state = self.lock();
+        state.sweeper.rang();
+        state.assign(now, None);
+    }
+
+    /// The session has ended: as [`flush`](Self::flush), and nothing is idle any more.
+    pub(crate) fn end(&self, now: Instant) {
+        self.flush(now);
+        self.lock().sweeper.stop();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<W>> {
         // Nothing under this lock can be left half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -332,7 +367,10 @@ impl<W: World> State<W> {
         let mut granted = None;
         loop {
             match self.schedule.poll_assign(now) {
-                Assign::Wait { .. } => return granted,
+                Assign::Wait { until } => {
+                    self.sweeper.set(now, until);
+                    return granted;
+                }
                 Assign::Close { slot } => {
                     self.take_idle(slot);
                 }
@@ -360,9 +398,9 @@ impl<W: World> State<W> {
         }
     }
 
-    fn take(&mut self, now: Instant, slot: usize, how: How) -> Taken<W> {
+    fn take(&mut self, now: Instant, slot: usize, how: How, look: Look) -> Taken<W> {
         match (how, self.take_idle(slot)) {
-            (How::Reuse, Some(mut connection)) => match connection.is_usable(now) {
+            (How::Reuse, Some(mut connection)) => match connection.is_usable(now, look) {
                 true => Taken::Idle(connection),
                 // Bytes that nobody asked for, or an end: a new one takes its place.
                 false => Taken::Slot(slot),

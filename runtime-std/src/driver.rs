@@ -59,7 +59,12 @@ impl<W: World> Driver<W> {
             }
             let output = self.tells.ask(&mut shared.core(), now);
             match output {
-                Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
+                Output::Connect(wish) => {
+                    let is_connected = ready!(self.poll_connect(cx, shared, now, wish));
+                    if is_connected && self.recorder.is_some() {
+                        return Poll::Ready(Turn::Connected);
+                    }
+                }
                 Output::Prepare => return Poll::Ready(Turn::Prepare),
                 Output::Exchange => match ready!(self.poll_exchange(cx, shared, now, buffer)) {
                     Moved::Nothing => {}
@@ -89,27 +94,31 @@ impl<W: World> Driver<W> {
                 }
                 Output::Complete(result) => {
                     self.connector.give_up(shared, now);
+                    shared.drop_idle_timer();
                     return Poll::Ready(Turn::Complete(result));
                 }
             }
         }
     }
 
-    /// Takes an idle connection or opens one. Ready when the core has been told.
+    /// Takes an idle connection or opens one. Ready when the core has been told: with whether there
+    /// is one now.
     fn poll_connect(
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
         now: Instant,
         wish: Wish,
-    ) -> Poll<()> {
+    ) -> Poll<bool> {
         self.hop.is_answered = false;
         let wanted = (wish, self.hop.target());
         let recorder = self.recorder.as_deref_mut();
-        if let Some(connection) = ready!(self.connector.poll(cx, shared, now, wanted, recorder)) {
-            self.connection = Some(connection);
+        let connection = ready!(self.connector.poll(cx, shared, now, wanted, recorder));
+        let is_connected = connection.is_some();
+        if is_connected {
+            self.connection = connection;
         }
-        Poll::Ready(())
+        Poll::Ready(is_connected)
     }
 
     /// Moves bytes in both directions. Ready when the core has something else to say, or there is

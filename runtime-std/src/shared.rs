@@ -16,6 +16,7 @@ use crate::live::Live;
 use crate::priority::Priority;
 use crate::progress::Slot;
 use crate::request::Request;
+use crate::sweeper::Sweeper;
 use crate::world::{Timer, World};
 
 /// The inside of a session.
@@ -38,10 +39,9 @@ impl<W: World> SessionShared<W> {
         room: Room,
         fields: Vec<(String, Vec<u8>)>,
     ) -> Arc<Self> {
-        let connections = Connections::new(room);
-        Arc::new(Self {
+        Arc::new_cyclic(|session| Self {
+            connections: Connections::new(room, Sweeper::new(session.clone(), world.timer())),
             world,
-            connections,
             background,
             live: Live::new(),
             options,
@@ -75,7 +75,7 @@ impl<W: World> SessionShared<W> {
     /// No thread and no connection is left.
     fn end(&self) {
         self.background.stop();
-        self.connections.flush(self.world.now());
+        self.connections.end(self.world.now());
     }
 
     /// What a new, suspended task shares.
@@ -175,6 +175,11 @@ impl<W: World> Shared<W> {
         let mut timer = self.idle_timer();
         let timer = timer.get_or_insert_with(|| Box::new(self.session.world.timer()));
         poll_deadline(cx, self, now, timer, deadline)
+    }
+
+    /// The task has ended, and its handles may be kept for long: no alarm is, for its sake.
+    pub(crate) fn drop_idle_timer(&self) {
+        *self.idle_timer() = None;
     }
 
     pub(crate) fn resume(&self) {

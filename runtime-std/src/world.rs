@@ -54,6 +54,8 @@ impl std::error::Error for Refused {}
 pub struct ConnectionFacts {
     /// Begin and end of the look-up of the name.
     pub domain_lookup: Option<(Instant, Instant)>,
+    /// Addresses that were tried beside the one that it leads to, and what became of each.
+    pub other_addresses: Vec<(SocketAddr, String)>,
     /// Begin and end of the TLS handshake.
     pub secure_connection: Option<(Instant, Instant)>,
     /// Where it leads to.
@@ -64,6 +66,8 @@ pub struct ConnectionFacts {
     pub tls_version: Option<&'static str>,
     /// The name of the cipher suite.
     pub tls_cipher_suite: Option<&'static str>,
+    /// TLS went on with what an earlier connection agreed on.
+    pub is_tls_resumed: bool,
     /// What was negotiated by ALPN, such as `http/1.1`.
     pub network_protocol: Option<&'static str>,
 }

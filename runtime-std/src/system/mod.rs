@@ -33,6 +33,12 @@ impl System {
     pub(crate) fn new(network: Network) -> Self {
         Self { epoch: std::time::Instant::now(), network: Arc::new(network) }
     }
+
+    /// Forgets what was agreed on with servers.
+    pub(crate) fn forget(&self) {
+        #[cfg(feature = "tls")]
+        self.network.tls.forget();
+    }
 }
 
 impl World for System {

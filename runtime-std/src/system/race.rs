@@ -15,6 +15,9 @@ use super::tcp::Tcp;
 use super::timer::SystemTimer;
 use crate::world::{ConnectFailure, Timer as _};
 
+/// What became of an address that was still tried when another one had connected.
+const LATE: &str = "no answer yet";
+
 /// An attempt at one address.
 struct Attempt {
     /// Its place in the list.
@@ -69,7 +72,10 @@ impl Racing<'_> {
                     ready!(self.timer.poll_until(cx, now, until));
                 }
                 RaceOutput::Connected { address: _ } => {
-                    return self.connected.take().map_or(Poll::Pending, |tcp| Poll::Ready(Ok(tcp)));
+                    return self.connected.take().map_or(Poll::Pending, |mut tcp| {
+                        tcp.facts.other_addresses = self.others();
+                        Poll::Ready(Ok(tcp))
+                    });
                 }
                 RaceOutput::Failed(why) => return Poll::Ready(Err(self.failure(why))),
             }
@@ -100,6 +106,13 @@ impl Racing<'_> {
             let _ = told;
             false
         });
+    }
+
+    /// What became of the addresses that lost.
+    fn others(&self) -> Vec<(SocketAddr, String)> {
+        let failed = self.failures.iter().map(|(at, error)| (*at, text(error)));
+        let late = self.attempts.iter().map(|attempt| (attempt.address, LATE.to_owned()));
+        failed.chain(late).map(|(at, words)| (self.addresses[at], words)).collect()
     }
 
     /// What stands for all failures: the core's reason, and each address with its own.

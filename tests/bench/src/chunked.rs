@@ -64,7 +64,7 @@ pub(crate) const ROWS: &[Row] = &[
 ];
 
 const fn row(name: &'static str, what: &'static str, run: fn(&mut Meter) -> Outcome) -> Row {
-    Row { name, what, warm_up: 2, iterations: 8, run }
+    Row::in_memory(name, what, [2, 8], run)
 }
 
 /// One iteration's bytes: whole chunks of `chunk` bytes, without a last chunk.
@@ -84,8 +84,8 @@ fn body(chunk: usize) -> Result<Vec<u8>, Failure> {
 ///
 /// It checks what must be checked for the framing to hold, and knows neither extensions nor
 /// trailers nor limits nor counts of bytes.
-#[derive(Clone, Copy, Debug)]
-enum ByHand {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByHand {
     /// In a size line, with the digits so far.
     Size(u64),
     /// After the size line's CR.
@@ -96,17 +96,24 @@ enum ByHand {
     Cr,
     /// After the CR that follows content.
     Lf,
+    /// After the last chunk's size line.
+    LastCr,
+    /// After the CR that follows it.
+    LastLf,
+    /// After the body.
+    Ended,
 }
 
 impl ByHand {
     /// Takes from the front of `input` what precedes content; returns the next content's range,
     /// an empty one where `input` ends before there is any.
-    fn next(&mut self, input: &[u8]) -> Result<(usize, usize), Failure> {
+    pub(crate) fn next(&mut self, input: &[u8]) -> Result<(usize, usize), Failure> {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
             *self = match (*self, byte) {
                 (Self::Size(n), b'\r') => Self::SizeLf(n),
                 (Self::Size(n), _) => Self::Size((n << 4) | u64::from(digit(byte)?)),
+                (Self::SizeLf(0), b'\n') => Self::LastCr,
                 (Self::SizeLf(n), b'\n') => Self::Content(n),
                 (Self::Content(n), _) => {
                     let end = input.len().min(at + n as usize);
@@ -116,7 +123,12 @@ impl ByHand {
                 }
                 (Self::Cr, b'\r') => Self::Lf,
                 (Self::Lf, b'\n') => Self::Size(0),
-                (Self::SizeLf(_) | Self::Cr | Self::Lf, _) => return Err("no line end".into()),
+                (Self::LastCr, b'\r') => Self::LastLf,
+                (Self::LastLf, b'\n') => Self::Ended,
+                (Self::SizeLf(_) | Self::Cr | Self::Lf | Self::LastCr | Self::LastLf, _) => {
+                    return Err("no line end".into());
+                }
+                (Self::Ended, _) => return Err("more than the body".into()),
             };
             at += 1;
         }

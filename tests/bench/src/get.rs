@@ -3,18 +3,20 @@
 //! The client does everything on the thread that waits: nothing is spawned, no executor stands
 //! between. The origin is a process of its own, and counts nowhere.
 
-use crate::meter::{Meter, Outcome, Row};
-use crate::origin::CONTENT;
-use crate::rt::{OnAsyncIo, OnTokio};
+use crate::meter::{Failure, Kind, Meter, Outcome, Row};
+use crate::origin::{CONTENT, Serves};
+use crate::rt::OnAsyncIo;
 use async_io::Async;
+use curl::easy::{Easy2, Handler, WriteError};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
 use std::hint::black_box;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use ureq::Agent;
 
 /// The rows of this file.
@@ -23,39 +25,57 @@ pub(crate) const ROWS: &[Row] = &[
     row("get-hyper", "hyper 1: a client connection on tokio", hyper_tokio),
     row("get-hyper-async-io", "hyper 1: the same on async-io", hyper_async_io),
     row("get-ureq", "ureq 3: an agent, blocking sockets", ureq),
+    row("get-reqwest", "reqwest: a client on tokio", reqwest),
+    Row { is_foreign: true, ..row("get-curl", "libcurl: an easy handle, blocking", curl) },
     row("get-sortie", "ours: a session on async-io, driven inline", sortie),
 ];
 
 const fn row(name: &'static str, what: &'static str, run: fn(&mut Meter) -> Outcome) -> Row {
-    Row { name, what, warm_up: 20, iterations: 250, run }
+    let (kind, origin, is_foreign) = (Kind::Counts, Some(Serves::Answers), false);
+    Row { name, what, kind, origin, is_foreign, warm_up: 20, iterations: 250, run }
 }
 
 /// The least a client on async-io pays: one write, reads until the length that the head states.
-///
-/// The request is ready-made, the buffer is kept, and of the head only `Content-Length` is read.
 fn by_hand(meter: &mut Meter) -> Outcome {
     let origin = meter.origin()?;
-    let request = format!("GET / HTTP/1.1\r\nHost: {origin}\r\n\r\n");
-    let mut input = vec![0; 4096];
     async_io::block_on(async {
-        let mut stream = Async::<TcpStream>::connect(origin).await?;
-        stream.get_ref().set_nodelay(true)?;
-        let gets = meter.repeat_async(async || {
-            stream.write_all(black_box(request.as_bytes())).await?;
-            let mut filled = 0;
-            loop {
-                let n = stream.read(&mut input[filled..]).await?;
-                if n == 0 {
-                    return Err("the origin closed the connection".into());
-                }
-                filled += n;
-                if let Some(content) = whole(&input[..filled]) {
-                    return check(content);
-                }
-            }
-        });
-        gets.await
+        let mut client = ByHand::connect(origin).await?;
+        meter.repeat_async(async || client.get().await).await
     })
+}
+
+/// A client by hand: a ready-made request, a buffer that is kept, and of the head only
+/// `Content-Length` is read.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    stream: Async<TcpStream>,
+    request: String,
+    input: Vec<u8>,
+}
+
+impl ByHand {
+    pub(crate) async fn connect(origin: SocketAddr) -> Result<Self, Failure> {
+        let stream = Async::<TcpStream>::connect(origin).await?;
+        stream.get_ref().set_nodelay(true)?;
+        let request = format!("GET / HTTP/1.1\r\nHost: {origin}\r\n\r\n");
+        Ok(Self { stream, request, input: vec![0; 4096] })
+    }
+
+    pub(crate) async fn get(&mut self) -> Outcome {
+        let Self { stream, request, input } = self;
+        stream.write_all(black_box(request.as_bytes())).await?;
+        let mut filled = 0;
+        loop {
+            let n = stream.read(&mut input[filled..]).await?;
+            if n == 0 {
+                return Err("the origin closed the connection".into());
+            }
+            filled += n;
+            if let Some(content) = whole(&input[..filled]) {
+                return check(content);
+            }
+        }
+    }
 }
 
 /// The content of a response, once all of it is there.
@@ -90,7 +110,7 @@ fn hyper_tokio(meter: &mut Meter) -> Outcome {
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(origin).await?;
         stream.set_nodelay(true)?;
-        hyper(meter, OnTokio { stream, input: vec![0; 8192].into() }).await
+        hyper(meter, TokioIo::new(stream)).await
     })
 }
 
@@ -131,6 +151,44 @@ fn ureq(meter: &mut Meter) -> Outcome {
     })
 }
 
+/// A client with its pool, as its users have it; proxies of the environment are switched off.
+///
+/// The request is built once and cloned. Content is taken as `Bytes`.
+fn reqwest(meter: &mut Meter) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let request = client.get(format!("http://{}/", meter.origin()?)).build()?;
+    runtime.block_on(meter.repeat_async(async || {
+        let request = black_box(&request).try_clone().ok_or("the request cannot be cloned")?;
+        let response = client.execute(request).await?;
+        check(&response.bytes().await?)
+    }))
+}
+
+/// Content, as libcurl hands it over.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered(pub(crate) Vec<u8>);
+
+impl Handler for Gathered {
+    fn write(&mut self, content: &[u8]) -> Result<usize, WriteError> {
+        self.0.extend_from_slice(content);
+        Ok(content.len())
+    }
+}
+
+/// A handle that is set up once, and keeps its connection; proxies of the environment are switched
+/// off.
+fn curl(meter: &mut Meter) -> Outcome {
+    let mut easy = Easy2::new(Gathered::default());
+    easy.url(&format!("http://{}/", meter.origin()?))?;
+    easy.proxy("")?;
+    meter.repeat(|| {
+        easy.get_mut().0.clear();
+        easy.perform()?;
+        check(&easy.get_ref().0)
+    })
+}
+
 /// A session with its pool, as its users have it.
 ///
 /// The URL is parsed once and the request cloned, as for ureq. Content is a `Vec`.
@@ -144,6 +202,7 @@ fn sortie(meter: &mut Meter) -> Outcome {
     }))
 }
 
-fn check(content: &[u8]) -> Outcome {
+/// Fails where this is not what the origin answers.
+pub(crate) fn check(content: &[u8]) -> Outcome {
     if black_box(content) == CONTENT { Ok(()) } else { Err("other content".into()) }
 }

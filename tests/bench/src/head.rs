@@ -112,7 +112,7 @@ pub(crate) const ROWS: &[Row] = &[
 ];
 
 const fn row(name: &'static str, what: &'static str, run: fn(&mut Meter) -> Outcome) -> Row {
-    Row { name, what, warm_up: 20, iterations: 500, run }
+    Row::in_memory(name, what, [20, 500], run)
 }
 
 const fn request_len() -> usize {

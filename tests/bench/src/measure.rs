@@ -1,9 +1,10 @@
 //! Measures a row from outside: this program again, under callgrind, under strace, or as it is.
 
 use crate::meter::{Failure, Row};
-use std::io::{BufRead, BufReader, ErrorKind};
+use crate::origin::{Origin, Serves};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// What one iteration of a row costs.
 #[derive(Clone, Copy, Debug)]
@@ -18,66 +19,124 @@ pub(crate) struct Cost {
     pub(crate) syscalls: Option<f64>,
 }
 
+/// What the counted iterations of a plain run spent, as the run itself says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spent {
+    allocations: f64,
+    bytes: f64,
+    /// Nanoseconds of CPU time.
+    pub(crate) cpu_time: f64,
+    /// Bytes of memory.
+    pub(crate) resident: f64,
+}
+
+/// One origin of each kind.
+#[derive(Debug)]
+pub(crate) struct Origins {
+    answers: Origin,
+    blocks: Origin,
+}
+
+impl Origins {
+    /// Starts them.
+    pub(crate) fn start() -> Result<Self, Failure> {
+        Ok(Self {
+            answers: Origin::start(Serves::Answers)?,
+            blocks: Origin::start(Serves::Blocks)?,
+        })
+    }
+
+    fn address(&self, serves: Serves) -> SocketAddr {
+        match serves {
+            Serves::Answers => self.answers.address(),
+            Serves::Blocks => self.blocks.address(),
+        }
+    }
+}
+
 /// Measures `row`.
-pub(crate) fn cost(row: &Row, origin: SocketAddr) -> Result<Cost, Failure> {
-    let (allocations, bytes) = allocated(row, origin)?;
-    let instructions = per_iteration(row, |n| instructions(row, n, origin).map(Some))?
-        .ok_or("callgrind counted nothing")?;
-    let syscalls = per_iteration(row, |n| syscalls(row, n, origin))?;
+pub(crate) fn cost(row: &Row, origins: &Origins) -> Result<Cost, Failure> {
+    let per_iteration = |count: &dyn Fn(usize) -> Result<f64, Failure>| {
+        // What N iterations add to a run that has done N already.
+        Ok::<_, Failure>(
+            (count(2 * row.iterations)? - count(row.iterations)?) / row.iterations as f64,
+        )
+    };
+    let each = |total: f64| total / row.iterations as f64;
+    let (allocations, bytes) = if row.is_foreign {
+        (
+            per_iteration(&|n| Ok(foreign_allocations(row, n, origins)?.0))?,
+            per_iteration(&|n| Ok(foreign_allocations(row, n, origins)?.1))?,
+        )
+    } else {
+        let spent = spent(row, row.iterations, origins)?;
+        (each(spent.allocations), each(spent.bytes))
+    };
+    let instructions = per_iteration(&|n| instructions(row, n, origins))?;
+    let syscalls = match has_strace() {
+        true => Some(per_iteration(&|n| syscalls(row, n, origins))?),
+        false => None,
+    };
     Ok(Cost { instructions, allocations, bytes, syscalls })
 }
 
-/// What N iterations add to a run that has done N already.
-fn per_iteration(
-    row: &Row,
-    count: impl Fn(usize) -> Result<Option<u64>, Failure>,
-) -> Result<Option<f64>, Failure> {
-    let n = row.iterations;
-    let (Some(once), Some(twice)) = (count(n)?, count(2 * n)?) else {
-        return Ok(None);
+/// A plain run.
+pub(crate) fn spent(row: &Row, iterations: usize, origins: &Origins) -> Result<Spent, Failure> {
+    let output = finished(&[], row, iterations, origins)?;
+    let report = String::from_utf8(output.stdout)?;
+    let numbers: Vec<f64> = report.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let [allocations, bytes, cpu_time, resident] = numbers[..] else {
+        return Err("the run counted nothing".into());
     };
-    Ok(Some((twice as f64 - once as f64) / n as f64))
+    Ok(Spent { allocations, bytes, cpu_time, resident })
 }
 
 /// Instructions of a whole run: callgrind's total.
-fn instructions(row: &Row, iterations: usize, origin: SocketAddr) -> Result<u64, Failure> {
+fn instructions(row: &Row, iterations: usize, origins: &Origins) -> Result<f64, Failure> {
     let tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
-    let output = finished(&tool, row, iterations, origin)?.ok_or("valgrind is not installed")?;
-    let report = String::from_utf8_lossy(&output.stderr);
-    let total = report.lines().find_map(|line| line.split_once("Collected : "));
-    let (_, total) = total.ok_or("callgrind reported no total")?;
-    Ok(total.trim().parse()?)
+    let output = finished(&tool, row, iterations, origins)?;
+    number_behind(&output, "Collected : ")
+}
+
+/// Allocations of a whole run and their bytes, whoever makes them: memcheck's total.
+fn foreign_allocations(
+    row: &Row,
+    iterations: usize,
+    origins: &Origins,
+) -> Result<(f64, f64), Failure> {
+    let tool = ["valgrind", "--tool=memcheck", "--leak-check=no", "--undef-value-errors=no"];
+    let output = finished(&tool, row, iterations, origins)?;
+    Ok((number_behind(&output, "total heap usage: ")?, number_behind(&output, " frees, ")?))
 }
 
 /// System calls of a whole run: the total of strace's summary.
-fn syscalls(row: &Row, iterations: usize, origin: SocketAddr) -> Result<Option<u64>, Failure> {
+fn syscalls(row: &Row, iterations: usize, origins: &Origins) -> Result<f64, Failure> {
     let tool = ["strace", "-f", "-c", "-U", "calls,name"];
-    let Some(output) = finished(&tool, row, iterations, origin)? else {
-        return Ok(None);
-    };
+    let output = finished(&tool, row, iterations, origins)?;
     let report = String::from_utf8_lossy(&output.stderr);
     let total = report.lines().find_map(|line| line.strip_suffix(" total"));
-    let total = total.ok_or("strace reported no total")?;
-    Ok(Some(total.trim().parse()?))
+    Ok(total.ok_or("strace reported no total")?.trim().parse()?)
 }
 
-/// Allocations per iteration, which the run counts itself.
-fn allocated(row: &Row, origin: SocketAddr) -> Result<(f64, f64), Failure> {
-    let n = row.iterations;
-    let output = finished(&[], row, n, origin)?.ok_or("this program is not there any more")?;
-    let report = String::from_utf8(output.stdout)?;
-    let (count, bytes) = report.trim().split_once(' ').ok_or("the run counted nothing")?;
-    let each = |total: &str| Ok::<_, Failure>(total.parse::<u64>()? as f64 / n as f64);
-    Ok((each(count)?, each(bytes)?))
+fn has_strace() -> bool {
+    Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success())
 }
 
-/// Runs `row` under `tool`, or plainly where there is none; `None` where it is not installed.
+/// The number that a tool has printed behind `words`.
+fn number_behind(output: &Output, words: &str) -> Result<f64, Failure> {
+    let report = String::from_utf8_lossy(&output.stderr);
+    let behind = report.split_once(words).ok_or_else(|| format!("no `{words}` was reported"))?.1;
+    let digits = behind.chars().take_while(|c| c.is_ascii_digit() || *c == ',');
+    Ok(digits.filter(char::is_ascii_digit).collect::<String>().parse()?)
+}
+
+/// Runs `row` under `tool`, or plainly where there is none.
 fn finished(
     tool: &[&str],
     row: &Row,
     iterations: usize,
-    origin: SocketAddr,
-) -> Result<Option<Output>, Failure> {
+    origins: &Origins,
+) -> Result<Output, Failure> {
     let program = std::env::current_exe()?;
     let mut command = match tool {
         [] => Command::new(program),
@@ -87,50 +146,19 @@ fn finished(
             command
         }
     };
-    command.args(["run", row.name, &iterations.to_string(), &origin.to_string()]);
+    command.args(["run", row.name, &iterations.to_string()]);
+    if let Some(serves) = row.origin {
+        command.arg(origins.address(serves).to_string());
+    }
     match command.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Ok(Some(output)),
+        Ok(output) if output.status.success() => Ok(output),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
             Err(format!("{} failed, {}:\n{said}", row.name, output.status).into())
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(format!("{} is not installed", tool.first().unwrap_or(&"this program")).into())
+        }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// The origin, in a process of its own that ends with this value.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Origin {
-    /// Starts it and waits until it listens.
-    pub(crate) fn start() -> Result<Self, Failure> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .arg("origin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = process.stdout.take().ok_or("the origin has no output")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        Ok(Self { process, address: line.trim().parse()? })
-    }
-
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for Origin {
-    /// Ends its standard input, which ends it.
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        // Nothing is left to do about an origin that cannot be waited for.
-        let _ = self.process.wait();
     }
 }

@@ -1,9 +1,12 @@
 //! What a row is, and how it repeats what it measures.
 
+use crate::origin::Serves;
+use crate::process;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Counts every allocation of the process, whichever thread makes it.
 ///
@@ -25,12 +28,42 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// What one iteration does, in a few words.
     pub(crate) what: &'static str,
+    /// What is measured.
+    pub(crate) kind: Kind,
+    /// Whom it talks to, if it does.
+    pub(crate) origin: Option<Serves>,
+    /// Who allocates: Rust's allocator sees nothing of a library in C.
+    pub(crate) is_foreign: bool,
     /// Iterations run before anything is counted.
     pub(crate) warm_up: usize,
     /// Iterations between the two runs whose instructions are compared.
     pub(crate) iterations: usize,
     /// Prepares everything, then hands one iteration to `Meter::repeat` or `repeat_async`.
     pub(crate) run: fn(&mut Meter) -> Outcome,
+}
+
+impl Row {
+    /// A row without I/O, of so many iterations to warm up, and to count.
+    pub(crate) const fn in_memory(
+        name: &'static str,
+        what: &'static str,
+        [warm_up, iterations]: [usize; 2],
+        run: fn(&mut Meter) -> Outcome,
+    ) -> Self {
+        let (kind, origin, is_foreign) = (Kind::Counts, None, false);
+        Self { name, what, kind, origin, is_foreign, warm_up, iterations, run }
+    }
+}
+
+/// What is measured of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Instructions, allocations and system calls of an iteration.
+    Counts,
+    /// The same, and the CPU time of so many iterations, in terms of that of another row.
+    Time { floor: &'static str, iterations: usize },
+    /// The memory that each iteration holds.
+    Memory,
 }
 
 /// Repeats one iteration and counts what it allocates.
@@ -46,9 +79,21 @@ pub(crate) struct Meter {
     counted: Option<Counted>,
 }
 
-/// Allocations and reallocations during the counted iterations.
+/// What was spent before the counted iterations.
+#[derive(Debug)]
+pub(crate) struct Before {
+    region: Region<'static, System>,
+    resident: u64,
+    cpu_time: Duration,
+}
+
+/// What the counted iterations spent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
+    /// CPU time, on all threads.
+    pub(crate) cpu_time: Duration,
+    /// By how many bytes the memory in use has grown.
+    pub(crate) resident: i64,
     /// How many there were.
     pub(crate) allocations: usize,
     /// How many bytes they asked for; a reallocation that grows asks for what it adds.
@@ -80,40 +125,63 @@ impl Meter {
         self.counted
     }
 
+    /// How many iterations are to be counted.
+    pub(crate) fn iterations(&self) -> usize {
+        self.iterations
+    }
+
+    /// Begins to count.
+    pub(crate) fn begin(&self) -> Result<Before, Failure> {
+        let resident = process::resident()?;
+        Ok(Before { region: Region::new(ALLOCATOR), resident, cpu_time: process::cpu_time()? })
+    }
+
+    /// Ends what `begin` began.
+    pub(crate) fn end(&mut self, before: &Before) -> Outcome {
+        let cpu_time = process::cpu_time()?.saturating_sub(before.cpu_time);
+        let change = before.region.change();
+        self.counted = Some(Counted {
+            cpu_time,
+            allocations: change.allocations + change.reallocations,
+            bytes: change.bytes_allocated,
+            resident: process::resident()? as i64 - before.resident as i64,
+        });
+        Ok(())
+    }
+
     /// Repeats an iteration that blocks or does no I/O.
     pub(crate) fn repeat(&mut self, mut once: impl FnMut() -> Outcome) -> Outcome {
-        for _ in 0..self.warm_up {
-            once()?;
-        }
-        let region = Region::new(ALLOCATOR);
-        for _ in 0..self.iterations {
-            once()?;
-        }
-        self.counted = Some(Counted::since(&region));
-        Ok(())
+        self.batch(|times| (0..times).try_for_each(|_| once()))
     }
 
     /// Repeats an asynchronous iteration, all inside one future: nothing is spawned or moved
     /// from one iteration to the next.
     pub(crate) async fn repeat_async(&mut self, mut once: impl AsyncFnMut() -> Outcome) -> Outcome {
-        for _ in 0..self.warm_up {
-            once().await?;
-        }
-        let region = Region::new(ALLOCATOR);
-        for _ in 0..self.iterations {
-            once().await?;
-        }
-        self.counted = Some(Counted::since(&region));
-        Ok(())
+        let batch = self.batch_async(async |times| {
+            for _ in 0..times {
+                once().await?;
+            }
+            Ok(())
+        });
+        batch.await
     }
-}
 
-impl Counted {
-    fn since(region: &Region<'_, System>) -> Self {
-        let change = region.change();
-        Self {
-            allocations: change.allocations + change.reallocations,
-            bytes: change.bytes_allocated,
-        }
+    /// As `repeat`, for what does many iterations in one go.
+    pub(crate) fn batch(&mut self, mut all: impl FnMut(usize) -> Outcome) -> Outcome {
+        all(self.warm_up)?;
+        let before = self.begin()?;
+        all(self.iterations)?;
+        self.end(&before)
+    }
+
+    /// As `repeat_async`, for what does many iterations in one go.
+    pub(crate) async fn batch_async(
+        &mut self,
+        mut all: impl AsyncFnMut(usize) -> Outcome,
+    ) -> Outcome {
+        all(self.warm_up).await?;
+        let before = self.begin()?;
+        all(self.iterations).await?;
+        self.end(&before)
     }
 }

@@ -1,60 +1,98 @@
-//! The origin of the `get` rows: a process of its own, so that only the client is counted.
+//! The origins: processes of their own, so that only the client is counted.
+//!
+//! Both cost far less than any client does, and run on the last of the cores, so that no client
+//! waits for them longer than they mean it to.
 
-use crate::meter::Outcome;
-use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod answers;
+mod blocks;
+
+use crate::meter::{Failure, Outcome};
+use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
-/// What every request is answered with: the four fields that servers send as a rule.
-pub(crate) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
-    Server: nginx/1.22.1\r\n\
-    Date: Mon, 23 Nov 2026 08:15:42 GMT\r\n\
-    Content-Type: text/plain\r\n\
-    Content-Length: 13\r\n\
-    \r\n\
-    Hello, world!";
+pub(crate) use answers::{BEGINNING, CONTENT};
+pub(crate) use blocks::{BLOCK, RECEIPT, block_sum};
 
-/// Its content, for the rows to compare.
-pub(crate) const CONTENT: &[u8] = b"Hello, world!";
+/// Connections that wait to be accepted, at most: some rows open thousands at once.
+const BACKLOG: i32 = 4096;
 
-/// How long a request waits for its answer.
-///
-/// Without it an answer would be there before or after the client looks for it, as chance and the
-/// slowness of callgrind and strace have it, and the counts with it. So every client has to wait
-/// for every answer, as on a network.
-const DELAY: Duration = Duration::from_millis(2);
+/// What an origin serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// Short answers, each after a while, and answers that never end.
+    Answers,
+    /// Content of many MiB, either way.
+    Blocks,
+}
+
+impl Serves {
+    /// What a user calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Answers => "answers",
+            Self::Blocks => "blocks",
+        }
+    }
+}
 
 /// Listens on a free port of loopback, prints the address, and serves until standard input ends.
 ///
 /// So it ends with whoever started it, even where that one was killed.
-pub(crate) fn serve() -> Outcome {
+pub(crate) fn serve(name: &str) -> Outcome {
+    let serve = match name {
+        _ if name == Serves::Answers.name() => answers::serve,
+        _ if name == Serves::Blocks.name() => blocks::serve,
+        _ => return Err(format!("there is no origin of {name}").into()),
+    };
+    crate::process::pin(crate::process::Side::Origin)?;
+    crate::process::allow_descriptors()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
+    rustix::net::listen(&listener, BACKLOG)?;
     println!("{}", listener.local_addr()?);
     thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            thread::spawn(move || answer(connection));
+        if let Err(error) = serve(&listener) {
+            eprintln!("origin: {error}");
+            std::process::exit(1);
         }
     });
     io::copy(&mut io::stdin(), &mut io::sink())?;
     Ok(())
 }
 
-/// Answers one request after the other, each in one write, until the client closes.
-fn answer(mut connection: TcpStream) -> io::Result<()> {
-    connection.set_nodelay(true)?;
-    let mut input = [0; 4096];
-    let mut filled = 0;
-    loop {
-        let n = connection.read(&mut input[filled..])?;
-        if n == 0 {
-            return Ok(());
-        }
-        filled += n;
-        if input[..filled].ends_with(b"\r\n\r\n") {
-            thread::sleep(DELAY);
-            connection.write_all(RESPONSE)?;
-            filled = 0;
-        }
+/// An origin in a process of its own, which ends with this value.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Origin {
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(serves: Serves) -> Result<Self, Failure> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["origin", serves.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = process.stdout.take().ok_or("the origin has no output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        Ok(Self { process, address: line.trim().parse()? })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Origin {
+    /// Ends its standard input, which ends it.
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        // Nothing is left to do about an origin that cannot be waited for.
+        let _ = self.process.wait();
     }
 }

@@ -1,4 +1,4 @@
-//! hyper's reads and writes on the sockets of two runtimes.
+//! hyper's reads and writes on the sockets of async-io. For tokio, hyper brings its own.
 //!
 //! Without `unsafe` a cursor can be filled by a copy or after zeroing all of it. For the short
 //! responses of the rows a copy is much the cheaper: some tens of instructions.
@@ -10,7 +10,6 @@ use std::io;
 use std::net::TcpStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 /// A socket of async-io.
 #[derive(Debug)]
@@ -50,47 +49,5 @@ impl Write for OnAsyncIo {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_close(cx)
-    }
-}
-
-/// A socket of tokio.
-#[derive(Debug)]
-pub(crate) struct OnTokio {
-    /// The socket.
-    pub(crate) stream: tokio::net::TcpStream,
-    /// What a read fills first.
-    pub(crate) input: Box<[u8]>,
-}
-
-impl Read for OnTokio {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Self { stream, input } = self.get_mut();
-        let room = buffer.remaining().min(input.len());
-        let mut read = ReadBuf::new(&mut input[..room]);
-        ready!(Pin::new(stream).poll_read(cx, &mut read))?;
-        buffer.put_slice(read.filled());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Write for OnTokio {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

@@ -34,7 +34,7 @@ const fn row(
     iterations: usize,
     run: fn(&mut Meter) -> Outcome,
 ) -> Row {
-    Row { name, what, warm_up: 2 * iterations, iterations, run }
+    Row::in_memory(name, what, [2 * iterations, iterations], run)
 }
 
 /// What a GET on a kept connection needs of the scheduler.

@@ -14,7 +14,7 @@ use futures_lite::future::{block_on, poll_once, zip};
 use sortie::{Error, ErrorKind, Session, SessionConfiguration, Task, Transaction};
 use sortie_core::Transport;
 
-use crate::helpers::{Crowd, Log, Noting, alone_with, script};
+use crate::helpers::{Crowd, Log, Noting, alone_within, script};
 use crate::{Near, Origin, PATIENCE};
 
 /// The number of the error: the process has too many open files.
@@ -73,7 +73,7 @@ fn transaction(noting: &Noting) -> Transaction {
 #[test]
 fn more_tasks_than_descriptors_all_succeed() {
     const NAME: &str = "descriptors::more_tasks_than_descriptors_all_succeed";
-    let Some(url) = alone_with(NAME, FEW, crowd) else { return };
+    let Some(url) = alone_within(NAME, FEW, crowd) else { return };
     for per_host in [200, 30] {
         let session = Session::builder().max_connections_per_host(per_host).build();
         let started: Vec<_> = (0..200).map(|_| start(&session, &url)).collect();
@@ -140,7 +140,7 @@ fn a_task_that_waits_for_a_descriptor_keeps_its_place() {
 fn without_another_connection_a_task_fails_and_the_next_one_can_succeed() {
     const NAME: &str =
         "descriptors::without_another_connection_a_task_fails_and_the_next_one_can_succeed";
-    let Some(url) = alone_with(NAME, FEW, crowd) else { return };
+    let Some(url) = alone_within(NAME, FEW, crowd) else { return };
     let session = warmed_up(Session::builder(), &url);
     session.flush();
     let files = use_up_all_but(0);
@@ -176,7 +176,7 @@ fn holding() -> (String, (Origin, Crowd)) {
 fn a_task_waits_for_a_descriptor_of_its_session_and_meets_no_timeout_meanwhile() {
     const NAME: &str =
         "descriptors::a_task_waits_for_a_descriptor_of_its_session_and_meets_no_timeout_meanwhile";
-    let Some(urls) = alone_with(NAME, FEW, holding) else { return };
+    let Some(urls) = alone_within(NAME, FEW, holding) else { return };
     let (held, url) = urls.split_once(' ').unwrap();
     let session = warmed_up(Session::builder(), url);
     session.flush();
@@ -196,7 +196,7 @@ fn a_task_waits_for_a_descriptor_of_its_session_and_meets_no_timeout_meanwhile()
 #[test]
 fn a_task_that_waits_sees_that_others_have_closed_descriptors() {
     const NAME: &str = "descriptors::a_task_that_waits_sees_that_others_have_closed_descriptors";
-    let Some(urls) = alone_with(NAME, FEW, holding) else { return };
+    let Some(urls) = alone_within(NAME, FEW, holding) else { return };
     let (held, url) = urls.split_once(' ').unwrap();
     let session = warmed_up(Session::builder(), url);
     session.flush();
@@ -219,7 +219,7 @@ fn an_idle_connection_is_closed_for_a_task_that_has_no_descriptor() {
         let (first, second) = (crowd(), crowd());
         (format!("{} {}", first.0, second.0), (first.1, second.1))
     };
-    let Some(urls) = alone_with(NAME, FEW, two) else { return };
+    let Some(urls) = alone_within(NAME, FEW, two) else { return };
     let (first, second) = urls.split_once(' ').unwrap();
     let session = warmed_up(Session::builder(), first);
     let _files = use_up_all_but(0);
@@ -235,7 +235,7 @@ fn an_idle_connection_is_closed_for_a_task_that_has_no_descriptor() {
 fn a_resolver_without_a_descriptor_does_not_mean_that_the_name_is_unknown() {
     const NAME: &str =
         "descriptors::a_resolver_without_a_descriptor_does_not_mean_that_the_name_is_unknown";
-    let Some(url) = alone_with(NAME, FEW, crowd) else { return };
+    let Some(url) = alone_within(NAME, FEW, crowd) else { return };
     let session = warmed_up(Session::builder(), &url);
     session.flush();
     let named = url.replace("127.0.0.1", "localhost");

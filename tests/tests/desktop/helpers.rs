@@ -1,16 +1,19 @@
 //! What several files of these tests need.
 
+use std::future::{Future, IntoFuture};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sortie::{
     Disposition, Error, NewBody, RedirectDecision, Request, Response, Task, TaskDelegate,
-    TaskMetrics,
+    TaskMetrics, Transaction,
 };
 
 use crate::{Near, PATIENCE};
@@ -77,21 +80,35 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Drives a task once, so that it waits for a connection from now on. The session goes on with it.
+pub(crate) fn enqueue(task: &Task) {
+    let mut future = task.clone().into_future();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut future).poll(&mut cx).is_pending());
+}
+
 const ALONE: &str = "SORTIE_TESTS_ALONE";
 
 /// Runs a test alone in a process of its own, so that its threads and descriptors can be counted.
 /// `true`: this is that process, and the test is to be run.
 pub(crate) fn alone(name: &str) -> bool {
+    alone_with(name, &[])
+}
+
+/// As [`alone`], with these variables of the environment.
+pub(crate) fn alone_with(name: &str, variables: &[(&str, PathBuf)]) -> bool {
     if std::env::var_os(ALONE).is_some() {
         return true;
     }
-    run_alone(Command::new(std::env::current_exe().unwrap()), name, "");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    run_alone(command, name, "");
     false
 }
 
-/// Likewise, with so many descriptors at most. What `outside` gives, such as the URL of an origin
-/// that is not to use them up, is what that process gets, and what this one holds meanwhile.
-pub(crate) fn alone_with<T>(
+/// As [`alone`], with so many descriptors at most. What `outside` gives, such as the URL of an
+/// origin that is not to use them up, is what that process gets, and what this one holds meanwhile.
+pub(crate) fn alone_within<T>(
     name: &str,
     descriptors: u16,
     outside: impl FnOnce() -> (String, T),
@@ -119,12 +136,34 @@ fn run_alone(mut command: Command, name: &str, given: &str) {
 /// Threads of this process with the session's name. A thread has the name of the one that starts
 /// it, until it gives itself its own.
 pub(crate) fn session_threads() -> usize {
+    named_threads(|name| name == "sortie\n")
+}
+
+/// Threads of this process whose names begin so.
+pub(crate) fn threads(begin: &str) -> usize {
+    named_threads(|name| name.starts_with(begin))
+}
+
+fn named_threads(is_wanted: impl Fn(&str) -> bool) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    tasks
-        .filter(|task| {
-            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "sortie\n")
-        })
-        .count()
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    tasks.filter_map(|task| name(task).ok()).filter(|name| is_wanted(name)).count()
+}
+
+/// The most memory that this process has had resident, in bytes.
+pub(crate) fn peak_memory() -> u64 {
+    status("VmHWM:")
+}
+
+/// The memory that it has resident now, in bytes.
+pub(crate) fn memory() -> u64 {
+    status("VmRSS:")
+}
+
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 /// What the open descriptors of this process are, without those of files that never close.
@@ -140,16 +179,44 @@ pub(crate) fn descriptors(kind: &str) -> usize {
 pub(crate) struct Crowd {
     pub(crate) url: String,
     address: std::net::SocketAddr,
+    gate: Arc<Gate>,
     ends: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
+    thread: JoinHandle<Vec<usize>>,
+}
+
+/// Holds answers back until it is opened.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let is_open = self.is_open.lock().unwrap();
+        let passed = self.opened.wait_timeout_while(is_open, PATIENCE, |is_open| !*is_open);
+        assert!(!passed.unwrap().1.timed_out(), "the test opens the gate");
+    }
 }
 
 impl Crowd {
     pub(crate) fn answering(response: &'static str) -> Self {
+        let crowd = Self::holding(response);
+        crowd.open();
+        crowd
+    }
+
+    /// One that answers nothing before it is opened.
+    pub(crate) fn holding(response: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let ends = Arc::new(AtomicBool::new(false));
-        let is_end = ends.clone();
+        let (gate, ends) = (Arc::<Gate>::default(), Arc::new(AtomicBool::new(false)));
+        let (held, is_end) = (gate.clone(), ends.clone());
         let thread = thread::spawn(move || {
             let mut connections = Vec::new();
             loop {
@@ -157,15 +224,20 @@ impl Crowd {
                 if is_end.load(Ordering::Acquire) {
                     break;
                 }
-                let serve = move || Self::serve(stream, response);
+                let gate = held.clone();
+                let serve = move || Self::serve(stream, response, &gate);
                 connections.push(thread::Builder::new().stack_size(64 << 10).spawn(serve).unwrap());
             }
-            connections.into_iter().map(|connection| connection.join().unwrap()).sum()
+            connections.into_iter().map(|connection| connection.join().unwrap()).collect()
         });
-        Self { url: format!("http://{address}/"), address, ends, thread }
+        Self { url: format!("http://{address}/"), address, gate, ends, thread }
     }
 
-    fn serve(stream: TcpStream, response: &str) -> usize {
+    pub(crate) fn open(&self) {
+        self.gate.open();
+    }
+
+    fn serve(stream: TcpStream, response: &str, gate: &Gate) -> usize {
         use std::io::Read;
         let mut near = Near::new(stream);
         let mut served = 0;
@@ -177,6 +249,7 @@ impl Crowd {
             }
             while let Some(end) = near.held.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 near.held.drain(..end + 4);
+                gate.pass();
                 served += 1;
                 if near.send_if_wanted(response).is_err() {
                     return served;
@@ -187,6 +260,11 @@ impl Crowd {
 
     /// Ends it, once all its connections are closed. Returns how many requests it answered.
     pub(crate) fn done(self) -> usize {
+        self.connections().into_iter().sum()
+    }
+
+    /// As that, for each of its connections.
+    pub(crate) fn connections(self) -> Vec<usize> {
         self.ends.store(true, Ordering::Release);
         drop(TcpStream::connect(self.address));
         self.thread.join().expect("the origin")
@@ -237,6 +315,8 @@ pub(crate) struct Noting {
     /// The last total and expected bytes that were told.
     pub(crate) last: Arc<Mutex<(u64, Option<u64>)>>,
     pub(crate) metrics: Arc<Mutex<Option<TaskMetrics>>>,
+    /// The connections that were told, as they were known then.
+    pub(crate) connections: Arc<Mutex<Vec<Transaction>>>,
     pub(crate) on_redirect: Option<AnsweringRedirect>,
     pub(crate) on_response: Option<Answering<Disposition>>,
     pub(crate) on_body: Option<Answering<NewBody>>,
@@ -250,6 +330,10 @@ impl Noting {
 }
 
 impl TaskDelegate for Noting {
+    fn did_connect(&self, _: &Task, transaction: &Transaction) {
+        self.connections.lock().unwrap().push(transaction.clone());
+    }
+
     fn did_receive_informational_response(&self, _: &Task, response: &Response) {
         let link = response.field("Link").unwrap_or_default();
         self.log.note(format!("informational {} {link}", response.status()));

@@ -2,7 +2,12 @@
 
 mod addresses;
 mod background;
+#[cfg(target_os = "linux")]
+mod backpressure;
+mod bodies;
+mod configuration;
 mod connections;
+mod conversions;
 mod deadlines;
 mod decisions;
 mod delegate;
@@ -11,6 +16,7 @@ mod downloads;
 mod exchange;
 mod handle;
 mod helpers;
+mod json;
 mod names;
 mod redirects;
 mod resumption;
@@ -19,6 +25,7 @@ mod session;
 mod tasks;
 mod tls;
 mod uploads;
+mod worlds;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -141,6 +148,11 @@ impl Near {
             self.held.extend_from_slice(&buffer[..more]);
         }
         self.held.drain(..count).collect()
+    }
+
+    /// Takes so many bytes and no more: closing the connection resets it then, if there are any.
+    fn only(&mut self, count: usize) {
+        self.stream.read_exact(&mut vec![0; count]).expect("a request in time");
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -79,11 +79,15 @@ fn a_pinned_key_is_asked_for_on_top_of_trust() {
     let leaf = good();
     assert_eq!(get(trusting().pinned_keys([[7; 32], digest(&leaf)]), &leaf), ok());
     let other = good();
-    assert_eq!(get(trusting().pinned_keys([digest(&other)]), &leaf), Err(untrusted()));
+    assert_eq!(get(trusting().pinned_keys([digest(&other)]), &leaf), Err(not_pinned()));
     let foreign = OTHER.leaf(&["localhost"]);
     let pinned = trusting().pinned_keys([digest(&foreign)]);
     assert_eq!(get(pinned, &foreign), Err(tls(TlsError::UnknownRoot)));
     assert_eq!(get(trusting().pinned_keys([]), &leaf), ok());
+}
+
+fn not_pinned() -> ErrorKind {
+    tls(TlsError::KeyNotPinned)
 }
 
 fn untrusted() -> ErrorKind {
@@ -97,7 +101,7 @@ fn any_certificate_is_accepted_where_that_is_asked_for_but_pins_hold() {
     assert_eq!(get(any.clone(), &leaf), ok());
     assert_eq!(get(any.clone(), &OTHER.leaf(&["elsewhere"])), ok());
     assert_eq!(get(any.clone().pinned_keys([digest(&leaf)]), &leaf), ok());
-    assert_eq!(get(any.pinned_keys([[0; 32]]), &leaf), Err(untrusted()));
+    assert_eq!(get(any.pinned_keys([[0; 32]]), &leaf), Err(not_pinned()));
 }
 
 type Told = Arc<Mutex<Vec<(String, Result<(), TlsError>, Vec<Vec<u8>>)>>>;
@@ -138,8 +142,8 @@ fn the_program_is_told_what_was_found_and_decides() {
 #[test]
 fn the_program_is_told_of_a_pin_that_does_not_hold() {
     let (settings, told) = answering(TrustDecision::Default);
-    assert_eq!(get(settings.pinned_keys([[0; 32]]), &good()), Err(untrusted()));
-    assert_eq!(told.lock().unwrap()[0].1, Err(TlsError::Untrusted));
+    assert_eq!(get(settings.pinned_keys([[0; 32]]), &good()), Err(not_pinned()));
+    assert_eq!(told.lock().unwrap()[0].1, Err(TlsError::KeyNotPinned));
 }
 
 /// A server that has a trusted certificate and not its key.
