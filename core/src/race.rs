@@ -228,20 +228,22 @@ impl Race {
         Ok(())
     }
 
-    /// The addresses in order, each with its bit.
-    fn all(&self) -> impl Iterator<Item = (u16, u16)> {
-        let bits = (0..u16::BITS).map(|at| 1_u16.wrapping_shl(at));
-        bits.zip(self.order).take(usize::from(self.count))
-    }
-
-    /// The first address that no attempt was made at.
+    /// The first address that no attempt was made at, with its bit.
     fn first_left(&self) -> Option<(u16, u16)> {
-        self.all().find(|(bit, _)| self.started & bit == 0)
+        let at = self.started.trailing_ones();
+        let address = self.order.iter().take(usize::from(self.count)).nth(at as usize)?;
+        Some((1_u16.wrapping_shl(at), *address))
     }
 
     fn find_running(&self, address: usize) -> Result<(u16, u16), Misuse> {
-        let is_it = |(bit, at): &(u16, u16)| self.running & bit != 0 && usize::from(*at) == address;
-        self.all().find(is_it).ok_or(Misuse::NotAskedFor)
+        let mut bit = 1_u16;
+        for at in self.order.iter().take(usize::from(self.count)) {
+            if self.running & bit != 0 && usize::from(*at) == address {
+                return Ok((bit, *at));
+            }
+            bit = bit.wrapping_shl(1);
+        }
+        Err(Misuse::NotAskedFor)
     }
 }
 

@@ -4,9 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{
-    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _, UdpSocket,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -79,7 +77,7 @@ impl Names {
         }
         match Host::of(host) {
             Host::Address(address) => {
-                Ok(Found { addresses: vec![address.at(port)], is_looked_up: false })
+                Ok(Found { addresses: vec![(address, port).into()], is_looked_up: false })
             }
             // Only the system knows its interfaces. It looks no name up for that.
             Host::Zoned(text) => {
@@ -100,54 +98,45 @@ impl Names {
 /// What the host of a URL is.
 #[derive(Debug, PartialEq)]
 enum Host {
-    Address(Address),
-    /// An address with the name of an interface, such as `fe80::1%eth0`.
+    Address(IpAddr),
+    /// An address with an interface, by name or number, such as `fe80::1%eth0`.
     Zoned(String),
     Name,
 }
 
-/// An address with the number of its zone, 0 if it has none.
-#[derive(Debug, PartialEq)]
-struct Address(IpAddr, u32);
-
-impl Address {
-    fn at(&self, port: u16) -> SocketAddr {
-        match self.0 {
-            IpAddr::V4(address) => (address, port).into(),
-            IpAddr::V6(address) => SocketAddrV6::new(address, port, 0, self.1).into(),
-        }
-    }
-}
-
 impl Host {
     fn of(host: &str) -> Self {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Self::Address(Address(address, 0));
+        if let Ok(address) = host.parse() {
+            return Self::Address(address);
         }
         // A zone comes percent-encoded after `%25` (RFC 6874 §2).
-        let Some((address, zone)) = host.split_once("%25") else {
-            return Self::Name;
-        };
-        let (Ok(address), Some(zone)) = (address.parse::<Ipv6Addr>(), decoded(zone)) else {
-            return Self::Name;
-        };
-        match zone.parse() {
-            Ok(number) => Self::Address(Address(address.into(), number)),
-            Err(_) => Self::Zoned(format!("{address}%{zone}")),
-        }
+        let zoned = host.split_once("%25").and_then(|(address, zone)| {
+            address.parse::<Ipv6Addr>().ok()?;
+            Some(format!("{address}%{}", decoded(zone)?))
+        });
+        zoned.map_or(Self::Name, Self::Zoned)
     }
 }
 
 /// `text` without percent-encoding; `None` if that is malformed, or no text.
 fn decoded(text: &str) -> Option<String> {
-    let mut pieces = text.split('%');
-    let mut bytes = pieces.next()?.as_bytes().to_vec();
-    for piece in pieces {
-        let (digits, rest) = piece.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        bytes.extend_from_slice(rest.as_bytes());
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut left = text.as_bytes();
+    let mut bytes = Vec::new();
+    loop {
+        match left {
+            [] => return String::from_utf8(bytes).ok(),
+            [b'%', high, low, rest @ ..] => {
+                bytes.push(u8::try_from(digit(high)? << 4 | digit(low)?).ok()?);
+                left = rest;
+            }
+            [b'%', ..] => return None,
+            [byte, rest @ ..] => {
+                bytes.push(*byte);
+                left = rest;
+            }
+        }
     }
-    String::from_utf8(bytes).ok()
 }
 
 fn without_brackets(host: &str) -> &str {
@@ -193,15 +182,16 @@ mod tests {
 
     #[test]
     fn an_address_is_told_from_a_name() {
-        let address = |text: &str, zone| Host::Address(Address(text.parse().unwrap(), zone));
+        let address = |text: &str| Host::Address(text.parse().unwrap());
+        let zoned = |text: &str| Host::Zoned(text.to_owned());
         let cases = [
-            ("127.0.0.1", address("127.0.0.1", 0)),
-            ("::1", address("::1", 0)),
-            ("::ffff:127.0.0.1", address("::ffff:127.0.0.1", 0)),
-            ("fe80::1%257", address("fe80::1", 7)),
-            ("fe80::1%25%37", address("fe80::1", 7)),
-            ("fe80::1%25eth0", Host::Zoned("fe80::1%eth0".to_owned())),
-            ("fe80::1%25a%2Fb", Host::Zoned("fe80::1%a/b".to_owned())),
+            ("127.0.0.1", address("127.0.0.1")),
+            ("::1", address("::1")),
+            ("::ffff:127.0.0.1", address("::ffff:127.0.0.1")),
+            ("fe80::1%257", zoned("fe80::1%7")),
+            ("fe80::1%25%37", zoned("fe80::1%7")),
+            ("fe80::1%25eth0", zoned("fe80::1%eth0")),
+            ("fe80::1%25a%2Fb", zoned("fe80::1%a/b")),
             ("fe80::1%25a%2", Host::Name),
             ("fe80::1%25%ff", Host::Name),
             ("127.0.0.1%251", Host::Name),
@@ -212,11 +202,5 @@ mod tests {
         for (host, want) in cases {
             assert_eq!(Host::of(host), want, "{host}");
         }
-    }
-
-    #[test]
-    fn the_number_of_a_zone_is_the_scope_of_the_address() {
-        let Host::Address(address) = Host::of("fe80::1%2542") else { panic!() };
-        assert_eq!(address.at(81), "[fe80::1%42]:81".parse().unwrap());
     }
 }
