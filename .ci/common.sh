@@ -9,7 +9,9 @@ shared=${SORTIE_SHARED:-$(dirname "$root")/shared}
 corpus=$shared/corpus
 
 # Packages outside of the workspace, each with its own lock file.
-excluded=(fuzz examples/firmware tests/bench tests/bench/size tests/hyper-origin tests/link-probe)
+excluded=(
+    fuzz examples/firmware tests/bench tests/bench/size tests/hyper-origin tests/link-probe tests/soak
+)
 # Seconds of fuzzing put their finds here, so that a run leaves the tree as it was.
 finds=$root/target/fuzz-corpus
 
@@ -31,6 +33,14 @@ need() {
     fi
     DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$2" >/dev/null
     command -v "$1" >/dev/null || die "$2 brought no $1"
+}
+
+# What tests/tls-job.py starts. Of Apache only the program is wanted, without a service.
+need_tls_servers() {
+    need nginx nginx-light
+    need apache2 apache2-bin
+    need haproxy haproxy
+    need openssl openssl
 }
 
 # need_cargo SUBCOMMAND VERSION - compiles cargo-SUBCOMMAND where it is missing.

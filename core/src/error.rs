@@ -132,6 +132,10 @@ pub enum Transport {
     Unreachable,
     /// The connection could not be made, for another reason.
     ConnectFailed,
+    /// There was no socket for the connection: the system has no descriptor left, or the device no
+    /// socket. Told only where no connection of the session could end and leave its socket, see
+    /// [`Schedule::open_failed`](crate::session::scheduler::Schedule::open_failed).
+    NoSocket,
     /// The scheme needs a secure connection and the adapter has none to offer.
     TlsUnavailable,
     /// The connection could not be secured.
@@ -159,8 +163,10 @@ pub enum TlsError {
     UnknownRoot,
     /// The certificate is signed by itself, and is not trusted as it is.
     SelfSigned,
-    /// The certificate is not trusted for another reason: a pin, a revocation, a purpose.
+    /// The certificate is not trusted for another reason: a revocation, a purpose, a signature.
     Untrusted,
+    /// The key of the server is none of those that are pinned.
+    KeyNotPinned,
     /// The server wants a client certificate and there is none.
     ClientCertificateRequired,
     /// The server does not take the client certificate.
@@ -242,7 +248,7 @@ impl Transport {
     const fn code(self) -> i32 {
         match self {
             Self::NameNotResolved => -1003,
-            Self::Refused | Self::Unreachable | Self::ConnectFailed => -1004,
+            Self::Refused | Self::Unreachable | Self::ConnectFailed | Self::NoSocket => -1004,
             Self::TlsUnavailable => -1200,
             Self::Tls(why) => why.code(),
             Self::NoResponse | Self::Lost => -1005,
@@ -255,7 +261,7 @@ impl TlsError {
         match self {
             Self::Handshake => -1200,
             Self::Expired => -1201,
-            Self::WrongName | Self::SelfSigned | Self::Untrusted => -1202,
+            Self::WrongName | Self::SelfSigned | Self::Untrusted | Self::KeyNotPinned => -1202,
             Self::UnknownRoot => -1203,
             Self::NotYetValid => -1204,
             Self::ClientCertificateRejected => -1205,
@@ -350,6 +356,9 @@ impl fmt::Display for Transport {
             Self::Refused => "the server refused the connection",
             Self::Unreachable => "the server cannot be reached",
             Self::ConnectFailed => "the connection could not be made",
+            Self::NoSocket => {
+                "the system has no socket for another connection: close files, or raise its limit"
+            }
             Self::TlsUnavailable => "a secure connection was asked for and TLS is not available",
             Self::NoResponse => "the server closed the connection without an answer",
             Self::Lost => "the connection was lost before the response was complete",
@@ -366,9 +375,10 @@ impl fmt::Display for TlsError {
             Self::UnknownRoot => "the certificate of the server leads to no root that is trusted",
             Self::SelfSigned => "the certificate of the server is signed by itself",
             Self::Untrusted => "the certificate of the server is not trusted",
+            Self::KeyNotPinned => "the key of the server is none of those that are pinned",
             Self::ClientCertificateRequired => "the server asks for a client certificate",
             Self::ClientCertificateRejected => "the server refused the client certificate",
-            Self::Handshake => "the TLS handshake failed: the server may not speak TLS here",
+            Self::Handshake => "the TLS handshake failed",
         })
     }
 }

@@ -17,9 +17,10 @@
 //! A [`Task`] is created suspended; it is resumed, suspended, cancelled and watched. What it takes
 //! to get from a request to its response is decided here, and nowhere else: framing, persistence,
 //! the retry of a stale connection, redirects, whether a download goes on ([`resume`]), who starts
-//! next ([`session`]), timers, counts, the lifecycle. An *adapter* opens connections, moves bytes,
-//! keeps time and carries answers. `sortie` and `sortie-embassy` are two of them; this
-//! crate is for those who write another, or who fuzz and verify.
+//! next ([`session`]), which address of a server is tried and when ([`Race`]), timers, counts, the
+//! lifecycle. An *adapter* opens connections, moves bytes, keeps time and carries answers. `sortie`
+//! and `sortie-embassy` are two of them; this crate is for those who write another, or who fuzz and
+//! verify.
 //!
 //! **It is** `no_std`, without an allocator and `forbid(unsafe_code)`; a plain value that can sit
 //! in a `static`; deterministic; bounded in everything ([`limits`]); free of panics, which the link
@@ -127,6 +128,9 @@ extern crate alloc;
 mod error;
 pub mod limits;
 mod log;
+mod race;
+#[cfg(test)]
+mod random;
 mod request;
 mod response;
 pub mod resume;
@@ -138,6 +142,7 @@ mod url;
 mod wire;
 
 pub use error::{Error, Limit, Misuse, PeerError, RedirectError, Timer, TlsError, Transport};
+pub use race::{Race, RaceOutput};
 pub use request::{BodyLength, Field, Request, RequestError, Rewrite};
 pub use response::ResponseHead;
 pub use resume::{

@@ -81,6 +81,33 @@ pub const RESUME_DATA_BYTES: usize = 26 + URL_BYTES + VALIDATOR_BYTES + 4;
 /// conservative.
 pub const CONNECTIONS_PER_HOST: u16 = 6;
 
+/// How long a session opens no more connections than it has, after the system had no socket for
+/// another one, in microseconds: 1 s. Whoever else holds sockets may have closed some by then, and
+/// a look costs one call of the system for each connection that could be opened.
+pub const SOCKET_RETRY: u64 = 1_000_000;
+
+/// How long an address is given to connect before the next one is tried beside it, in microseconds:
+/// 250 ms, as RFC 8305 §5 recommends. Most connections are there by then: a server sees one.
+pub const ATTEMPT_DELAY: u64 = 250_000;
+
+/// The least that an adapter can set for it, in microseconds: 10 ms. RFC 8305 §8 forbids less,
+/// which would crowd a network that is congested.
+pub const ATTEMPT_DELAY_LEAST: u64 = 10_000;
+
+/// The most that an adapter can set for it, in microseconds: 2 s, as RFC 8305 §8 recommends. Nobody
+/// waits longer for the second address.
+pub const ATTEMPT_DELAY_MOST: u64 = 2_000_000;
+
+/// Addresses of the family of the first one that are tried before the first of the other family: 1,
+/// as RFC 8305 §4 recommends. More would be a favour to a family of which the first address does
+/// not answer.
+pub const FIRST_FAMILY_COUNT: u8 = 1;
+
+/// Addresses of a server that are tried at most, of both families together. With all of them silent
+/// the last begins after 4 s; a name that has more has them to spread its load, and one that has
+/// thousands is made to keep us busy.
+pub const RACE_ADDRESSES: usize = 16;
+
 /// The highest priority. Priorities are integers of 1/1000, because the core has no floats.
 pub const PRIORITY_MOST: u16 = 1000;
 

@@ -29,4 +29,10 @@ impl Instant {
     pub const fn after(self, micros: u64) -> Self {
         Self(self.0.saturating_add(micros))
     }
+
+    /// Microseconds from here to `later`; 0 if that is not later.
+    #[must_use]
+    pub const fn until(self, later: Self) -> u64 {
+        later.0.saturating_sub(self.0)
+    }
 }

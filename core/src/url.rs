@@ -161,7 +161,8 @@ impl<'a> Url<'a> {
     }
 
     /// The host as one connects to it: a name, an IPv4 address, or an IPv6 address without its
-    /// brackets.
+    /// brackets. A link-local address may have a zone behind it, as the URL writes it: after `%25`
+    /// and percent-encoded (RFC 6874 §2).
     #[must_use]
     pub fn host(&self) -> &'a str {
         let host = self.piece(self.parts.host_start, self.parts.host_end);
@@ -175,7 +176,7 @@ impl<'a> Url<'a> {
     }
 
     /// `host[:port]` as `Host` takes it: with brackets, without user information, without a
-    /// default port (RFC 9110 §7.2).
+    /// default port (RFC 9110 §7.2). A zone is in it, and not in `Host`.
     #[must_use]
     pub fn authority(&self) -> &'a str {
         self.piece(self.parts.host_start, self.parts.authority_end)
@@ -324,10 +325,9 @@ fn split_host(host_port: &[u8]) -> Result<usize, UrlError> {
     if let [b'[', rest @ ..] = host_port {
         let end = position(rest, |b| b == b']').ok_or(UrlError::Host)?;
         let inside = rest.get(..end).unwrap_or_default();
-        // A zone is for the adapter alone and comes percent-encoded after `%25` (RFC 6874 §2).
-        let address = inside.split(|b| *b == b'%').next().unwrap_or_default();
+        let (address, zone) = cut(inside, b"%");
         let hex = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
-        if !address.contains(&b':') || !address.iter().all(hex) {
+        if !address.contains(&b':') || !address.iter().all(hex) || !is_zone(zone) {
             return Err(UrlError::Host);
         }
         return Ok(end.saturating_add(2));
@@ -342,6 +342,23 @@ fn split_host(host_port: &[u8]) -> Result<usize, UrlError> {
         _ if !host.iter().all(allowed) => Err(UrlError::Host),
         _ => Ok(length),
     }
+}
+
+/// Whether that can follow an IPv6 address: nothing, or `%25` and a zone (RFC 6874 §2).
+fn is_zone(text: &[u8]) -> bool {
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%".contains(b);
+    match text {
+        [] => true,
+        [b'%', b'2', b'5', zone @ ..] => !zone.is_empty() && zone.iter().all(allowed),
+        _ => false,
+    }
+}
+
+/// What is left of `[address%25zone]:port` without the zone, in two pieces.
+pub(crate) fn without_zone(authority: &[u8]) -> [&[u8]; 2] {
+    let (address, rest) = cut(authority, b"%]");
+    let (_zone, end) = cut(rest, b"]");
+    [address, end]
 }
 
 /// The port, and how many bytes of `:port` belong into `Host`.
@@ -424,6 +441,9 @@ mod tests {
             ("http://[::1/", UrlError::Host),
             ("http://[1.2.3.4]/", UrlError::Host),
             ("http://[::1]x/", UrlError::Host),
+            ("http://[fe80::1%25]/", UrlError::Host),
+            ("http://[fe80::1%eth0]/", UrlError::Host),
+            ("http://[fe80::1%25a[b]/", UrlError::Host),
             ("http://a\"b/", UrlError::Host),
             ("http://a/ b", UrlError::Character),
             ("http://a/\r\nX: y", UrlError::Character),

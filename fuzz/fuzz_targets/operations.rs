@@ -79,6 +79,7 @@ const STORED: u64 = 5;
 enum Call {
     Connecting,
     Connected(bool),
+    ConnectPostponed,
     ConnectFailed,
     Prepared,
     Encode(usize),
@@ -258,7 +259,10 @@ impl Player<'_> {
         let says = |output| task.still(output);
         let Io { send, receive } = task.io(usize::MAX);
         match call {
-            Call::Connecting | Call::Connected(_) | Call::ConnectFailed => {
+            Call::Connecting
+            | Call::Connected(_)
+            | Call::ConnectPostponed
+            | Call::ConnectFailed => {
                 says(Output::Connect(Wish::Any)) || says(Output::Connect(Wish::New))
             }
             Call::Prepared => says(Output::Prepare),
@@ -309,6 +313,7 @@ impl Player<'_> {
                 self.is_connected = true;
                 Ok(())
             }
+            Call::ConnectPostponed => task.handle_connect_postponed(),
             Call::ConnectFailed => task.handle_connect_failed(Transport::Refused),
             Call::Prepared => task.handle_prepared(now),
             Call::Encode(room) => {
@@ -544,6 +549,7 @@ fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
     match number % 20 {
         0 => Call::Connecting,
         1 => Call::Connected(choices.flag()),
+        2 if choices.flag() => Call::ConnectPostponed,
         2 => Call::ConnectFailed,
         3 => Call::Prepared,
         4 => Call::Encode(usize::from(choices.byte() & 63)),

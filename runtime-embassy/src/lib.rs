@@ -36,7 +36,7 @@
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
 //! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
-//! | [`Session<C>`](Session) | a static or a local | 608 + 88 a connection |
+//! | [`Session<C>`](Session) | a static or a local | 616 + 88 a connection |
 //! | future of a task | the future that awaits it | 710 |
 //! | future of a task with a lent [`ControlBlock`] | the same | 430 |
 //! | [`ControlBlock`] | a static or a local | 288 |

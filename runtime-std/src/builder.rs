@@ -32,19 +32,21 @@ const MAX_CONTENT: usize = 256 << 20;
 /// A task to be made: [`create`](Self::create) makes it, suspended; awaiting the builder makes it
 /// and runs it.
 ///
-/// ```no_run
-/// # async fn run() -> Result<(), sortie::Error> {
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"]);
+/// # let name = format!("sortie-doc-builder-{}", std::process::id());
+/// # let path = std::env::temp_dir().join(name);
+/// # futures_lite::future::block_on(async {
 /// use sortie::{Priority, Session};
 ///
 /// let session = Session::new();
-/// let task = session
-///     .download_task("http://127.0.0.1/image.iso")
-///     .to("image.iso")
-///     .priority(Priority::HIGH)
-///     .create()?;
+/// let task = session.download_task(&url).to(&path).priority(Priority::HIGH).create()?;
 /// task.resume();
 /// let (response, _) = task.await?;
-/// # Ok(()) }
+/// assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), sortie::Error>(()) }).unwrap();
 /// ```
 #[must_use = "a task is made by create() or by awaiting it"]
 pub struct TaskBuilder {

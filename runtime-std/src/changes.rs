@@ -61,6 +61,23 @@ pub struct TaskSnapshot {
 ///
 /// Latest wins: what changes between two looks is seen once. The last one seen is always the one in
 /// which the task is [`Completed`](TaskState::Completed). Nothing is allocated for a change.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"]);
+/// use sortie::{Session, TaskState};
+///
+/// let session = Session::new();
+/// let task = session.task(&url)?;
+/// let mut changes = task.changes();
+/// task.resume(); // the session drives it
+/// let mut last = None;
+/// while let Some(now) = changes.next_blocking() {
+///     last = Some((now.state, now.counts.received));
+/// }
+/// assert_eq!(last, Some((TaskState::Completed, 5)));
+/// # Ok::<(), sortie::Error>(())
+/// ```
 pub struct Changes {
     seated: Arc<Seated<System>>,
     last: Option<TaskSnapshot>,

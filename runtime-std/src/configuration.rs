@@ -1,5 +1,7 @@
 //! What a session is made with.
 
+mod names;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -38,10 +40,12 @@ pub struct SessionConfiguration {
     room: Room,
     fields: Vec<(String, Vec<u8>)>,
     network: Network,
+    is_ephemeral: bool,
 }
 
 impl SessionConfiguration {
-    /// The defaults of URLSession.
+    /// The defaults of URLSession: 60 s without a byte, 7 days for a task, six connections to an
+    /// origin, redirects followed, no fields of its own. [`Default`] is the same.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -50,7 +54,25 @@ impl SessionConfiguration {
             room: Room::default(),
             fields: Vec::new(),
             network: Network::default(),
+            is_ephemeral: false,
         }
+    }
+
+    /// The same for a session that leaves nothing on the disk but what it is told to: downloads.
+    ///
+    /// What every session keeps of servers, their connections and the keys of TLS sessions, is in
+    /// memory, its own, and gone with it. So this differs from [`new`](Self::new) in nothing else
+    /// yet: there are no cookies, caches or credentials, which an ephemeral session will keep in
+    /// memory.
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        Self { is_ephemeral: true, ..Self::new() }
+    }
+
+    /// Whether this is for a session that leaves nothing on the disk.
+    #[must_use]
+    pub const fn is_ephemeral(&self) -> bool {
+        self.is_ephemeral
     }
 
     /// The longest time without a byte sent or received, before a task fails. 60 s if not set.
@@ -140,13 +162,19 @@ impl SessionConfiguration {
     /// A session.
     #[must_use]
     pub fn build(self) -> Session {
+        self.make(false)
+    }
+
+    /// A session, or that of the process.
+    pub(crate) fn make(self, is_shared: bool) -> Session {
         let background = match &self.spawner {
             Some(spawner) => Background::Spawner(spawner.clone()),
             None => Background::thread(),
         };
-        let world = System::new(self.network);
-        let inner = SessionShared::new(world, self.options, background, self.room, self.fields);
-        Session::of(inner)
+        let world = System::new(self.network.clone());
+        let fields = self.fields.clone();
+        let inner = SessionShared::new(world, self.options, background, self.room, fields);
+        Session::of(inner, self, is_shared)
     }
 }
 
@@ -162,6 +190,7 @@ impl fmt::Debug for SessionConfiguration {
         f.debug_struct("SessionConfiguration")
             .field("options", &self.options)
             .field("room", &self.room)
+            .field("is_ephemeral", &self.is_ephemeral)
             .field(
                 "additional_fields",
                 &self.fields.iter().map(|(name, _)| name).collect::<Vec<_>>(),

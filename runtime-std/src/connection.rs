@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use sortie_core::session::scheduler::{Assign, GrowableScheduler, How, Ticket, Urgency};
-use sortie_core::{Instant, Url, Wish, limits};
+use sortie_core::{Instant, Transport, Url, Wish, limits};
 
 use crate::origins::Origins;
+use crate::sweeper::Sweeper;
 use crate::world::{Stream, World};
 
 /// Connections that a session has at most, idle ones included, if nothing else is said.
@@ -27,6 +28,10 @@ const LARGE_INBOX: usize = 16 * 1024;
 
 /// Room for what is encoded: a head that is longer goes in several pieces.
 const OUTBOX: usize = 1024;
+
+/// Connections with a task, from which on each of them keeps as little memory as it can while it
+/// waits for content. Fewer are spared to allocate it again for the next exchange.
+const CROWD: usize = 128;
 
 /// An open connection, with what belongs to it whichever task has it.
 pub(crate) struct Connection<W: World> {
@@ -48,7 +53,7 @@ impl<W: World> Connection<W> {
             stream,
             timer: world.timer(),
             inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0, was_filled: false },
-            outbox: Outbox { bytes: vec![0; OUTBOX].into(), end: 0 },
+            outbox: Outbox { bytes: vec![0; OUTBOX], end: 0 },
             failure: None,
             idle_since: Instant::EPOCH,
         })
@@ -56,22 +61,39 @@ impl<W: World> Connection<W> {
 }
 
 impl<W: World> Connection<W> {
+    /// Nothing is to be sent, and content is waited for, which is read into a buffer elsewhere: in a
+    /// crowd what is empty is given back.
+    pub(crate) fn rest(&mut self, is_crowded: impl FnOnce() -> bool) {
+        if self.inbox.len() == 0 && !self.outbox.bytes.is_empty() && is_crowded() {
+            self.inbox = Inbox { bytes: Vec::new(), start: 0, end: 0, was_filled: false };
+            self.outbox = Outbox { bytes: Vec::new(), end: 0 };
+        }
+    }
+
     /// Whether an idle connection can carry another exchange, as far as can be seen.
-    fn is_usable(&mut self, now: Instant) -> bool {
-        now < self.idle_since.after(TRUSTED_IDLE) || self.stream.is_quiet()
+    fn is_usable(&mut self, now: Instant, look: Look) -> bool {
+        let is_trusted = match look {
+            Look::Always => false,
+            Look::WhereItMayHaveClosed => now < self.idle_since.after(TRUSTED_IDLE),
+        };
+        is_trusted || self.stream.is_quiet()
     }
 }
 
 /// Encoded bytes that wait to be written.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    bytes: Box<[u8]>,
+    /// Empty after a [`rest`](Connection::rest).
+    bytes: Vec<u8>,
     end: usize,
 }
 
 impl Outbox {
     /// Room for what is encoded anew.
-    pub(crate) const fn room(&mut self) -> &mut [u8] {
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        if self.bytes.is_empty() {
+            self.bytes.resize(OUTBOX, 0);
+        }
         &mut self.bytes
     }
 
@@ -89,6 +111,7 @@ impl Outbox {
 /// Bytes received and not yet taken.
 #[derive(Debug)]
 pub(crate) struct Inbox {
+    /// Empty after a [`rest`](Connection::rest).
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -124,7 +147,7 @@ impl Inbox {
         }
         if self.end == self.bytes.len() {
             let most = limits::HEAD_BYTES + 1;
-            let length = (self.bytes.len() * 2).min(most.max(self.end + 1));
+            let length = (self.bytes.len() * 2).max(INBOX).min(most.max(self.end + 1));
             self.bytes.resize(length, 0);
         }
         &mut self.bytes[self.end..]
@@ -175,6 +198,7 @@ struct State<W: World> {
     /// The tasks that could not start at once.
     waiting: HashMap<Ticket, Waiting>,
     origins: Origins,
+    sweeper: Sweeper<W>,
 }
 
 /// A task that waits for a connection.
@@ -184,20 +208,30 @@ struct Waiting {
     granted: Option<(usize, How)>,
 }
 
+/// When an idle connection is looked at before its next use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Look {
+    /// It must not be dead: the request could not be made again.
+    Always,
+    /// A dead one costs a retry; it is looked at once it was idle for [`TRUSTED_IDLE`].
+    WhereItMayHaveClosed,
+}
+
 /// What a task gets that asks for a connection.
 pub(crate) enum Taken<W: World> {
     /// An idle connection.
     Idle(Box<Connection<W>>),
     /// A slot in which one is to be opened.
     Slot(usize),
-    /// A place in the queue: the waker is woken when it is its turn.
-    Wait(Ticket),
+    /// A place in the queue: the waker is woken when it is its turn. If an instant is given, that
+    /// may be then, and nobody says so: it is to ask again.
+    Wait { ticket: Ticket, until: Option<Instant> },
     /// There is no room in the queue.
     Full,
 }
 
 impl<W: World> Connections<W> {
-    pub(crate) fn new(room: Room) -> Self {
+    pub(crate) fn new(room: Room, sweeper: Sweeper<W>) -> Self {
         let connections = usize::from(room.connections.max(1));
         let schedule = GrowableScheduler::growable(limits::SESSION_ITEMS, connections);
         let state = State {
@@ -205,15 +239,17 @@ impl<W: World> Connections<W> {
             idle: Vec::new(),
             waiting: HashMap::new(),
             origins: Origins::default(),
+            sweeper,
         };
         Self { state: Mutex::new(state) }
     }
 
-    /// Asks for a connection to the origin of `url`.
+    /// Asks for a connection to the origin of `url`, as a task that `arrived` then.
     pub(crate) fn ask(
         &self,
         now: Instant,
-        wish: Wish,
+        arrived: Instant,
+        (wish, look): (Wish, Look),
         url: Url<'_>,
         urgency: Urgency,
         waker: &Waker,
@@ -221,33 +257,41 @@ impl<W: World> Connections<W> {
         let mut state = self.lock();
         let state = &mut *state;
         let origin = state.origins.number(url, &state.schedule);
-        let Ok(ticket) = state.schedule.add(now, origin, wish, urgency) else {
+        let Ok(ticket) = state.schedule.add(arrived, origin, wish, urgency) else {
             return Taken::Full;
         };
         match state.assign(now, Some(ticket)) {
-            Some((slot, how)) => state.take(now, slot, how),
+            Some((slot, how)) => state.take(now, slot, how, look),
             None => {
                 let waiting = Waiting { waker: waker.clone(), granted: None };
                 state.waiting.insert(ticket, waiting);
-                Taken::Wait(ticket)
+                Taken::Wait { ticket, until: state.until(now) }
             }
         }
     }
 
     /// Asks again, after a wait.
-    pub(crate) fn ask_again(&self, now: Instant, ticket: Ticket, waker: &Waker) -> Taken<W> {
+    pub(crate) fn ask_again(
+        &self,
+        now: Instant,
+        look: Look,
+        ticket: Ticket,
+        waker: &Waker,
+    ) -> Taken<W> {
         let mut state = self.lock();
+        state.assign(now, None);
+        let until = state.until(now);
         let Some(waiting) = state.waiting.get_mut(&ticket) else {
             return Taken::Full;
         };
         match waiting.granted {
             Some((slot, how)) => {
                 state.waiting.remove(&ticket);
-                state.take(now, slot, how)
+                state.take(now, slot, how, look)
             }
             None => {
                 waiting.waker.clone_from(waker);
-                Taken::Wait(ticket)
+                Taken::Wait { ticket, until }
             }
         }
     }
@@ -294,7 +338,15 @@ impl<W: World> Connections<W> {
         keeps
     }
 
-    /// A connection was closed, or could not be opened.
+    /// A connection could not be opened. Returns whether its task is to ask again.
+    pub(crate) fn open_failed(&self, now: Instant, slot: usize, why: Transport) -> bool {
+        let mut state = self.lock();
+        let waits = state.schedule.open_failed(slot, now, why);
+        state.assign(now, None);
+        waits
+    }
+
+    /// A connection was closed, or its attempt given up.
     pub(crate) fn free(&self, now: Instant, slot: usize) {
         let mut state = self.lock();
         state.schedule.free(slot);
@@ -306,6 +358,24 @@ impl<W: World> Connections<W> {
         let mut state = self.lock();
         state.schedule.flush();
         state.assign(now, None);
+    }
+
+    /// Closes the connections that have been idle for too long.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let mut state = self.lock();
+        state.sweeper.rang();
+        state.assign(now, None);
+    }
+
+    /// The session has ended: as [`flush`](Self::flush), and nothing is idle any more.
+    pub(crate) fn end(&self, now: Instant) {
+        self.flush(now);
+        self.lock().sweeper.stop();
+    }
+
+    /// Whether many connections have a task.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.lock().schedule.busy() >= CROWD
     }
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {
@@ -320,7 +390,10 @@ impl<W: World> State<W> {
         let mut granted = None;
         loop {
             match self.schedule.poll_assign(now) {
-                Assign::Wait { .. } => return granted,
+                Assign::Wait { until } => {
+                    self.sweeper.set(now, until);
+                    return granted;
+                }
                 Assign::Close { slot } => {
                     self.take_idle(slot);
                 }
@@ -339,9 +412,18 @@ impl<W: World> State<W> {
         }
     }
 
-    fn take(&mut self, now: Instant, slot: usize, how: How) -> Taken<W> {
+    /// When the schedule has more to say, if nothing changes: it has just said to wait, and says so
+    /// again.
+    fn until(&mut self, now: Instant) -> Option<Instant> {
+        match self.schedule.poll_assign(now) {
+            Assign::Wait { until } => until,
+            Assign::Start { .. } | Assign::Close { .. } => None,
+        }
+    }
+
+    fn take(&mut self, now: Instant, slot: usize, how: How, look: Look) -> Taken<W> {
         match (how, self.take_idle(slot)) {
-            (How::Reuse, Some(mut connection)) => match connection.is_usable(now) {
+            (How::Reuse, Some(mut connection)) => match connection.is_usable(now, look) {
                 true => Taken::Idle(connection),
                 // Bytes that nobody asked for, or an end: a new one takes its place.
                 false => Taken::Slot(slot),

@@ -9,7 +9,7 @@ use crate::file::{FileError, TemporaryFile};
 use crate::response::Response;
 
 /// Content that is set aside at once for a length that a server names: it may lie.
-const TRUSTED_LENGTH: u64 = 64 * 1024;
+const TRUSTED_LENGTH: u64 = 16 * 1024;
 
 /// The most that one read of a growing content asks for.
 const LARGEST_READ: usize = 1024 * 1024;

@@ -9,7 +9,7 @@ use sortie_core::{Answer, Event, Question, Token};
 use crate::content::Content;
 use crate::download::{Download, Plan};
 use crate::error::Error;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{Recorder, TaskMetrics, Transaction};
 use crate::request::Request;
 use crate::response::Response;
 use crate::seat::{Seat, Seated};
@@ -22,12 +22,41 @@ use crate::world::World;
 /// Who is told what a task does, and asked what it shall do.
 ///
 /// Every method has a default, which does what happens without a delegate. They are called one at a
-/// time for a task, by whoever drives it, in the order in which things happen: redirects, the
-/// response, content, metrics, the end. A method that takes long holds its task up. Questions come
-/// as a *decision*, a value that can be moved elsewhere and answered later; one that is dropped
-/// unanswered is answered with its default. While a question is open, the request timer rests and
-/// the resource timer runs.
+/// time for a task, by whoever drives it, in the order in which things happen: connections,
+/// redirects, the response, content, metrics, the end. A method that takes long holds its task up.
+/// Questions come as a *decision*, a value that can be moved elsewhere and answered later; one that
+/// is dropped unanswered is answered with its default. While a question is open, the request timer
+/// rests and the resource timer runs.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n"]);
+/// use sortie::{Disposition, Response, Session, Task, TaskDelegate};
+///
+/// struct OnlyText;
+///
+/// impl TaskDelegate for OnlyText {
+///     fn did_receive_response(&self, _: &Task, response: &Response, decision: Disposition) {
+///         match response.field("Content-Type") {
+///             Some("text/plain") => decision.allow(),
+///             _ => decision.cancel(),
+///         }
+///     }
+/// }
+///
+/// let session = Session::new();
+/// let task = session.data_task(&url).delegate(OnlyText).create()?;
+/// assert_eq!(task.wait().unwrap_err().code(), -999); // NSURLErrorCancelled
+/// # Ok::<(), sortie::Error>(())
+/// ```
 pub trait TaskDelegate: Send + Sync {
+    /// The task has a connection, new or used again: the request is sent over it next. What is in
+    /// `transaction` by now is how it came to be. That happens again for each redirect, and where a
+    /// request has to be sent once more.
+    fn did_connect(&self, task: &Task, transaction: &Transaction) {
+        let _ = (task, transaction);
+    }
+
     /// An interim response came, other than 101: its head.
     fn did_receive_informational_response(&self, task: &Task, response: &Response) {
         let _ = (task, response);
@@ -102,6 +131,7 @@ pub(crate) trait Listener<W: World>: Send + Sync {
 
 /// What is heard.
 pub(crate) enum Told {
+    Connected(Box<Transaction>),
     Informational(Response),
     Redirect { response: Response, request: Request, token: Token },
     Disposition { response: Response, token: Token },
@@ -124,6 +154,11 @@ impl Told {
     ) -> Option<Self> {
         let counts = *seated.shared.core().counts();
         match turn {
+            Turn::Connected => {
+                let recorder = seat.driver.recorder.as_deref();
+                let last = recorder.and_then(Recorder::last);
+                last.map(|last| Self::Connected(Box::new(last.clone())))
+            }
             Turn::Event(event) => Self::of_event(seated, seat, event),
             Turn::Sent(bytes) => {
                 let (total, expected) = (counts.sent, counts.expected_to_send);
@@ -181,6 +216,7 @@ impl Listener<System> for Delegating {
         let owed = |token| Owed { seated: seated.clone(), token };
         let delegate = &self.0;
         match told {
+            Told::Connected(transaction) => delegate.did_connect(task, &transaction),
             Told::Informational(response) => {
                 delegate.did_receive_informational_response(task, &response);
             }

@@ -59,7 +59,12 @@ impl<W: World> Driver<W> {
             }
             let output = self.tells.ask(&mut shared.core(), now);
             match output {
-                Output::Connect(wish) => ready!(self.poll_connect(cx, shared, now, wish)),
+                Output::Connect(wish) => {
+                    let is_connected = ready!(self.poll_connect(cx, shared, now, wish));
+                    if is_connected && self.recorder.is_some() {
+                        return Poll::Ready(Turn::Connected);
+                    }
+                }
                 Output::Prepare => return Poll::Ready(Turn::Prepare),
                 Output::Exchange => match ready!(self.poll_exchange(cx, shared, now, buffer)) {
                     Moved::Nothing => {}
@@ -88,28 +93,31 @@ impl<W: World> Driver<W> {
                     tell(shared.core().handle_upgraded_end(Ok(())));
                 }
                 Output::Complete(result) => {
-                    self.connector.give_up(shared, now);
+                    self.connector.end(shared, now);
                     return Poll::Ready(Turn::Complete(result));
                 }
             }
         }
     }
 
-    /// Takes an idle connection or opens one. Ready when the core has been told.
+    /// Takes an idle connection or opens one. Ready when the core has been told: with whether there
+    /// is one now.
     fn poll_connect(
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
         now: Instant,
         wish: Wish,
-    ) -> Poll<()> {
+    ) -> Poll<bool> {
         self.hop.is_answered = false;
         let wanted = (wish, self.hop.target());
         let recorder = self.recorder.as_deref_mut();
-        if let Some(connection) = ready!(self.connector.poll(cx, shared, now, wanted, recorder)) {
-            self.connection = Some(connection);
+        let connection = ready!(self.connector.poll(cx, shared, now, wanted, recorder));
+        let is_connected = connection.is_some();
+        if is_connected {
+            self.connection = connection;
         }
-        Poll::Ready(())
+        Poll::Ready(is_connected)
     }
 
     /// Moves bytes in both directions. Ready when the core has something else to say, or there is
@@ -157,6 +165,9 @@ impl<W: World> Driver<W> {
                 (Poll::Ready(_), _) if self.untold > 0 => return Poll::Ready(Moved::Nothing),
                 (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
+                    if io.send.is_none() && matches!(io.receive, Some(Receive::Body { .. })) {
+                        connection.rest(|| shared.session.connections.is_crowded());
+                    }
                     // A write that fails is met again by the next write or read.
                     let _ = connection.stream.poll_flush(cx);
                     let deadline = shared.core().deadline();
@@ -170,7 +181,7 @@ impl<W: World> Driver<W> {
     /// core asks for it again when it is wanted.
     fn poll_wait(&mut self, cx: &mut Context<'_>, shared: &Shared<W>, now: Instant) -> Poll<()> {
         self.connector.give_up(shared, now);
-        shared.poll_idle(cx, now)
+        self.connector.poll_idle(cx, shared, now, None)
     }
 
     /// An exchange is over, one way or the other.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use sortie_core::{RequestError, ResumeDataError, Url, UrlError};
 
 use crate::file::{FileError, FileErrorKind};
+#[cfg(feature = "json")]
+use crate::json::JsonError;
 use crate::resume::ResumeData;
 #[cfg(feature = "tls")]
 use crate::tls::TlsConfigurationError;
@@ -16,6 +18,18 @@ use crate::tls::TlsConfigurationError;
 ///
 /// One word on the stack, cheap to clone: the details are on the heap, since errors are rare and
 /// results are not.
+///
+/// ```
+/// # let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+/// # let url = format!("http://{}/", listener.local_addr().unwrap());
+/// # drop(listener);
+/// use sortie::core::{Error, Transport};
+/// use sortie::{ErrorKind, Session};
+///
+/// let error = Session::new().data_blocking(&url).unwrap_err(); // nobody listens there
+/// assert_eq!(error.kind(), ErrorKind::Task(Error::Transport(Transport::Refused)));
+/// assert_eq!((error.code(), error.failing_url()), (-1004, url.as_str()));
+/// ```
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,
@@ -46,6 +60,9 @@ pub enum ErrorKind {
     /// What was asked for about TLS cannot be had.
     #[cfg(feature = "tls")]
     Tls(TlsConfigurationError),
+    /// A value that cannot be sent as JSON, or content that is not the JSON that was asked for.
+    #[cfg(feature = "json")]
+    Json(JsonError),
     /// The session takes no new tasks, and this one had not begun.
     SessionInvalidated,
     /// Somebody else awaited the task before and has its content.
@@ -116,6 +133,8 @@ impl Error {
             ErrorKind::ResumeData(why) => why.code(),
             #[cfg(feature = "tls")]
             ErrorKind::Tls(why) => why.code(),
+            #[cfg(feature = "json")]
+            ErrorKind::Json(why) => why.code(),
             ErrorKind::SessionInvalidated => -999,
             ErrorKind::ContentTaken => -1,
         }
@@ -135,11 +154,13 @@ impl fmt::Display for Error {
             ErrorKind::ResumeData(why) => why.fmt(f)?,
             #[cfg(feature = "tls")]
             ErrorKind::Tls(why) => return why.fmt(f),
+            #[cfg(feature = "json")]
+            ErrorKind::Json(why) => f.write_str(why.what())?,
             ErrorKind::SessionInvalidated => f.write_str("the session takes no new tasks")?,
             ErrorKind::ContentTaken => f.write_str("the content was taken by another await")?,
         }
         if let Some(source) = &self.inner.source {
-            write!(f, " ({source})")?;
+            write!(f, " ({})", printable(&source.to_string()))?;
         }
         write!(f, ": {}", without_secrets(&self.inner.url))
     }
@@ -159,8 +180,12 @@ fn without_secrets(url: &str) -> String {
     };
     let (front, tail) = rest.split_at(end);
     let host = front.rsplit('@').next().unwrap_or(front);
-    let shown = scheme + host + tail;
-    shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(&(scheme + host + tail))
+}
+
+/// Text without control characters: parts of it may come from a server.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl fmt::Debug for Error {

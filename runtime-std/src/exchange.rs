@@ -155,6 +155,10 @@ pub(crate) fn poll_body<W: World>(
     let mut core = shared.core();
     let content = core.handle_body(now, &mut buffer[..count]).unwrap_or(0);
     tell(core.handle_delivered(now, content as u64));
+    // Where there is always something to read, nobody waits for the timer.
+    if core.deadline().is_some_and(|deadline| deadline <= now) {
+        core.handle_timeout(now);
+    }
     Poll::Ready(content)
 }
 

@@ -10,11 +10,24 @@
 //! driven by one thread, which its session starts at need and which ends with it, or by a
 //! [spawner](SessionConfiguration::spawner) of the user's. The deadlines of all sessions are kept
 //! by one thread more, which sleeps; it starts with the first of them and ends with the last.
+//! Files are read and written on the threads of [`blocking`](https://docs.rs/blocking), a pool of
+//! the whole process.
 //!
 //! **What it does:** data, upload and download tasks ([`Session::data_task`],
 //! [`upload_task`](Session::upload_task), [`download_task`](Session::download_task)) with
 //! one-liners for each; redirects; downloads to a file that go on where they were cut off, also
 //! after a crash; priorities; [`Changes`] and [`Progress`] to watch, a [`TaskDelegate`] to decide.
+//!
+//! **Names** are resolved by the system, or as the [`SessionConfiguration`] says, and their
+//! addresses race for the connection. Where the process may open no more descriptors, tasks wait as
+//! long as other connections of their session can end.
+//!
+//! **Bodies.** Content is given whole, or as a [`Body`] that is read as it comes, in any of the
+//! usual ways; what is sent comes from bytes, files, readers or streams ([`UploadSource`]). Who
+//! is slow slows the other end down.
+//!
+//! **Features.** `tls` is on by default, everything else off: `http` converts to and from the types
+//! of the `http` crate, `json` sends and decodes JSON, `serde` stores resume data.
 //!
 //! **What it is not:** no HTTP/2; no cookies, caches or proxies.
 //!
@@ -64,6 +77,10 @@ mod error;
 mod exchange;
 mod file;
 mod hop;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "json")]
+mod json;
 mod live;
 mod metrics;
 mod origins;
@@ -77,6 +94,8 @@ mod seat;
 mod session;
 mod shared;
 mod source;
+mod supply;
+mod sweeper;
 mod system;
 mod task;
 #[cfg(feature = "tls")]
@@ -97,6 +116,10 @@ pub use configuration::SessionConfiguration;
 pub use delegate::{Disposition, NewBody, RedirectDecision, TaskDelegate};
 pub use error::{Error, ErrorKind};
 pub use file::{FileErrorKind, Sha256Digest};
+#[cfg(feature = "http")]
+pub use http::IntoContent;
+#[cfg(feature = "json")]
+pub use json::JsonError;
 pub use metrics::{TaskMetrics, Transaction};
 pub use priority::Priority;
 pub use progress::{Progress, ProgressError, ProgressReporting};

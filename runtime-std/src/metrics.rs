@@ -46,6 +46,9 @@ pub struct Transaction {
     pub request_start: Option<Duration>,
     /// When the connection was given back or closed.
     pub response_end: Option<Duration>,
+    /// Addresses of the host that were tried before the connection was there, and what became of
+    /// each, in words.
+    pub other_addresses: Vec<(SocketAddr, String)>,
     /// Where the connection leads to; `None` if there was none.
     pub remote_address: Option<SocketAddr>,
     /// Where it comes from.
@@ -54,6 +57,9 @@ pub struct Transaction {
     pub tls_version: Option<&'static str>,
     /// The cipher suite of TLS.
     pub tls_cipher_suite: Option<&'static str>,
+    /// TLS went on with what an earlier connection to the server had agreed on, which saves a look
+    /// at its certificate.
+    pub is_tls_resumed: bool,
     /// What ALPN chose, if it did.
     pub network_protocol_name: Option<&'static str>,
     /// Bytes sent and received, as content and on the wire.
@@ -66,6 +72,8 @@ pub(crate) enum Moment {
     Connecting,
     Connected,
     Reused,
+    /// There was no socket: the attempt is as if it had not been.
+    Postponed,
 }
 
 /// Metrics as they are gathered.
@@ -80,7 +88,7 @@ impl Recorder {
     }
 
     fn since(&self, now: Instant) -> Duration {
-        Duration::from_micros(now.as_micros().saturating_sub(self.created.as_micros()))
+        Duration::from_micros(self.created.until(now))
     }
 
     pub(crate) fn note(
@@ -91,8 +99,13 @@ impl Recorder {
         facts: Option<&ConnectionFacts>,
     ) {
         let at = Some(self.since(now));
-        if moment != Moment::Connected {
-            self.transactions.push(Transaction { url: url.to_owned(), ..Transaction::default() });
+        match moment {
+            Moment::Connecting | Moment::Reused => {
+                let transaction = Transaction { url: url.to_owned(), ..Transaction::default() };
+                self.transactions.push(transaction);
+            }
+            Moment::Postponed => drop(self.transactions.pop()),
+            Moment::Connected => {}
         }
         let Some(last) = self.transactions.last_mut() else {
             return;
@@ -101,6 +114,7 @@ impl Recorder {
             Moment::Connecting => last.connect_start = at,
             Moment::Connected => (last.connect_end, last.request_start) = (at, at),
             Moment::Reused => (last.is_reused, last.request_start) = (true, at),
+            Moment::Postponed => return,
         }
         if let Some(facts) = facts {
             self.add(moment, facts);
@@ -121,12 +135,19 @@ impl Recorder {
             // The look at the clock that led here was before the last step of the connection's.
             let end = last.connect_end.max(last.domain_lookup_end).max(last.secure_connection_end);
             (last.connect_end, last.request_start) = (end, end);
+            last.other_addresses.clone_from(&facts.other_addresses);
         }
         last.remote_address = facts.remote_address;
         last.local_address = facts.local_address;
         last.tls_version = facts.tls_version;
         last.tls_cipher_suite = facts.tls_cipher_suite;
+        last.is_tls_resumed = facts.is_tls_resumed;
         last.network_protocol_name = facts.network_protocol;
+    }
+
+    /// The exchange that was noted last.
+    pub(crate) fn last(&self) -> Option<&Transaction> {
+        self.transactions.last()
     }
 
     pub(crate) fn end(&mut self, now: Instant, status: Option<u16>, counts: ByteCounts) {

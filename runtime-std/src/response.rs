@@ -8,6 +8,14 @@ use sortie_core::{ResponseHead, Slot, limits};
 /// The head of a response, as the bytes that came. Cheap to clone.
 ///
 /// Nothing is parsed or converted up front; the first look at a field makes an index over them.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhello"]);
+/// let (response, _) = sortie::Session::new().data_blocking(&url)?;
+/// assert_eq!((response.status(), response.field("content-type")), (200, Some("text/plain")));
+/// # Ok::<(), sortie::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Response {
     bytes: Arc<[u8]>,

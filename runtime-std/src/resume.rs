@@ -11,6 +11,29 @@ use crate::error::{Error, ErrorKind};
 /// The content itself lies beside the destination. It can be stored as bytes, or by serde
 /// (feature `serde`); the bytes are versioned and checked, so that foreign or damaged ones are
 /// refused.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&[
+/// #     "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhello",
+/// #     "HTTP/1.1 206 X\r\nETag: \"1\"\r\nContent-Range: bytes 5-9/10\r\n\r\nworld",
+/// # ]);
+/// # let name = format!("sortie-doc-resume-{}", std::process::id());
+/// # let path = std::env::temp_dir().join(name);
+/// # futures_lite::future::block_on(async {
+/// use sortie::{ResumeData, Session};
+///
+/// let session = Session::new();
+/// let error = session.download(&url, &path).await.unwrap_err(); // it is cut off
+/// let stored = error.resume_data().expect("half of it came").to_bytes();
+///
+/// let data = ResumeData::from_bytes(&stored)?; // on another day
+/// assert_eq!((data.received(), data.total()), (5, Some(10)));
+/// session.download_task_with_resume_data(&data).await?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"helloworld");
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), sortie::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResumeData {
     /// The byte form of the core, valid.

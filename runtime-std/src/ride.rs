@@ -118,7 +118,8 @@ impl<W: World> Ride<W> {
         self.poll_goal(cx, goal).map(|_| ())
     }
 
-    /// Drives until content lies in `buffer`, which is not empty, or the task has ended: then 0.
+    /// Drives until content lies in `buffer`, or the task has ended: then 0. An empty `buffer`
+    /// takes no content.
     pub(crate) fn poll_content(
         &mut self,
         cx: &mut Context<'_>,
@@ -142,6 +143,7 @@ impl<W: World> Ride<W> {
         // The bell rings for whoever has the seat, and for nobody else.
         let mut seat = ready!(self.poll_seat(&seated, cx, now));
         shared.bell.register(cx.waker());
+        seat.is_parked = false;
         let mut turns: usize = 0;
         loop {
             ready!(seat.poll_ending(cx, shared));
@@ -150,6 +152,7 @@ impl<W: World> Ride<W> {
                 return Poll::Ready(0);
             }
             if matches!(goal, Goal::Response) && seat.driver.hop.is_delivered {
+                seat.is_parked = true;
                 return Poll::Ready(0);
             }
             let Poll::Ready(turn) = seat.poll_turn(cx, shared, now, &mut goal) else {
@@ -161,6 +164,7 @@ impl<W: World> Ride<W> {
                 Turn::Content(count)
                     if matches!((&goal, &seat.content), (Goal::Content(_), Content::Memory(_))) =>
                 {
+                    seat.is_parked = true;
                     shared.changed();
                     return Poll::Ready(count);
                 }
@@ -175,7 +179,7 @@ impl<W: World> Ride<W> {
                     // If it is pending, so is the next turn.
                     let _ = seat.poll_ending(cx, shared);
                 }
-                Turn::Sent(_) | Turn::Event(_) => {}
+                Turn::Connected | Turn::Sent(_) | Turn::Event(_) => {}
             }
             if let Some(listener) = seat.listener.clone() {
                 Self::tell(&seated, listener.as_ref(), seat, turn);
@@ -229,6 +233,13 @@ impl<W: World> Ride<W> {
         if let Some(place) = place {
             seated.shared.session.left(place);
         }
+    }
+
+    /// Drives a task whose content stays in memory, and takes none: whether it has ended by that.
+    pub(crate) fn ends_without_reading(&mut self) -> bool {
+        let is_memory = matches!(self.seated.seat().content, Content::Memory(_));
+        let mut cx = Context::from_waker(Waker::noop());
+        is_memory && self.poll_content(&mut cx, &mut []).is_ready()
     }
 
     /// Cancels the task and closes its connection, now: nobody awaits it any more.
@@ -308,7 +319,11 @@ impl<W: World> Ride<W> {
 
 impl<W: World> Drop for Ride<W> {
     fn drop(&mut self) {
-        if self.is_alone && self.seated.seat().outcome.is_none() {
+        if self.seated.seat().outcome.is_some() {
+            // Nobody waits for the seat any more.
+            return;
+        }
+        if self.is_alone {
             self.abandon();
         }
         if self.is_background {

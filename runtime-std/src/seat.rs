@@ -36,6 +36,9 @@ pub(crate) struct Seat<W: World> {
     pub(crate) last_rider: u32,
     /// The rider calls the user's code, with the seat unlocked: nobody takes it over now.
     pub(crate) is_calling: bool,
+    /// The rider has what it came for, and waits for nothing: who reads content reads on when it
+    /// likes, or never.
+    pub(crate) is_parked: bool,
     /// A ride in the background drives, or waits to.
     pub(crate) has_background: bool,
     /// Wakes that ride: it may wait behind another one, and be woken by nothing else.
@@ -67,6 +70,7 @@ impl<W: World> Seated<W> {
             rider: None,
             last_rider: 0,
             is_calling: false,
+            is_parked: false,
             has_background: false,
             background: None,
             waiting: Vec::new(),
@@ -115,6 +119,10 @@ impl<W: World> Seated<W> {
         if seat.place.is_none() && self.shared.core().is_new() {
             // Its session lasts until it has ended, so that what drives it ends, too.
             seat.place = Some(self.shared.session.live.enter_ending(self));
+        }
+        if seat.is_parked {
+            // It need not read on for the task to end.
+            seat.rider = None;
         }
         drop(seat);
         self.shared.cancel();

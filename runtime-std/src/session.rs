@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 
 use sortie_core::{TaskKind, TaskState};
@@ -24,20 +24,22 @@ use crate::world::World;
 
 /// A session: the connections and settings that its tasks share. Cheap to clone.
 ///
-/// ```no_run
-/// # async fn run() -> Result<(), sortie::Error> {
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"]);
+/// # futures_lite::future::block_on(async {
 /// let session = sortie::Session::new();
-/// let (response, content) = session.data("http://127.0.0.1/").await?;
-/// # Ok(()) }
+/// let (response, content) = session.data(&url).await?; // or data_blocking(&url)?
+/// assert_eq!((response.status(), content.as_slice()), (200, &b"hello"[..]));
+/// # Ok::<(), sortie::Error>(()) }).unwrap();
 /// ```
 ///
 /// Tasks that begin run to their end whether somebody awaits them or not: what nobody awaits is
 /// driven by one thread that the session starts at need, or by a spawner of the user's. Dropping
 /// the last handle is [`finish_tasks_and_invalidate`](Self::finish_tasks_and_invalidate).
 ///
-/// Connections are kept for the tasks to come. One that was idle for 60 s is closed when the
-/// session next looks at its connections: when a task begins or ends, not by a timer of its own. It
-/// is never used again, and until then it costs a descriptor.
+/// Connections are kept for the tasks to come. One that no task had for 60 s is closed
+/// ([`idle_timeout`](SessionConfiguration::idle_timeout)).
 #[derive(Clone)]
 pub struct Session {
     owner: Arc<Owner>,
@@ -46,11 +48,25 @@ pub struct Session {
 /// All handles of a session together.
 struct Owner {
     inner: Arc<SessionShared<System>>,
+    /// What it was made with.
+    configuration: SessionConfiguration,
+    /// It is that of the process, and lasts as long.
+    is_shared: bool,
+    description: Mutex<Option<String>>,
+}
+
+impl Owner {
+    /// Takes no new tasks.
+    fn close(&self) {
+        if !self.is_shared {
+            self.inner.close();
+        }
+    }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.inner.close();
+        self.close();
     }
 }
 
@@ -73,8 +89,54 @@ impl Session {
         SessionConfiguration::new()
     }
 
-    pub(crate) fn of(inner: Arc<SessionShared<System>>) -> Self {
-        Self { owner: Arc::new(Owner { inner }) }
+    /// The session that the whole process shares, with the defaults of URLSession. It is made when
+    /// it is first asked for and lasts as long as the process: it cannot be invalidated, neither by
+    /// the calls for that, which do nothing to it, nor by dropping its handles.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), sortie::Error> {
+    /// let (response, _) = sortie::Session::shared().data("http://127.0.0.1:8080/").await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn shared() -> Self {
+        static SHARED: OnceLock<Session> = OnceLock::new();
+        SHARED.get_or_init(|| SessionConfiguration::new().make(true)).clone()
+    }
+
+    /// A session that leaves nothing on the disk: see
+    /// [`SessionConfiguration::ephemeral`](SessionConfiguration::ephemeral).
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        SessionConfiguration::ephemeral().build()
+    }
+
+    pub(crate) fn of(
+        inner: Arc<SessionShared<System>>,
+        configuration: SessionConfiguration,
+        is_shared: bool,
+    ) -> Self {
+        let description = Mutex::new(None);
+        Self { owner: Arc::new(Owner { inner, configuration, is_shared, description }) }
+    }
+
+    /// A copy of what the session was made with: to make another one like it. The session itself
+    /// does not change any more.
+    #[must_use]
+    pub fn configuration(&self) -> SessionConfiguration {
+        self.owner.configuration.clone()
+    }
+
+    /// A text of the caller's, never interpreted; it is that of all handles.
+    #[must_use]
+    pub fn description(&self) -> Option<String> {
+        // A text is never half set.
+        self.owner.description.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the text.
+    pub fn set_description(&self, description: Option<String>) {
+        *self.owner.description.lock().unwrap_or_else(PoisonError::into_inner) = description;
     }
 
     /// A suspended data task for a request, or for a `GET` of a URL.
@@ -140,20 +202,27 @@ impl Session {
 
     /// Takes no new tasks. Those that began run to their end; then nothing of the session is left:
     /// no thread, no connection, no file. A task that was never resumed does not begin any more.
+    /// Does nothing to the [`shared`](Self::shared) session.
     pub fn finish_tasks_and_invalidate(&self) {
-        self.owner.inner.close();
+        self.owner.close();
     }
 
     /// As [`finish_tasks_and_invalidate`](Self::finish_tasks_and_invalidate), and cancels those
-    /// that began.
+    /// that began. Does nothing to the [`shared`](Self::shared) session, whose tasks are not only
+    /// the caller's.
     pub fn invalidate_and_cancel(&self) {
-        self.owner.inner.close();
-        for task in self.all_tasks() {
+        if self.owner.is_shared {
+            return;
+        }
+        self.owner.close();
+        // The last ones first: none that waits gets a connection from one that had it.
+        for task in self.all_tasks().into_iter().rev() {
             task.cancel();
         }
     }
 
-    /// Waits until the session was invalidated and its last task has ended.
+    /// Waits until the session was invalidated and its last task has ended: for ever, if it is the
+    /// [`shared`](Self::shared) one.
     ///
     /// Cancel safety: dropping the future changes nothing.
     pub async fn did_become_invalid(&self) {
@@ -168,6 +237,15 @@ impl Session {
     pub fn flush(&self) {
         let inner = &self.owner.inner;
         inner.connections.flush(inner.world.now());
+    }
+
+    /// Forgets what was learned of servers: their connections, as [`flush`](Self::flush) does, and
+    /// what was agreed on with them by TLS. Later tasks begin with full handshakes, and with the
+    /// roots that the system trusts by then. The session has no cookies, caches or credentials yet
+    /// that it could forget, too.
+    pub fn reset(&self) {
+        self.owner.inner.world.forget();
+        self.flush();
     }
 
     /// Downloads to a file: the response, once the whole content is in its place. See

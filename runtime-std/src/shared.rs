@@ -16,6 +16,7 @@ use crate::live::Live;
 use crate::priority::Priority;
 use crate::progress::Slot;
 use crate::request::Request;
+use crate::sweeper::Sweeper;
 use crate::world::{Timer, World};
 
 /// The inside of a session.
@@ -38,10 +39,9 @@ impl<W: World> SessionShared<W> {
         room: Room,
         fields: Vec<(String, Vec<u8>)>,
     ) -> Arc<Self> {
-        let connections = Connections::new(room);
-        Arc::new(Self {
+        Arc::new_cyclic(|session| Self {
+            connections: Connections::new(room, Sweeper::new(session.clone(), world.timer())),
             world,
-            connections,
             background,
             live: Live::new(),
             options,
@@ -75,7 +75,7 @@ impl<W: World> SessionShared<W> {
     /// No thread and no connection is left.
     fn end(&self) {
         self.background.stop();
-        self.connections.flush(self.world.now());
+        self.connections.end(self.world.now());
     }
 
     /// What a new, suspended task shares.
@@ -96,7 +96,6 @@ impl<W: World> SessionShared<W> {
             request,
             core: Mutex::new(core),
             bell: AtomicWaker::new(),
-            idle_timer: Mutex::new(None),
             hints: Mutex::new(hints),
             watch: Watch::default(),
             progress: Slot::new(),
@@ -136,8 +135,6 @@ pub(crate) struct Shared<W: World> {
     core: Mutex<sortie_core::Task>,
     /// Rung by commands, heard by whoever drives.
     pub(crate) bell: AtomicWaker,
-    /// On the heap: most tasks need none.
-    idle_timer: Mutex<Option<Box<W::Timer>>>,
     hints: Mutex<Hints>,
     pub(crate) watch: Watch,
     pub(crate) progress: Slot,
@@ -155,19 +152,6 @@ impl<W: World> Shared<W> {
 
     pub(crate) fn now(&self) -> Instant {
         self.session.world.now()
-    }
-
-    /// The timer for when the task has no connection.
-    fn idle_timer(&self) -> MutexGuard<'_, Option<Box<W::Timer>>> {
-        self.idle_timer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits without a connection. Ready when a timer of the task ran out; the core has been told.
-    pub(crate) fn poll_idle(&self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        let deadline = self.core().deadline();
-        let mut timer = self.idle_timer();
-        let timer = timer.get_or_insert_with(|| Box::new(self.session.world.timer()));
-        poll_deadline(cx, self, now, timer, deadline)
     }
 
     pub(crate) fn resume(&self) {

@@ -32,14 +32,21 @@ use crate::system::System;
 /// waits until it is resumed. **Cancel safety:** dropping the future of a task, or a handle, loses
 /// nothing and cancels nothing; another await goes on from there.
 ///
-/// ```no_run
-/// # fn main() -> Result<(), sortie::Error> {
-/// let session = sortie::Session::new();
-/// let task = session.task("http://127.0.0.1/")?;
-/// task.resume();
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/origin.rs")); }
+/// # let url = doc::origin(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"]);
+/// use sortie::{Session, TaskState};
+///
+/// let session = Session::new();
+/// let task = session.task(&url)?;
+/// let same = task.clone();
+/// assert_eq!(same.state(), TaskState::Suspended);
+///
+/// task.resume(); // it runs, whatever becomes of it here
 /// let (response, content) = task.wait()?;
-/// println!("{} and {} bytes", response.status(), content.len());
-/// # Ok(()) }
+/// assert_eq!((response.status(), content.len()), (200, 5));
+/// assert_eq!((same.state(), same.counts().received), (TaskState::Completed, 5));
+/// # Ok::<(), sortie::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Task {

@@ -40,6 +40,8 @@ pub enum Turn {
     Content(usize),
     /// So many bytes of the body were sent.
     Sent(u64),
+    /// There is a connection, where somebody gathers metrics.
+    Connected,
     /// A connection is there: before the head is sent, what it needs is to be made ready and
     /// reported by `handle_prepared`.
     Prepare,

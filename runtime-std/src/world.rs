@@ -22,14 +22,11 @@ pub struct ConnectFailure {
     pub why: Transport,
     /// What it was in detail, for people: each address that was tried, or what TLS says.
     pub detail: Option<io::Error>,
-    /// The system has no descriptor for another socket: it is worth trying again when a connection
-    /// was closed.
-    pub is_exhausted: bool,
 }
 
 impl From<Transport> for ConnectFailure {
     fn from(why: Transport) -> Self {
-        Self { why, detail: None, is_exhausted: false }
+        Self { why, detail: None }
     }
 }
 
@@ -57,6 +54,8 @@ impl std::error::Error for Refused {}
 pub struct ConnectionFacts {
     /// Begin and end of the look-up of the name.
     pub domain_lookup: Option<(Instant, Instant)>,
+    /// Addresses that were tried beside the one that it leads to, and what became of each.
+    pub other_addresses: Vec<(SocketAddr, String)>,
     /// Begin and end of the TLS handshake.
     pub secure_connection: Option<(Instant, Instant)>,
     /// Where it leads to.
@@ -67,6 +66,8 @@ pub struct ConnectionFacts {
     pub tls_version: Option<&'static str>,
     /// The name of the cipher suite.
     pub tls_cipher_suite: Option<&'static str>,
+    /// TLS went on with what an earlier connection agreed on.
+    pub is_tls_resumed: bool,
     /// What was negotiated by ALPN, such as `http/1.1`.
     pub network_protocol: Option<&'static str>,
 }

@@ -41,7 +41,8 @@ http {{
 """
 
 
-def _stop(process):
+def stop(process):
+    """Ends a process that was started here."""
     process.terminate()
     try:
         process.wait(SECONDS)
@@ -50,7 +51,7 @@ def _stop(process):
         process.wait()
 
 
-def _is_up(process, port):
+def is_up(process, port):
     """Waits until the process listens. False if it ended."""
     for _ in range(SECONDS * 100):
         if process.poll() is not None:
@@ -63,21 +64,22 @@ def _is_up(process, port):
     return False
 
 
-def _unused_port():
+def unused_port():
+    """A port that nobody has at the moment."""
     with socket.socket() as unused:
         unused.bind((ADDRESS, 0))
         return unused.getsockname()[1]
 
 
 def _start_nginx(folder, work, http, server):
-    port = _unused_port()
+    port = unused_port()
     settings = {"work": work, "folder": folder, "port": port, "http": http, "server": server}
     (work / "conf").write_text(NGINX.format(**settings))
     command = ["nginx", "-p", work, "-c", work / "conf", "-e", work / "error.log"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if _is_up(process, port):
+    if is_up(process, port):
         return process, port
-    _stop(process)
+    stop(process)
     return None, port
 
 
@@ -97,7 +99,7 @@ def nginx(folder, work, http="access_log off;", server=""):
     try:
         yield port
     finally:
-        _stop(process)
+        stop(process)
 
 
 def build_hyper():
@@ -120,7 +122,7 @@ def hyper(program):
         try:
             yield int(process.stdout.readline())
         finally:
-            _stop(process)
+            stop(process)
 
 
 @contextmanager
@@ -136,7 +138,7 @@ def python(folder, protocol):
                 sys.exit("http.server does not start: Python 3.11 or later is needed")
             yield int(said.split(" port ")[1].split()[0])
         finally:
-            _stop(process)
+            stop(process)
 
 
 class Fickle(BaseHTTPRequestHandler):

@@ -385,6 +385,7 @@ fn wrong_states(task: &Task, request: &Request<'_>, output: Output, wrong: &Wron
     if !matches!(output, Output::Connect(_)) {
         wrong.call("connecting", &mut |task| task.handle_connecting(LATER));
         wrong.call("connected", &mut |task| task.handle_connected(LATER, false));
+        wrong.call("connect_postponed", &mut Task::handle_connect_postponed);
         wrong.call("connect_failed", &mut |task| task.handle_connect_failed(Transport::Refused));
     }
     if output != Output::Prepare {

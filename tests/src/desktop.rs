@@ -161,7 +161,7 @@ impl<'s> Runner<'s> {
                 Poll::Ready(Turn::Content(count)) => self.content.extend(&buffer[..count]),
                 Poll::Ready(Turn::Event(event)) => self.hear(event),
                 Poll::Ready(Turn::Complete(result)) => return result,
-                Poll::Ready(Turn::Sent(_) | Turn::Prepare | Turn::Finish) => {
+                Poll::Ready(Turn::Connected | Turn::Sent(_) | Turn::Prepare | Turn::Finish) => {
                     unreachable!("nobody asked to be told")
                 }
                 Poll::Pending => self.wait(),

@@ -4,8 +4,10 @@ use super::heap::{self, Links, NIL, Nodes};
 use super::idle::{self, Of, Ring};
 use super::scheduler::{Assign, How, Ticket, Urgency};
 use super::storage::{Connection, Origin, Queued, State, Tables};
+use crate::error::Transport;
 use crate::limits::{
     CONNECTIONS_PER_HOST, HINT_DELAY, HINT_SHIFT, IDLE_TIMEOUT, PRIORITY_MOST, PRIORITY_STEP,
+    SOCKET_RETRY,
 };
 use crate::task::output::Wish;
 use crate::time::Instant;
@@ -38,6 +40,9 @@ pub(super) struct Roots {
     pub(super) busy: u16,
     pub(super) idle: u16,
     pub(super) per_host: u16,
+    /// Until then there are no more connections than `most_open`: there was no socket for another.
+    short_until: Instant,
+    most_open: u16,
     /// How long a connection may be idle, in microseconds.
     pub(super) idle_timeout: u64,
 }
@@ -81,6 +86,8 @@ impl Roots {
             busy: 0,
             idle: 0,
             per_host: CONNECTIONS_PER_HOST,
+            short_until: Instant::EPOCH,
+            most_open: 0,
             idle_timeout: IDLE_TIMEOUT,
         }
     }
@@ -94,6 +101,11 @@ impl Roots {
 
     fn wait(&self) -> Assign {
         Assign::Wait { until: (self.newest != NIL).then_some(self.expiry) }
+    }
+
+    /// Whether there is no socket for another connection, as far as is known.
+    fn is_short(&self, now: Instant) -> bool {
+        now < self.short_until && self.busy.wrapping_add(self.idle) >= self.most_open
     }
 
     /// A task is not queued any more: its place is free, and its ticket stale. Returns its serial.
@@ -204,7 +216,11 @@ impl Machine<'_> {
     fn decide(&mut self, now: Instant) -> Assign {
         self.settle();
         let Some((slot, start)) = self.choose(now) else {
-            return self.roots.wait();
+            return match self.first() {
+                // There is no socket for it, and no idle connection that could leave its own.
+                Some(_) => Assign::Wait { until: Some(self.roots.short_until) },
+                None => self.roots.wait(),
+            };
         };
         match start {
             Some(Start { how: How::Open, .. }) => self.take_slot(slot),
@@ -263,10 +279,10 @@ impl Machine<'_> {
         if origin.busy.wrapping_add(origin.idle) >= self.roots.per_host {
             return Some((idle::oldest(self.tables.connections, Of::Origin, origin.newest), None));
         }
-        if self.roots.has_free_slot() {
+        if self.roots.has_free_slot() && !self.roots.is_short(now) {
             return Some((self.roots.free_slot, start(How::Open)));
         }
-        Some((self.oldest(), None))
+        (self.roots.newest != NIL).then(|| (self.oldest(), None))
     }
 
     /// The first task in order that can start, after its origin.
@@ -367,6 +383,22 @@ impl Machine<'_> {
             State::Idle => self.unlink(slot),
         }
         self.give_slot(slot);
+    }
+
+    pub(super) fn open_failed(&mut self, slot: u16, now: Instant, why: Transport) -> bool {
+        let connection = self.tables.connections.get(usize::from(slot));
+        let is_asked =
+            connection.is_some_and(|found| matches!(found.state, State::Busy | State::Last));
+        self.free(slot);
+        if !is_asked || why != Transport::NoSocket {
+            return false;
+        }
+        let open = self.roots.busy.wrapping_add(self.roots.idle);
+        // With nothing open the next task has a try: what it waits for could not come otherwise.
+        self.roots.most_open = open.max(1);
+        self.roots.short_until = now.after(SOCKET_RETRY);
+        self.drain_idle();
+        open > 0
     }
 
     pub(super) fn drain_idle(&mut self) {

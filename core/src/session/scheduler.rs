@@ -14,7 +14,8 @@
 //!    [`Assign::Wait`] named, ask [`Schedule::poll_assign`] until it says `Wait`. Do what it says
 //!    at once and in its order: close a connection, or give a task its slot.
 //! 3. A task that is done with its connection gives it back by [`Schedule::keep`], or by
-//!    [`Schedule::free`] if it was closed or could not be opened.
+//!    [`Schedule::free`] if it was closed. One that could not be opened is reported by
+//!    [`Schedule::open_failed`], which says whether the task waits for another try.
 //!
 //! # The order
 //!
@@ -63,7 +64,7 @@
 use core::fmt;
 
 use super::machine::{Machine, Roots};
-use crate::error::Misuse;
+use crate::error::{Misuse, Transport};
 use crate::limits::PRIORITY_DEFAULT;
 use crate::task::output::Wish;
 use crate::time::Instant;
@@ -95,7 +96,8 @@ pub enum Assign {
     },
     /// Nothing to do until something changes.
     Wait {
-        /// An idle connection is to be closed then: ask again. `None` if none is idle.
+        /// Ask again then: an idle connection is to be closed, or another may be opened after the
+        /// system had no socket. `None` if neither is so.
         until: Option<Instant>,
     },
 }
@@ -268,8 +270,8 @@ impl<S: Storage> Schedule<S> {
     /// closed first. Then the first task in order starts whose origin has fewer connections with
     /// tasks than allowed: on the idle connection of its origin that was used last, which the
     /// server is least likely to have closed, unless it wishes for a new one; else on a new one.
-    /// For that one an idle one is closed where there is no room: the oldest of its origin, if
-    /// there are as many of those as allowed, else the oldest of all.
+    /// For that one an idle one is closed where there is no room, or no socket: the oldest of its
+    /// origin, if there are as many of those as allowed, else the oldest of all.
     #[inline]
     pub fn poll_assign(&mut self, now: Instant) -> Assign {
         if let Some(wait) = self.roots.waits(now) {
@@ -293,7 +295,21 @@ impl<S: Storage> Schedule<S> {
         u16::try_from(slot).is_ok_and(|slot| self.machine().keep(slot, now, unread))
     }
 
-    /// A connection was closed, with a task or idle, or could not be opened: its slot is free.
+    /// A task could not open a connection in its slot, which is free from now on. Returns whether
+    /// it is to be added again, with the arrival that it had: else it has failed.
+    ///
+    /// That is so where the system had no socket ([`Transport::NoSocket`]) and another connection
+    /// of this session may leave its own. Idle ones are drained for it, and for [`SOCKET_RETRY`]
+    /// there are no more connections than there were: a task starts when one is given back. Where
+    /// there is none, nobody could say when a wait would end.
+    ///
+    /// [`SOCKET_RETRY`]: crate::limits::SOCKET_RETRY
+    #[must_use]
+    pub fn open_failed(&mut self, slot: usize, now: Instant, why: Transport) -> bool {
+        u16::try_from(slot).is_ok_and(|slot| self.machine().open_failed(slot, now, why))
+    }
+
+    /// A connection was closed, with a task or idle: its slot is free.
     pub fn free(&mut self, slot: usize) {
         if let Ok(slot) = u16::try_from(slot) {
             self.machine().free(slot);

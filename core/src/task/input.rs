@@ -76,6 +76,17 @@ impl Task {
         Ok(())
     }
 
+    /// There was no socket for a connection, and the task waits for its turn again: the request
+    /// timer rests until `handle_connecting`.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAskedFor`] unless `Connect` is asked for.
+    pub fn handle_connect_postponed(&mut self) -> Result<(), Misuse> {
+        self.wants_connection()?;
+        self.deadlines.rest();
+        Ok(())
+    }
+
     /// No connection can be had.
     ///
     /// # Errors
@@ -106,7 +117,7 @@ impl Task {
     /// written: at least 1 unless `output` is empty, in which case it must be asked again.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Encode`](crate::Send::Encode).
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Encode`].
     pub fn encode(&mut self, head: &RequestHead<'_>, output: &mut [u8]) -> Result<usize, Misuse> {
         self.takes_input()?;
         if self.is_suspended() {
@@ -120,7 +131,7 @@ impl Task {
     /// nothing is due, or `output` is too small for all of it; then it is encoded later.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Write`](crate::Send::Write).
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Write`].
     pub fn encode_behind(&mut self, output: &mut [u8]) -> Result<usize, Misuse> {
         self.takes_input()?;
         if self.is_suspended() {
@@ -150,7 +161,7 @@ impl Task {
     /// `count` bytes of the body are at hand in one piece; 0: the body ends here.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Source`](crate::Send::Source).
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Source`].
     pub fn handle_source(&mut self, now: Instant, count: usize) -> Result<(), Misuse> {
         self.takes_input()?;
         if self.is_suspended() {
@@ -527,11 +538,11 @@ impl Task {
     /// Without any byte of an answer the request may be sent again, if it is idempotent or was
     /// not sent at all, and if its body can be had again (RFC 9112 §9.3.1).
     fn lose(&mut self, why: Transport) {
+        let is_untouched = self.counts.wire_sent == 0;
         let again = self.transfer.is_reused
             && why == Transport::NoResponse
             && self.stale_retries < limits::STALE_RETRIES
-            && (self.request.is_idempotent || self.counts.wire_sent == 0)
-            && (self.body_is_replayable || self.asks.new_body || self.counts.sent == 0);
+            && (is_untouched || self.can_be_sent_again(self.counts.sent == 0));
         if !again {
             return self.fail(Error::Transport(why));
         }

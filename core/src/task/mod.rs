@@ -91,7 +91,8 @@ impl Default for TaskOptions {
 /// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
 ///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
-///   [`can_be_resumed`](Self::can_be_resumed), [`pending_question`](Self::pending_question);
+///   [`can_be_resumed`](Self::can_be_resumed), [`survives_stale`](Self::survives_stale),
+///   [`pending_question`](Self::pending_question);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
 ///   [`set_resuming`](Self::set_resuming);
@@ -324,6 +325,22 @@ impl Task {
     #[must_use]
     pub const fn can_be_resumed(&self) -> bool {
         self.request.can_be_resumed()
+    }
+
+    /// Whether the request would be made again if a used connection, over which it was sent, turned
+    /// out to be dead (RFC 9112 §9.3.1). If not, it is worth a look whether an idle connection was
+    /// closed meanwhile, before it is used.
+    #[must_use]
+    pub const fn survives_stale(&self) -> bool {
+        let has_no_body = matches!(self.request.body, BodyLength::None | BodyLength::Known(0));
+        self.stale_retries < limits::STALE_RETRIES && self.can_be_sent_again(has_no_body)
+    }
+
+    /// Whether the request may be sent a second time, and its body can be had again, if that is not
+    /// untouched.
+    const fn can_be_sent_again(&self, body_is_untouched: bool) -> bool {
+        self.request.is_idempotent
+            && (self.body_is_replayable || self.asks.new_body || body_is_untouched)
     }
 
     /// The bytes of the current transfer.

@@ -13,7 +13,8 @@ use crate::wire::framing::CloseReason;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Output {
     /// State: take the connection that is assigned, or open one. Report `handle_connecting` when
-    /// an attempt begins, then `handle_connected` or `handle_connect_failed`.
+    /// an attempt begins, then `handle_connected`, `handle_connect_failed`, or
+    /// `handle_connect_postponed` if the scheduler has it wait once more.
     Connect(Wish),
     /// State: add fields to the head that is about to be sent. Report `handle_prepared`.
     Prepare,

@@ -30,6 +30,20 @@ pub enum Receive {
     },
 }
 
+impl Receive {
+    /// How many bytes are to be read at most before the input is lent, where `held` bytes of it are
+    /// there and not taken. 0 for none: those come first, or there is no room for more.
+    #[must_use]
+    pub const fn reads(self, held: usize) -> usize {
+        match self {
+            Self::Head => usize::MAX,
+            Self::HeadAgain => 0,
+            Self::Body { .. } | Self::Discard { .. } if held > 0 => 0,
+            Self::Body { max } | Self::Discard { max } => max,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ReceiveHalf {
     /// Before the final head. Exits: all others.

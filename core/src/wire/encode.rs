@@ -1,7 +1,7 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
 use crate::request::{BodyLength, Field, Known, Request, RequestTraits, Rewrite, keeps};
-use crate::url::Url;
+use crate::url::{Url, without_zone};
 use crate::wire::cursor::Cursor;
 
 /// What a request head is made of: the same for every call until the head is sent.
@@ -46,7 +46,12 @@ pub(crate) fn request_head(
         out.put(b" HTTP/1.1\r\n");
     } else {
         // Host comes first, where servers look for it (RFC 9112 §3.2).
-        out.put_all([b" HTTP/1.1\r\nHost: ", head.target.authority().as_bytes(), b"\r\n"]);
+        let host = head.target.authority().as_bytes();
+        if host.first() == Some(&b'[') {
+            put_literal_host(&mut out, host);
+        } else {
+            out.put_all([b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
+        }
     }
     // Nearly every request is sent as it was made.
     if !rewrite.becomes_get && !rewrite.leaves_origin {
@@ -94,6 +99,15 @@ const fn is_addable(known: Known) -> bool {
         | Known::Expect
         | Known::Upgrade => false,
     }
+}
+
+/// `Host` with an IPv6 address. Its zone means something on this machine only, and is not sent
+/// (RFC 6874 §4).
+#[cold]
+fn put_literal_host(out: &mut Cursor<'_>, host: &[u8]) {
+    let [address, end] = without_zone(host);
+    out.put_all([b" HTTP/1.1\r\nHost: ", address, end]);
+    out.put(b"\r\n");
 }
 
 fn put_field(out: &mut Cursor<'_>, field: &Field<'_>) {
@@ -155,6 +169,18 @@ mod tests {
         let start = |url| written("GET", url, &[], BodyLength::None);
         assert_eq!(start("http://a:80"), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(start("http://[::1]?q"), "GET /?q HTTP/1.1\r\nHost: [::1]\r\n\r\n");
+    }
+
+    #[test]
+    fn a_zone_stays_on_this_machine() {
+        let start = |url| written("GET", url, &[], BodyLength::None);
+        for (url, host) in [
+            ("http://[fe80::1%25eth0]/", "[fe80::1]"),
+            ("http://[fe80::1%25eth0]:81/", "[fe80::1]:81"),
+            ("http://[::1]:81/%25", "[::1]:81"),
+        ] {
+            assert!(start(url).ends_with(&std::format!("Host: {host}\r\n\r\n")), "{url}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The command line. Where curl has an option for something, ours has its name and letter.
 
 mod commands;
+mod names;
+mod tls;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,6 +12,8 @@ use lexopt::{Arg, ValueExt};
 use sortie::RedirectPolicy;
 
 pub(crate) use commands::{Continue, Download, Get, Upload};
+pub(crate) use names::{Elsewhere, Names, Resolved};
+pub(crate) use tls::{Tls, pin};
 
 pub(crate) const HELP: &str = include_str!("help.txt");
 
@@ -37,6 +41,8 @@ pub(crate) struct Common {
     pub(crate) verbose: bool,
     pub(crate) json: bool,
     pub(crate) write_out: Option<String>,
+    pub(crate) tls: Tls,
+    pub(crate) names: Names,
 }
 
 impl fmt::Debug for Common {
@@ -146,9 +152,14 @@ impl Common {
             "-v" | "--verbose" => self.verbose = true,
             "-w" | "--write-out" => self.write_out = Some(items.text()?),
             "--json" => self.json = true,
-            _ => return Ok(false),
+            _ => return Ok(self.tls.take(name, items)? || self.names.take(name, items)?),
         }
         Ok(true)
+    }
+
+    /// Whether what all commands share fits together.
+    fn check(&self) -> Result<(), lexopt::Error> {
+        self.tls.check()
     }
 
     /// Whether messages are wanted.

@@ -32,6 +32,8 @@ pub(crate) type Outcome = Result<(Response, Vec<u8>), Failure>;
 /// The tasks that wait and those that run.
 pub(crate) struct Crew<'a> {
     common: &'a Common,
+    /// Whether `-v` has to say which task it speaks of.
+    has_tags: bool,
     waiting: VecDeque<Member>,
     running: Vec<Member>,
     ended: Receiver<usize>,
@@ -43,11 +45,13 @@ pub(crate) struct Crew<'a> {
 }
 
 impl<'a> Crew<'a> {
-    pub(crate) fn new(common: &'a Common) -> Self {
+    /// For at most so many tasks.
+    pub(crate) fn new(common: &'a Common, most: usize) -> Self {
         let (ends, ended) = channel();
         let has_bars = !common.silent && !common.verbose && !common.json;
         Self {
             common,
+            has_tags: most > 1,
             waiting: VecDeque::new(),
             running: Vec::new(),
             ended,
@@ -63,7 +67,8 @@ impl<'a> Crew<'a> {
     /// Who watches the next task that is added.
     pub(crate) fn watch(&mut self) -> Arc<Watch> {
         self.count += 1;
-        Arc::new(Watch::new(self.common.verbose, Some((self.ends.clone(), self.count))))
+        let tag = if self.has_tags { format!("[{}] ", self.count) } else { String::new() };
+        Arc::new(Watch::new(self.common.verbose, tag, Some((self.ends.clone(), self.count))))
     }
 
     /// One more task, with the watch that was just made for it.
@@ -113,6 +118,7 @@ impl<'a> Crew<'a> {
             member.bar = self.bars.as_ref().map(|bars| bars.add(&member.name));
             member.connecting = self.common.connect_timeout.map(Connecting::new);
             member.started = Instant::now();
+            member.watch.starts(&member.task);
             member.task.resume();
             self.running.push(member);
         }

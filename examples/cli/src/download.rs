@@ -10,12 +10,16 @@ use crate::args::Download;
 use crate::crew::{Crew, Member, Outcome};
 use crate::job;
 use crate::report::Failure;
+use crate::session;
 
 /// Downloads everything, whatever fails on the way. The status is that of the first failure.
 pub(crate) fn run(options: &Download) -> ExitCode {
     let common = &options.common;
-    let session = Session::new();
-    let mut crew = Crew::new(common);
+    let session = match session::open(common) {
+        Ok(session) => session,
+        Err(status) => return status,
+    };
+    let mut crew = Crew::new(common, options.urls.len());
     let mut first = None;
     for (at, url) in options.urls.iter().enumerate() {
         if let Err(failure) = add(options, &session, &mut crew, at, url) {

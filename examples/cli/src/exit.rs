@@ -2,7 +2,7 @@
 //! in docs/command.md, too.
 
 use sortie::core::{Error as TaskError, PeerError, RedirectError, Transport, UrlError};
-use sortie::{ErrorKind, FileErrorKind};
+use sortie::{ErrorKind, FileErrorKind, TlsConfigurationError, TlsError};
 
 /// The scheme is not supported.
 const UNSUPPORTED_SCHEME: u8 = 1;
@@ -40,10 +40,18 @@ const REDIRECTS: u8 = 47;
 const EMPTY: u8 = 52;
 /// The body of the response is malformed.
 const RECEIVE: u8 = 56;
+/// Our own certificate, or its key, cannot be used.
+pub(crate) const IDENTITY: u8 = 58;
+/// The certificate of the server is not trusted. curl had 51 for a wrong name once; it is 60 today.
+pub(crate) const UNTRUSTED: u8 = 60;
 /// A limit was met.
 const LIMIT: u8 = 63;
 /// The body must be sent again, and cannot.
 const REWIND: u8 = 65;
+/// The roots that are to be trusted cannot be used.
+pub(crate) const ROOTS: u8 = 77;
+/// The key of the server is none of those that are pinned.
+const PIN: u8 = 90;
 /// Anything else.
 const OTHER: u8 = 99;
 /// The content has another digest than it should. curl's numbers end before, and 101 is what a
@@ -59,6 +67,7 @@ pub(crate) fn status(error: &sortie::Error) -> u8 {
         ErrorKind::Task(error) => task_status(error),
         ErrorKind::File(kind) => file_status(kind),
         ErrorKind::ResumeData(_) => RESUME,
+        ErrorKind::Tls(why) => settings_status(why),
         ErrorKind::ContentTaken | ErrorKind::SessionInvalidated | _ => OTHER,
     }
 }
@@ -72,6 +81,7 @@ fn task_status(error: TaskError) -> u8 {
         TaskError::Transport(transport) => match transport {
             Transport::NameNotResolved => RESOLVE,
             Transport::TlsUnavailable => TLS,
+            Transport::Tls(why) => tls_status(why),
             Transport::NoResponse => EMPTY,
             Transport::Lost => PARTIAL,
             Transport::Refused | Transport::Unreachable | Transport::ConnectFailed | _ => CONNECT,
@@ -88,6 +98,36 @@ fn task_status(error: TaskError) -> u8 {
     }
 }
 
+const fn tls_status(why: TlsError) -> u8 {
+    match why {
+        TlsError::Expired
+        | TlsError::NotYetValid
+        | TlsError::WrongName
+        | TlsError::UnknownRoot
+        | TlsError::SelfSigned
+        | TlsError::Untrusted => UNTRUSTED,
+        TlsError::KeyNotPinned => PIN,
+        TlsError::ClientCertificateRequired
+        | TlsError::ClientCertificateRejected
+        | TlsError::Handshake
+        | _ => TLS,
+    }
+}
+
+const fn settings_status(why: TlsConfigurationError) -> u8 {
+    use TlsConfigurationError as Why;
+    match why {
+        Why::NoCertificate | Why::Malformed | Why::BadCertificate => ROOTS,
+        Why::NoClientCertificate
+        | Why::BadClientCertificate
+        | Why::NoKey
+        | Why::EncryptedKey
+        | Why::BadKey
+        | Why::KeyMismatch
+        | _ => IDENTITY,
+    }
+}
+
 #[allow(clippy::wildcard_enum_match_arm, reason = "the others are all of writing")]
 const fn file_status(kind: FileErrorKind) -> u8 {
     use FileErrorKind as Kind;
@@ -100,9 +140,37 @@ const fn file_status(kind: FileErrorKind) -> u8 {
 }
 
 /// What to do about an error, where its own text does not say it.
+pub(crate) fn advice_on(error: &sortie::Error) -> &'static str {
+    if let ErrorKind::Task(TaskError::Transport(Transport::Tls(why))) = error.kind() {
+        return tls_advice(why);
+    }
+    match error.kind() == ErrorKind::Task(TaskError::Redirect(RedirectError::Downgrade)) {
+        true => "look with --no-location -i",
+        false => advice(status(error)),
+    }
+}
+
+const fn tls_advice(why: TlsError) -> &'static str {
+    match why {
+        TlsError::Expired => "tell who runs the server, and check the clock here",
+        TlsError::NotYetValid => "or tell who runs the server",
+        TlsError::WrongName => {
+            "check the host in the URL, or keep its name and go elsewhere with --resolve"
+        }
+        TlsError::UnknownRoot => "trust its root with --cacert FILE, if you know whose it is",
+        TlsError::SelfSigned => "if it is the right one, trust it with --cacert FILE",
+        TlsError::Untrusted => "look at the certificate; nothing was sent",
+        TlsError::KeyNotPinned => "-v shows the key that it has",
+        TlsError::ClientCertificateRequired => "name yours with --cert FILE and --key FILE",
+        TlsError::ClientCertificateRejected => "check --cert, and which issuers the server takes",
+        TlsError::Handshake | _ => "check the port, --tlsv1.3 and --tls-max",
+    }
+}
+
+/// The same by the exit status.
 pub(crate) const fn advice(status: u8) -> &'static str {
     match status {
-        UNSUPPORTED_SCHEME => "only http is spoken here",
+        UNSUPPORTED_SCHEME => "only http and https are spoken here",
         URL => "check how the URL is written",
         RESOLVE => "check the name of the host, and the network",
         CONNECT => "check host and port, and that the server runs",
@@ -110,7 +178,7 @@ pub(crate) const fn advice(status: u8) -> &'static str {
         PARTIAL | EMPTY | RECEIVE => "try again, or tell who runs the server",
         TIMEOUT => "try again, or allow more time",
         RANGE => "ask for the whole: without --range and --continue-at, or with --no-resume",
-        TLS => "use http, or another tool for https",
+        TLS => "no roots of the system can be used: name some with --cacert FILE",
         BAD_REQUEST => "check --request, --header and --data",
         REDIRECTS => "allow more with --max-redirs, or look with --no-location -i",
         STATUS => "check the URL and what the server expects",

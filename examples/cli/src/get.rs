@@ -13,6 +13,7 @@ use sortie::{Body, ErrorKind, Request, Response, Session, Task};
 use crate::args::Get;
 use crate::job::{self, Guard};
 use crate::report::{Failure, create, unread, unwritten};
+use crate::session;
 use crate::upload::FAILS;
 use crate::watch::Watch;
 use place::{Going, Place};
@@ -25,7 +26,10 @@ pub(crate) fn run(options: &Get) -> ExitCode {
     let common = &options.common;
     let say = |text: &str| eprintln!("{text}");
     let mut first = None;
-    let session = Session::new();
+    let session = match session::open(common) {
+        Ok(session) => session,
+        Err(status) => return status,
+    };
     let mut heads = match open_heads(options) {
         Ok(heads) => heads,
         Err(failure) => {
@@ -34,7 +38,8 @@ pub(crate) fn run(options: &Get) -> ExitCode {
         }
     };
     for (at, url) in options.urls.iter().enumerate() {
-        let watch = common.watches().then(|| Arc::new(Watch::new(common.verbose, None)));
+        let watch =
+            common.watches().then(|| Arc::new(Watch::new(common.verbose, String::new(), None)));
         let output = options.outputs.get(at).map(PathBuf::as_path);
         let output = output.filter(|path| *path != Path::new("-"));
         let made = Place::new(options, output, url).and_then(|place| {
@@ -43,6 +48,9 @@ pub(crate) fn run(options: &Get) -> ExitCode {
         });
         let (task, result) = match made {
             Ok((task, place)) => {
+                if let Some(watch) = &watch {
+                    watch.starts(&task);
+                }
                 let result = fetch(options, task.clone(), place, heads.as_mut());
                 (Some(task), result)
             }

@@ -68,8 +68,9 @@ pub(crate) fn told(
     }
     if let Some(format) = &common.write_out {
         let first_head = watch.and_then(Watch::first_head);
-        let text =
-            write_out::text(format, &Facts { task, failure, metrics: metrics(), first_head });
+        let accepts_any = common.tls.accepts_any;
+        let facts = Facts { task, failure, metrics: metrics(), first_head, accepts_any };
+        let text = write_out::text(format, &facts);
         let mut out = io::stdout().lock();
         // The task is told of; who has no standard output does not read this.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

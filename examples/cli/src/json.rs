@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sortie::{Request, Response, Task, TaskKind, TaskMetrics, TaskState};
 
 use crate::report::{Failure, shown};
-use crate::watch::value_shown;
+use crate::verbose::value_shown;
 
 /// An object that is being written.
 struct Object(String);
@@ -179,10 +179,25 @@ fn metrics(metrics: &TaskMetrics) -> String {
         object.text("url", Some(&shown(&it.url)));
         object.number("status", it.status.map(u64::from));
         object.raw("is_reused", bool(it.is_reused));
+        object.seconds("domain_lookup_start", it.domain_lookup_start);
+        object.seconds("domain_lookup_end", it.domain_lookup_end);
         object.seconds("connect_start", it.connect_start);
+        object.seconds("secure_connection_start", it.secure_connection_start);
+        object.seconds("secure_connection_end", it.secure_connection_end);
         object.seconds("connect_end", it.connect_end);
         object.seconds("request_start", it.request_start);
         object.seconds("response_end", it.response_end);
+        let address = |it: Option<std::net::SocketAddr>| it.map(|it| it.to_string());
+        let others = it.other_addresses.iter();
+        let others =
+            others.map(|(at, why)| format!("[{},{}]", string(&at.to_string()), string(why)));
+        object.raw("other_addresses", &format!("[{}]", others.collect::<Vec<_>>().join(",")));
+        object.text("remote_address", address(it.remote_address).as_deref());
+        object.text("local_address", address(it.local_address).as_deref());
+        object.text("tls_version", it.tls_version);
+        object.text("tls_cipher_suite", it.tls_cipher_suite);
+        object.raw("is_tls_resumed", bool(it.is_tls_resumed));
+        object.text("network_protocol_name", it.network_protocol_name);
         object.end()
     });
     let transactions = transactions.collect::<Vec<_>>().join(",");

@@ -10,8 +10,10 @@ mod get;
 mod job;
 mod json;
 mod report;
+mod session;
 mod signals;
 mod upload;
+mod verbose;
 mod watch;
 mod write_out;
 
@@ -21,6 +23,7 @@ use std::process::ExitCode;
 use args::Command;
 
 fn main() -> ExitCode {
+    verbose::start_clock();
     match args::parse() {
         Ok(Command::Get(options)) => get::run(&options),
         Ok(Command::Download(options)) => download::run(&options),

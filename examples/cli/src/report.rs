@@ -18,6 +18,11 @@ pub(crate) enum Failure {
         what: String,
         error: io::Error,
     },
+    /// A file with certificates or a key is not what it should be.
+    Settings {
+        what: String,
+        error: Error,
+    },
     /// The status is 400 or more, and success was wanted.
     Status {
         status: u16,
@@ -55,7 +60,7 @@ impl Failure {
     /// The exit status.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::Task(error) => exit::status(error),
+            Self::Task(error) | Self::Settings { error, .. } => exit::status(error),
             Self::File { status, .. } | Self::Stopped { status, .. } => *status,
             Self::Status { .. } => exit::STATUS,
             Self::Range { .. } => exit::RANGE,
@@ -67,7 +72,9 @@ impl Failure {
     /// The error of the library, if it is one.
     pub(crate) const fn error(&self) -> Option<&Error> {
         match self {
-            Self::Task(error) | Self::Stopped { error: Some(error), .. } => Some(error),
+            Self::Task(error)
+            | Self::Settings { error, .. }
+            | Self::Stopped { error: Some(error), .. } => Some(error),
             Self::File { .. }
             | Self::Status { .. }
             | Self::Range { .. }
@@ -87,9 +94,10 @@ impl Failure {
                 (None, ErrorKind::File(_) | ErrorKind::Url(_) | ErrorKind::Request(_)) => {
                     error.to_string()
                 }
-                (None, _) => format!("{error}: {advice}"),
+                (None, _) => format!("{error}: {}", exit::advice_on(error)),
             },
             Self::File { what, error, .. } => format!("{what}: {error}"),
+            Self::Settings { what, error } => format!("{what}: {error}"),
             Self::Status { status, url } => {
                 format!("the server answered {status}: {}: {advice}", shown(url))
             }

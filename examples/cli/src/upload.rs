@@ -10,6 +10,7 @@ use crate::args::Upload;
 use crate::crew::{Crew, Outcome};
 use crate::job;
 use crate::report::{Failure, create, unwritten};
+use crate::session;
 
 /// A status from which on an answer is a failure.
 pub(crate) const FAILS: u16 = 400;
@@ -17,8 +18,11 @@ pub(crate) const FAILS: u16 = 400;
 /// Sends the file. The content of the answer is written, whatever its status.
 pub(crate) fn run(options: &Upload) -> ExitCode {
     let common = &options.common;
-    let session = Session::new();
-    let mut crew = Crew::new(common);
+    let session = match session::open(common) {
+        Ok(session) => session,
+        Err(status) => return status,
+    };
+    let mut crew = Crew::new(common, 1);
     let mut status = 0;
     if let Err(failure) = add(options, &session, &mut crew) {
         status = failure.status();

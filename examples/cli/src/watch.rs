@@ -1,25 +1,23 @@
-//! Watches a task: what it took, its requests and heads for `-v`, and when it has ended.
+//! Watches a task: what it took, what `-v` shows of it, and when it has ended.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sortie::{
-    Error, RedirectDecision, Request, Response, Task, TaskDelegate, TaskMetrics, Transaction,
+    Disposition, Error, RedirectDecision, Request, Response, Task, TaskDelegate, TaskMetrics,
+    Transaction,
 };
 
 use crate::report::shown;
-
-/// Fields whose values are secrets. They are not shown.
-const SECRETS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
-
-/// In place of what is not shown.
-pub(crate) const HIDDEN: &str = "(hidden)";
+use crate::verbose::{self, event};
 
 /// What is known of a task beside what it tells itself.
 #[derive(Debug)]
 pub(crate) struct Watch {
     is_verbose: bool,
+    /// Which task it is, in front of what is shown of it; empty where there is one at a time.
+    tag: String,
     created: Instant,
     seen: Mutex<Seen>,
     /// Who waits for the end, and by which number.
@@ -31,13 +29,17 @@ pub(crate) struct Watch {
 struct Seen {
     metrics: Option<TaskMetrics>,
     first_head: Option<Duration>,
-    /// The request of this hop was shown.
-    is_told: bool,
+    /// The request of this hop was sent, or begun to be.
+    is_sent: bool,
 }
 
 impl Watch {
-    pub(crate) fn new(is_verbose: bool, waits: Option<(Sender<usize>, usize)>) -> Self {
-        Self { is_verbose, created: Instant::now(), seen: Mutex::default(), waits }
+    pub(crate) fn new(
+        is_verbose: bool,
+        tag: String,
+        waits: Option<(Sender<usize>, usize)>,
+    ) -> Self {
+        Self { is_verbose, tag, created: Instant::now(), seen: Mutex::default(), waits }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -54,147 +56,82 @@ impl Watch {
         self.seen().first_head
     }
 
-    /// Shows the request of this hop, once, and the head of a response.
-    fn tell(&self, task: &Task, response: Option<&Response>) {
-        if !self.is_verbose {
-            return;
+    /// The task is about to start.
+    pub(crate) fn starts(&self, task: &Task) {
+        let request = task.original_request();
+        self.tell(&format!("{} {}", request.method(), shown(request.url())), "");
+    }
+
+    /// Shows that something happened, with lines that belong to it.
+    fn tell(&self, what: &str, lines: &str) {
+        if self.is_verbose {
+            verbose::show(&(event(&self.tag, what) + lines));
         }
-        let mut seen = self.seen();
-        let mut text = String::new();
-        if !std::mem::replace(&mut seen.is_told, true) {
-            request_lines(&mut text, &task.current_request(), task);
-        }
-        if let Some(response) = response {
-            response_lines(&mut text, response);
-        }
-        eprint!("{text}");
     }
 }
 
 impl TaskDelegate for Watch {
-    fn did_receive_informational_response(&self, task: &Task, response: &Response) {
-        self.tell(task, Some(response));
+    fn did_connect(&self, task: &Task, transaction: &Transaction) {
+        let is_again = std::mem::replace(&mut self.seen().is_sent, true);
+        if !self.is_verbose {
+            return;
+        }
+        if is_again {
+            self.tell("the request is sent once more", "");
+        }
+        let connection = verbose::connection(&self.tag, transaction);
+        verbose::show(&(connection + &verbose::request(task)));
+    }
+
+    fn did_receive_informational_response(&self, _: &Task, response: &Response) {
+        self.tell("interim response", &verbose::response(response));
     }
 
     fn will_redirect(
         &self,
-        task: &Task,
+        _: &Task,
         response: &Response,
         request: &Request,
         decision: RedirectDecision,
     ) {
-        self.tell(task, Some(response));
-        self.seen().is_told = false;
-        if self.is_verbose {
-            eprintln!("* follows to {}", shown(request.url()));
-        }
+        self.seen().is_sent = false;
+        let to = format!("redirected: {} {}", request.method(), shown(request.url()));
+        self.tell(&to, &verbose::response(response));
         decision.follow();
     }
 
-    fn did_receive_response(
-        &self,
-        task: &Task,
-        response: &Response,
-        decision: sortie::Disposition,
-    ) {
+    fn did_receive_response(&self, _: &Task, response: &Response, decision: Disposition) {
         self.seen().first_head = Some(self.created.elapsed());
-        self.tell(task, Some(response));
+        self.tell("response", &verbose::response(response));
         decision.allow();
     }
 
-    fn did_resume_at_offset(&self, _: &Task, offset: u64, expected: Option<u64>) {
-        if self.is_verbose {
-            let of = expected.map_or_else(String::new, |expected| format!(" of {expected}"));
-            eprintln!("* goes on behind {offset}{of} bytes");
+    fn did_send_body_data(&self, _: &Task, _: u64, total: u64, expected: Option<u64>) {
+        if expected == Some(total) {
+            self.tell(&format!("body sent: {total} bytes"), "");
         }
     }
 
-    fn did_finish_collecting_metrics(&self, task: &Task, metrics: &TaskMetrics) {
-        if self.is_verbose {
-            let sent = |it: &Transaction| it.request_start.is_some();
-            if metrics.transactions.last().is_some_and(sent) {
-                self.tell(task, None);
-            }
-            metrics.transactions.iter().for_each(|it| eprintln!("{}", transaction_line(it)));
-        }
+    fn did_resume_at_offset(&self, _: &Task, offset: u64, expected: Option<u64>) {
+        let of = expected.map_or_else(String::new, |expected| format!(" of {expected}"));
+        self.tell(&format!("goes on behind {offset}{of} bytes"), "");
+    }
+
+    fn did_finish_downloading(&self, _: &Task, file: &std::path::Path) {
+        self.tell(&format!("stored in {}", file.display()), "");
+    }
+
+    fn did_finish_collecting_metrics(&self, _: &Task, metrics: &TaskMetrics) {
         self.seen().metrics = Some(metrics.clone());
     }
 
-    fn did_complete(&self, _: &Task, _: Result<(), Error>) {
+    fn did_complete(&self, task: &Task, result: Result<(), Error>) {
+        if let (true, Some(metrics)) = (self.is_verbose, &self.seen().metrics) {
+            verbose::show(&verbose::end(&self.tag, task, metrics, result.is_ok()));
+        }
         if let Some((sender, number)) = &self.waits {
             // Nobody waits any more only where the command is about to end.
             let _ = sender.send(*number);
         }
     }
-}
-
-/// The request as it is sent, but for what resuming adds.
-fn request_lines(text: &mut String, request: &Request, task: &Task) {
-    use sortie::core::Url;
-    let (path, authority) = match Url::parse(request.url()) {
-        Ok(url) => (url.path_and_query(), url.authority()),
-        Err(_) => (request.url(), ""),
-    };
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    *text += &format!("> {} {slash}{path} HTTP/1.1\n", request.method());
-    let has = |name: &str| request.fields().any(|(it, _)| it.eq_ignore_ascii_case(name));
-    if !has("host") {
-        *text += &format!("> Host: {authority}\n");
-    }
-    if !has("user-agent") {
-        *text += concat!("> User-Agent: sortie/", env!("CARGO_PKG_VERSION"), "\n");
-    }
-    if !has("accept") {
-        *text += "> Accept: */*\n";
-    }
-    for (name, value) in request.fields() {
-        *text += &format!("> {name}: {}\n", value_shown(name, value));
-    }
-    match task.counts().expected_to_send {
-        Some(0) => {}
-        Some(length) => *text += &format!("> Content-Length: {length}\n"),
-        None => *text += "> Transfer-Encoding: chunked\n",
-    }
-    *text += ">\n";
-}
-
-fn response_lines(text: &mut String, response: &Response) {
-    let head = response.head();
-    let reason = String::from_utf8_lossy(head.reason());
-    *text += &format!("< HTTP/1.{} {} {reason}\n", head.minor_version(), head.status());
-    for (name, value) in response.fields() {
-        *text += &format!("< {name}: {}\n", value_shown(name, value));
-    }
-    *text += "<\n";
-}
-
-/// The value of a field as it can be shown.
-pub(crate) fn value_shown(name: &str, value: &[u8]) -> String {
-    if SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name)) {
-        return HIDDEN.to_owned();
-    }
-    let text = String::from_utf8_lossy(value);
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
-}
-
-fn transaction_line(it: &Transaction) -> String {
-    let connection = match (it.is_reused, it.connect_start.zip(it.connect_end)) {
-        (true, _) => "connection used again".to_owned(),
-        (false, Some((start, end))) => {
-            format!("connected in {:.1} ms", milliseconds(end.saturating_sub(start)))
-        }
-        (false, None) => "not connected".to_owned(),
-    };
-    let status = it.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-    let exchange =
-        it.request_start.zip(it.response_end).map_or_else(String::new, |(start, end)| {
-            format!(", {:.1} ms for the exchange", milliseconds(end.saturating_sub(start)))
-        });
-    let (sent, received) = (it.counts.wire_sent, it.counts.wire_received);
-    let url = shown(&it.url);
-    format!("* {url}: {status}, {connection}{exchange}, {sent} bytes sent, {received} received")
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }

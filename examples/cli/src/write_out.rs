@@ -1,10 +1,12 @@
 //! `--write-out`: what a transfer was, in a format of the user's.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sortie::core::Url;
 use sortie::{Response, Task, TaskMetrics, Transaction};
 
+use crate::exit;
 use crate::report::{Failure, shown};
 
 /// What the variables are taken from.
@@ -13,7 +15,12 @@ pub(crate) struct Facts<'a> {
     pub(crate) failure: Option<&'a Failure>,
     pub(crate) metrics: Option<TaskMetrics>,
     pub(crate) first_head: Option<Duration>,
+    /// Every certificate was to be accepted.
+    pub(crate) accepts_any: bool,
 }
+
+/// In front of the name of a field, as in `%header{server}`.
+const FIELD: &str = "header{";
 
 /// The text for a format. A variable that is not known is kept as it stands, with a warning.
 pub(crate) fn text(format: &str, facts: &Facts<'_>) -> String {
@@ -33,6 +40,9 @@ pub(crate) fn text(format: &str, facts: &Facts<'_>) -> String {
                 (text + &plain.to_string(), &tail[1..])
             }
             ('%', Some('%'), _) => (text + "%", &tail[1..]),
+            ('%', Some('h'), Some(end)) if tail.starts_with(FIELD) => {
+                (text + &facts.field(tail[..end].trim_start_matches(FIELD)), &tail[end + 1..])
+            }
             ('%', Some('{'), Some(end)) => {
                 let name = &tail[1..end];
                 let value = facts.value(name).unwrap_or_else(|| {
@@ -50,37 +60,22 @@ pub(crate) fn text(format: &str, facts: &Facts<'_>) -> String {
 impl Facts<'_> {
     /// A variable of curl's.
     fn value(&self, name: &str) -> Option<String> {
-        let counts = self.task.counts();
-        let response = self.task.response();
-        let last = self.metrics.as_ref().and_then(|metrics| metrics.transactions.last());
-        let at = |time: fn(&Transaction) -> Option<Duration>| last.and_then(time);
-        let total = self.metrics.as_ref().map(|metrics| metrics.duration);
+        self.of_request(name)
+            .or_else(|| self.of_response(name))
+            .or_else(|| self.of_connection(name))
+            .or_else(|| self.of_time(name))
+    }
+
+    /// What was asked for, and how it ended.
+    fn of_request(&self, name: &str) -> Option<String> {
+        let current = self.task.current_request();
         Some(match name {
-            "http_code" | "response_code" => {
-                format!("{:03}", response.as_ref().map_or(0, Response::status))
-            }
-            "size_download" => counts.received.to_string(),
-            "size_upload" => counts.sent.to_string(),
-            "speed_download" => speed(counts.received, total),
-            "speed_upload" => speed(counts.sent, total),
-            "time_total" => seconds(total),
-            "time_connect" => seconds(at(|it| it.connect_end)),
-            "time_pretransfer" => seconds(at(|it| it.request_start)),
-            "time_starttransfer" => seconds(self.first_head),
-            "num_redirects" => self.task.redirect_count().to_string(),
-            "num_connects" => self.metrics.as_ref().map_or(0, connects).to_string(),
-            "redirect_url" => self.redirect().unwrap_or_default(),
             "url" => shown(self.task.original_request().url()),
-            "url_effective" => shown(self.task.current_request().url()),
-            "method" => self.task.current_request().method().to_owned(),
-            "content_type" => {
-                let field = response.as_ref().and_then(|response| response.field("content-type"));
-                field.unwrap_or_default().to_owned()
-            }
-            "http_version" => response.map_or_else(
-                || "0".to_owned(),
-                |response| format!("1.{}", response.head().minor_version()),
-            ),
+            "url_effective" => shown(current.url()),
+            "method" => current.method().to_owned(),
+            "scheme" => scheme(current.url()),
+            "num_redirects" => self.task.redirect_count().to_string(),
+            "redirect_url" => self.redirect().unwrap_or_default(),
             "filename_effective" => {
                 self.task.file().map_or_else(String::new, |file| file.display().to_string())
             }
@@ -88,6 +83,84 @@ impl Facts<'_> {
             "errormsg" => self.failure.map_or_else(String::new, Failure::message),
             _ => return None,
         })
+    }
+
+    fn of_response(&self, name: &str) -> Option<String> {
+        let counts = self.task.counts();
+        let response = self.task.response();
+        let response = response.as_ref();
+        Some(match name {
+            "http_code" | "response_code" => format!("{:03}", response.map_or(0, Response::status)),
+            "http_version" => response.map_or_else(
+                || "0".to_owned(),
+                |response| format!("1.{}", response.head().minor_version()),
+            ),
+            "content_type" => self.field("content-type"),
+            "num_headers" => response.map_or(0, |it| it.fields().count()).to_string(),
+            "size_header" => response.map_or(0, |it| it.as_bytes().len()).to_string(),
+            "size_download" => counts.received.to_string(),
+            "size_upload" => counts.sent.to_string(),
+            "speed_download" => speed(counts.received, self.total()),
+            "speed_upload" => speed(counts.sent, self.total()),
+            _ => return None,
+        })
+    }
+
+    fn of_connection(&self, name: &str) -> Option<String> {
+        let (remote, local) = (
+            self.last().and_then(|it| it.remote_address),
+            self.last().and_then(|it| it.local_address),
+        );
+        let ip = |at: Option<SocketAddr>| at.map_or_else(String::new, |at| at.ip().to_string());
+        let port = |at: Option<SocketAddr>| at.map_or(0, |at| at.port()).to_string();
+        Some(match name {
+            "num_connects" => self.metrics.as_ref().map_or(0, connects).to_string(),
+            "remote_ip" => ip(remote),
+            "remote_port" => port(remote),
+            "local_ip" => ip(local),
+            "local_port" => port(local),
+            "ssl_verify_result" => u8::from(self.is_unverified()).to_string(),
+            _ => return None,
+        })
+    }
+
+    fn of_time(&self, name: &str) -> Option<String> {
+        let at = |time: fn(&Transaction) -> Option<Duration>| self.last().and_then(time);
+        Some(seconds(match name {
+            "time_namelookup" => at(|it| it.domain_lookup_end),
+            // Without TLS, that is all there is to a connection.
+            "time_connect" => at(|it| it.secure_connection_start.or(it.connect_end)),
+            "time_appconnect" => at(|it| it.secure_connection_end),
+            "time_pretransfer" => at(|it| it.request_start),
+            "time_starttransfer" => self.first_head,
+            "time_redirect" => at(|it| it.connect_start.or(it.request_start))
+                .filter(|_| self.task.redirect_count() > 0),
+            "time_total" => self.total(),
+            _ => return None,
+        }))
+    }
+
+    /// The last request and response.
+    fn last(&self) -> Option<&Transaction> {
+        self.metrics.as_ref()?.transactions.last()
+    }
+
+    fn total(&self) -> Option<Duration> {
+        self.metrics.as_ref().map(|metrics| metrics.duration)
+    }
+
+    /// A field of the last response; empty if it has none.
+    fn field(&self, name: &str) -> String {
+        let response = self.task.response();
+        let value = response.as_ref().and_then(|response| response.field(name));
+        value.unwrap_or_default().to_owned()
+    }
+
+    /// Whether the server may be somebody else, although the URL asks for TLS.
+    fn is_unverified(&self) -> bool {
+        let is_secure = scheme(self.task.current_request().url()) == "https";
+        let was_refused = self.failure.is_some_and(|it| it.status() == exit::UNTRUSTED);
+        is_secure && (self.accepts_any || was_refused)
     }
 
     /// Where the last response leads, if it was not followed.
@@ -101,6 +174,10 @@ impl Facts<'_> {
         room.truncate(length);
         String::from_utf8(room).ok().map(|url| shown(&url))
     }
+}
+
+fn scheme(url: &str) -> String {
+    url.split(':').next().unwrap_or_default().to_ascii_lowercase()
 }
 
 fn connects(metrics: &TaskMetrics) -> usize {

@@ -1,7 +1,10 @@
 //! The real world: names through the system's resolver, TCP through async-io's reactor, TLS.
 
 mod clock;
+mod errors;
+mod names;
 mod open;
+mod race;
 mod tcp;
 mod timer;
 mod wire;
@@ -12,6 +15,7 @@ use sortie_core::Instant;
 
 use crate::world::{Connecting, Endpoint, World};
 
+pub(crate) use names::{LookUp, Pattern};
 pub(crate) use open::Network;
 #[cfg(feature = "tls")]
 pub(crate) use tcp::Tcp;
@@ -28,6 +32,12 @@ pub(crate) struct System {
 impl System {
     pub(crate) fn new(network: Network) -> Self {
         Self { epoch: std::time::Instant::now(), network: Arc::new(network) }
+    }
+
+    /// Forgets what was agreed on with servers.
+    pub(crate) fn forget(&self) {
+        #[cfg(feature = "tls")]
+        self.network.tls.forget();
     }
 }
 

@@ -1,11 +1,18 @@
-//! Opening a connection: name, addresses, TCP, and TLS where the scheme asks for it.
+//! Opening a connection, step by step: where it leads, its addresses, TCP, and TLS where the scheme
+//! asks for it.
+//!
+//! A proxy would be one more place that [`reach`] can lead to, and a tunnel through it (`CONNECT`,
+//! SOCKS) a step between [`reach`] and [`wire`], over the same `Tcp`: what follows knows only whom
+//! the connection is for.
 
-use std::io;
 use std::sync::Arc;
 
+#[cfg(not(feature = "tls"))]
 use sortie_core::Transport;
 
 use super::at;
+use super::names::Names;
+use super::race::race;
 use super::tcp::Tcp;
 use super::wire::Wire;
 #[cfg(feature = "tls")]
@@ -15,6 +22,7 @@ use crate::world::{ConnectFailure, Endpoint};
 /// How a session reaches its servers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
+    pub(crate) names: Names,
     #[cfg(feature = "tls")]
     pub(crate) tls: Tls,
 }
@@ -26,25 +34,27 @@ pub(super) async fn open(
     endpoint: Endpoint,
 ) -> Result<Wire, ConnectFailure> {
     // Before anything is looked up: there is nobody to talk to.
-    if cfg!(not(feature = "tls")) && endpoint.scheme.is_secure() {
+    #[cfg(not(feature = "tls"))]
+    if endpoint.scheme.is_secure() {
         return Err(Transport::TlsUnavailable.into());
     }
+    let tcp = reach(&network.names, epoch, &endpoint).await?;
+    wire(&network, epoch, &endpoint, tcp).await
+}
+
+/// TCP to where a connection to `endpoint` is to lead.
+async fn reach(
+    names: &Names,
+    epoch: std::time::Instant,
+    endpoint: &Endpoint,
+) -> Result<Tcp, ConnectFailure> {
+    let (host, port) = names.destination(&endpoint.host, endpoint.port);
     let asked = at(epoch);
-    let name = (endpoint.host.as_str(), endpoint.port);
-    let addresses = async_net::resolve(name).await;
-    let addresses = addresses.map_err(|_| Transport::NameNotResolved)?;
-    let domain_lookup = Some((asked, at(epoch)));
-    let mut last = Transport::NameNotResolved;
-    for address in addresses {
-        match Tcp::connect(address).await {
-            Ok(mut tcp) => {
-                tcp.facts.domain_lookup = domain_lookup;
-                return wire(&network, epoch, &endpoint, tcp).await;
-            }
-            Err(error) => last = connect_error(&error),
-        }
-    }
-    Err(last.into())
+    let found = names.find(host, port).await?;
+    let times = (asked, at(epoch));
+    let mut tcp = race(&found.addresses, epoch).await?;
+    tcp.facts.domain_lookup = found.is_looked_up.then_some(times);
+    Ok(tcp)
 }
 
 /// What goes over `tcp` to `endpoint`: never plaintext if that is secure.
@@ -63,17 +73,5 @@ async fn wire(
     {
         let _ = (network, epoch, tcp);
         Err(Transport::TlsUnavailable.into())
-    }
-}
-
-#[allow(clippy::wildcard_enum_match_arm, reason = "the standard library adds kinds at will")]
-fn connect_error(error: &io::Error) -> Transport {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::ConnectionRefused => Transport::Refused,
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
-            Transport::Unreachable
-        }
-        _ => Transport::ConnectFailed,
     }
 }

@@ -51,6 +51,7 @@ impl Set {
 }
 
 impl Timer for SystemTimer {
+    #[inline]
     fn poll_until(&mut self, cx: &mut Context<'_>, now: Instant, at: Instant) -> Poll<()> {
         let (instant, set) = match &mut self.set {
             Some(set) if set.0 <= at => set,

@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::{AlertDescription as Alert, CertificateError, OtherError};
+use rustls::{AlertDescription as Alert, CertificateError, InvalidMessage, OtherError};
 use sortie_core::{TlsError, Transport};
 
 use super::identity::Asked;
+use super::words::plain_words;
 use crate::world::{ConnectFailure, Refused};
 
 /// Why a [`TlsConfiguration`](crate::TlsConfiguration) cannot be as it was asked for.
@@ -164,8 +165,16 @@ const fn alerted(alert: Alert, asked: Asked) -> TlsError {
 
 /// For people.
 pub(super) fn detail(error: &rustls::Error) -> io::Error {
-    match as_verdict(error) {
-        Some(verdict) => io::Error::new(io::ErrorKind::InvalidData, verdict.text),
+    let plain = match (as_verdict(error), error) {
+        (Some(verdict), _) => Some(verdict.text.to_owned()),
+        (None, rustls::Error::InvalidCertificate(why)) => plain_words(why),
+        (None, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            Some("what the server sent is not TLS".to_owned())
+        }
+        (None, _) => None,
+    };
+    match plain {
+        Some(text) => io::Error::new(io::ErrorKind::InvalidData, text),
         None => io::Error::new(io::ErrorKind::InvalidData, error.clone()),
     }
 }
@@ -173,7 +182,7 @@ pub(super) fn detail(error: &rustls::Error) -> io::Error {
 /// The handshake failed.
 pub(super) fn failure(error: &rustls::Error, asked: Asked) -> ConnectFailure {
     let why = Transport::Tls(classify(error, asked));
-    ConnectFailure { why, detail: Some(detail(error)), is_exhausted: false }
+    ConnectFailure { why, detail: Some(detail(error)) }
 }
 
 /// The connection failed after our side of the handshake was over. With TLS 1.3, that is when the

@@ -6,10 +6,11 @@ mod identity;
 mod pem;
 mod stream;
 mod verify;
+mod words;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
@@ -38,9 +39,16 @@ pub(crate) struct Tls {
 
 #[derive(Debug, Default)]
 struct Made {
-    config: OnceLock<Arc<ClientConfig>>,
+    config: Mutex<Option<Arc<ClientConfig>>>,
     /// Held while it is made, which may take long.
     making: Mutex<()>,
+}
+
+impl Made {
+    fn config(&self) -> MutexGuard<'_, Option<Arc<ClientConfig>>> {
+        // It is there or not, never half.
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Tls {
@@ -48,20 +56,25 @@ impl Tls {
         Self { wanted, made: Arc::default() }
     }
 
+    /// Forgets what connections agreed on: the next one does not resume any of them.
+    pub(crate) fn forget(&self) {
+        *self.made.config() = None;
+    }
+
     /// What connections are made with.
     async fn ready(&self) -> Result<Arc<ClientConfig>, ConnectFailure> {
-        if let Some(config) = self.made.config.get() {
-            return Ok(config.clone());
+        if let Some(config) = self.made.config().clone() {
+            return Ok(config);
         }
         let (wanted, made) = (self.wanted.clone(), self.made.clone());
         let make = move || {
             // Connections that begin at once wait here for the first one's.
             let making = made.making.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(config) = made.config.get() {
-                return Ok(config.clone());
+            if let Some(config) = made.config().clone() {
+                return Ok(config);
             }
             let config = Arc::new(make(&wanted)?);
-            let _ = made.config.set(config.clone());
+            *made.config() = Some(config.clone());
             drop(making);
             Ok(config)
         };
@@ -72,7 +85,7 @@ impl Tls {
         };
         config.map_err(|why: rustls::Error| {
             let detail = Some(errors::detail(&why));
-            ConnectFailure { why: Transport::TlsUnavailable, detail, is_exhausted: false }
+            ConnectFailure { why: Transport::TlsUnavailable, detail }
         })
     }
 }

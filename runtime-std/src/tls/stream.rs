@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::task::{Context, Poll, Waker, ready};
 
-use rustls::{CipherSuite, ClientConnection, ProtocolVersion};
+use rustls::{CipherSuite, ClientConnection, HandshakeKind, ProtocolVersion};
 use sortie_core::{Instant, TlsError, Transport};
 
 use super::errors::{broken, failure};
@@ -126,7 +126,7 @@ impl Secure {
             };
             let detail = Some(why);
             let why = Transport::Tls(TlsError::Handshake);
-            return Poll::Ready(Err(ConnectFailure { why, detail, is_exhausted: false }));
+            return Poll::Ready(Err(ConnectFailure { why, detail }));
         }
     }
 
@@ -137,6 +137,7 @@ impl Secure {
         facts.tls_version = self.tls.protocol_version().and_then(version_name);
         let suite = self.tls.negotiated_cipher_suite();
         facts.tls_cipher_suite = suite.and_then(|suite| suite_name(suite.suite()));
+        facts.is_tls_resumed = self.tls.handshake_kind() == Some(HandshakeKind::Resumed);
         let agreed = self.tls.alpn_protocol() == Some(super::HTTP_1_1);
         facts.network_protocol = agreed.then_some("http/1.1");
     }

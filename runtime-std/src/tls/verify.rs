@@ -40,6 +40,14 @@ impl ServerTrust<'_> {
         self.evaluation
     }
 
+    /// The SHA-256 digest of the key of the server's own certificate, as
+    /// [`TlsConfiguration::pinned_keys`](crate::TlsConfiguration::pinned_keys) takes it. `None` if
+    /// the certificate cannot be read.
+    #[must_use]
+    pub fn key_digest(&self) -> Option<[u8; 32]> {
+        key_digest(self.leaf)
+    }
+
     /// The certificates that the server sent, in DER, its own first.
     pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
         std::iter::once(self.leaf).chain(self.others.iter().map(AsRef::as_ref))
@@ -102,10 +110,12 @@ impl Verifier {
                 false => why,
             })?;
         }
-        if self.pins.is_empty() || key_digest(leaf).is_some_and(|key| self.pins.contains(&key)) {
+        if self.pins.is_empty()
+            || key_digest(leaf.as_ref()).is_some_and(|key| self.pins.contains(&key))
+        {
             return Ok(());
         }
-        Err(verdict(TlsError::Untrusted, "the key of the server is none of those that are pinned"))
+        Err(verdict(TlsError::KeyNotPinned, "it may be somebody else, or have a new key"))
     }
 }
 
@@ -131,8 +141,9 @@ fn is_self_issued(leaf: &CertificateDer<'_>) -> bool {
 }
 
 /// SHA-256 of the `SubjectPublicKeyInfo`.
-fn key_digest(leaf: &CertificateDer<'_>) -> Option<[u8; 32]> {
-    let key = EndEntityCert::try_from(leaf).ok()?.subject_public_key_info();
+fn key_digest(leaf: &[u8]) -> Option<[u8; 32]> {
+    let leaf = CertificateDer::from(leaf);
+    let key = EndEntityCert::try_from(&leaf).ok()?.subject_public_key_info();
     Some(Sha256::digest(&key).into())
 }
 

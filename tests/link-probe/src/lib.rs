@@ -12,15 +12,16 @@ mod session;
 mod task;
 
 use core::hint::black_box;
+use core::net::SocketAddr;
 use core::panic::PanicInfo;
 
 use sortie_core::session::scheduler::{Full, Scheduler, Ticket, Urgency};
 use sortie_core::{
     Answer, BodyLength, Broken, BufferTooSmall, ByteCounts, ChunkedDecoder, Error, Field,
-    InspectError, Instant, Limit, Misuse, Output, Progress, RangeFields, RedirectPolicy, Request,
-    RequestError, RequestHead, ResolveError, ResponseHead, ResumeData, ResumeDataError, Rewrite,
-    Run, Scheme, Slot, Task, TaskOptions, TaskState, Token, Transport, Trigger, Url, UrlError,
-    UrlParts, Validator, Wish,
+    InspectError, Instant, Limit, Misuse, Output, Progress, Race, RangeFields, RedirectPolicy,
+    Request, RequestError, RequestHead, ResolveError, ResponseHead, ResumeData, ResumeDataError,
+    Rewrite, Run, Scheme, Slot, Task, TaskOptions, TaskState, Token, Transport, Trigger, Url,
+    UrlError, UrlParts, Validator, Wish,
 };
 
 /// An argument of every kind. Nobody makes one: the image is linked and never run.
@@ -51,6 +52,8 @@ pub struct Arguments<'a> {
     ticket: Ticket,
     urgency: Urgency,
     full: Full,
+    race: Race,
+    addresses: &'a [SocketAddr],
     counts: ByteCounts,
     progress: Progress,
     now: Instant,

@@ -1,6 +1,8 @@
-//! Every call of what tasks share.
+//! Every call of what tasks share, and of the race for a connection.
 
 use sortie_core::session::scheduler::{Schedule, Scheduler, Ticket, Urgency};
+
+use sortie_core::Race;
 
 use crate::{Arguments, call};
 
@@ -21,6 +23,9 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
     call!(with, Schedule::remove(&mut with.scheduler, with.ticket));
     call!(with, Schedule::poll_assign(&mut with.scheduler, with.now));
     call!(with, Schedule::keep(&mut with.scheduler, with.size, with.now, with.size));
+    call!(with, {
+        Schedule::open_failed(&mut with.scheduler, with.size, with.now, with.transport)
+    });
     call!(with, Schedule::free(&mut with.scheduler, with.size));
     call!(with, Schedule::drain_idle(&mut with.scheduler));
     call!(with, Schedule::flush(&mut with.scheduler));
@@ -30,4 +35,13 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
     call!(with, Schedule::idle(&with.scheduler));
     call!(with, Schedule::is_queued(&with.scheduler, with.ticket));
     call!(with, Schedule::is_origin_used(&with.scheduler, with.size));
+    race(with);
+}
+
+fn race(with: &mut Arguments<'_>) {
+    call!(with, with.race = Race::new(with.addresses));
+    call!(with, with.race = Race::with_attempt_delay(with.race.clone(), with.count));
+    call!(with, Race::poll_race(&mut with.race, with.now));
+    call!(with, Race::handle_connected(&mut with.race, with.size));
+    call!(with, Race::handle_failed(&mut with.race, with.size, with.transport, with.now));
 }

@@ -1,7 +1,8 @@
 //! Every call of a task, of what it is made from and of what it gives out.
 
 use sortie_core::{
-    ByteCounts, Inspection, Instant, Progress, RedirectPolicy, Rewrite, Task, TaskOptions, next,
+    ByteCounts, Inspection, Instant, Progress, Receive, RedirectPolicy, Rewrite, Task, TaskOptions,
+    next,
 };
 
 use crate::{Arguments, call};
@@ -32,6 +33,7 @@ fn commands(with: &mut Arguments<'_>) {
 fn connection(with: &mut Arguments<'_>) {
     call!(with, Task::handle_connecting(&mut with.task, with.now));
     call!(with, Task::handle_connected(&mut with.task, with.now, with.flag));
+    call!(with, Task::handle_connect_postponed(&mut with.task));
     call!(with, Task::handle_connect_failed(&mut with.task, with.transport));
     call!(with, Task::handle_prepared(&mut with.task, with.now));
 }
@@ -81,10 +83,15 @@ fn getters(with: &mut Arguments<'_>) {
     call!(with, Task::redirect_count(&with.task));
     call!(with, Task::sends_range(&with.task));
     call!(with, Task::can_be_resumed(&with.task));
+    call!(with, Task::survives_stale(&with.task));
     call!(with, Task::counts(&with.task));
     call!(with, Task::progress(&with.task));
     call!(with, Task::deadline(&with.task));
     call!(with, Task::io(&with.task, with.size));
+    call!(with, {
+        let receive = Task::io(&with.task, with.size).receive;
+        receive.map_or(0, |receive| Receive::reads(receive, with.size))
+    });
     call!(with, Task::still(&with.task, with.output));
 }
 
@@ -100,4 +107,5 @@ fn counts(with: &mut Arguments<'_>) {
     call!(with, with.now = Instant::from_micros(with.count));
     call!(with, Instant::as_micros(with.now));
     call!(with, Instant::after(with.now, with.count));
+    call!(with, Instant::until(with.now, Instant::from_micros(with.count)));
 }

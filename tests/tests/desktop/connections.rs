@@ -20,6 +20,27 @@ fn requests_one_after_another_share_a_connection() {
     origin.done();
 }
 
+/// ureq#1172: `max_idle_age` took no effect.
+#[test]
+fn a_connection_is_closed_when_it_was_idle_for_too_long_though_the_session_does_nothing() {
+    let (closed, is_closed) = gate();
+    let origin = Origin::new(vec![move |near: &mut Near| {
+        for _ in 0..2 {
+            near.request();
+            near.send(OK);
+        }
+        near.closed();
+        closed.send(()).unwrap();
+    }]);
+    let session = Session::builder().idle_timeout(Duration::from_millis(30)).build();
+    for _ in 0..2 {
+        session.data_blocking(&origin.url).unwrap();
+    }
+    pass(&is_closed);
+    drop(session);
+    origin.done();
+}
+
 /// hyper#2136, reqwest#2021 and many others: the request that meets a closed connection fails.
 #[test]
 fn a_connection_that_the_server_closed_meanwhile_costs_no_request() {

@@ -51,6 +51,28 @@ fn a_task_may_be_less_patient_than_its_session() {
 }
 
 #[test]
+fn a_task_meets_its_deadline_though_there_is_always_more_to_read() {
+    const LENGTH: usize = 8 * 1024 * 1024;
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"));
+        // Which the client need not take.
+        let _ = near.send_if_wanted(vec![b'.'; LENGTH - 1]);
+    }]);
+    let session = Session::new();
+    let task = session.data_task(&origin.url).resource_timeout(SHORT).create().unwrap();
+    let (_, mut body) = task.bytes_blocking().unwrap();
+    // Slower than what comes: it never waits.
+    let error = loop {
+        if let Err(error) = body.read_blocking(&mut [0]) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Task(Error::TimedOut(Timer::Resource)));
+    origin.done();
+}
+
+#[test]
 fn a_task_that_nobody_awaits_meets_its_deadline_too() {
     let origin = silent();
     let session = Session::builder().request_timeout(SHORT).build();

@@ -32,6 +32,54 @@ fn a_data_task_tells_redirects_response_data_metrics_and_the_end() {
 }
 
 #[test]
+fn each_connection_that_a_task_gets_is_told_before_its_request_is_sent() {
+    let origin = Origin::new(vec![
+        script(|near: &mut Near| {
+            near.request();
+            near.send(moved(302, "/a"));
+            near.request();
+        }),
+        answer(OK),
+    ]);
+    let delegate = Noting::default();
+    let (log, connections) = (delegate.log(), delegate.connections.clone());
+    let session = Session::new();
+    let task = session.data_task(&origin.url).delegate(delegate).create().unwrap();
+    assert_eq!(task.wait().unwrap().1, b"ok");
+    // The second one had died meanwhile, and the request was sent once more.
+    let told = connections.lock().unwrap();
+    let reuses: Vec<_> = told.iter().map(|it| it.is_reused).collect();
+    assert_eq!(reuses, [false, true, false]);
+    for it in told.iter() {
+        let port = it.remote_address.unwrap().port();
+        assert_eq!(origin.url, format!("http://127.0.0.1:{port}/"));
+        assert!(it.request_start.is_some() && it.response_end.is_none(), "{it:?}");
+    }
+    assert_eq!(log.calls()[0], "redirect 302 GET /a");
+    origin.done();
+}
+
+#[test]
+fn addresses_that_were_tried_in_vain_are_told_with_the_connection() {
+    let origin = Origin::new(vec![answer(OK)]);
+    let port = origin.url.trim_end_matches('/').rsplit(':').next().unwrap();
+    // Nobody listens at the first one: the origin has the port at 127.0.0.1 only.
+    let addresses = ["127.0.0.9", "127.0.0.1"].map(|address| address.parse().unwrap());
+    let session = Session::builder().resolve("two.test", None, addresses).build();
+    let delegate = Noting::default();
+    let connections = delegate.connections.clone();
+    let task = session.data_task(&*format!("http://two.test:{port}/")).delegate(delegate);
+    assert_eq!(task.create().unwrap().wait().unwrap().1, b"ok");
+    let told = connections.lock().unwrap();
+    let [(address, why)] = &told[0].other_addresses[..] else {
+        panic!("one other address: {told:?}");
+    };
+    assert_eq!(address.to_string(), format!("127.0.0.9:{port}"));
+    assert_eq!(why, "Connection refused");
+    origin.done();
+}
+
+#[test]
 fn answers_without_content_tell_no_data() {
     let answers = ["HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n", OK];
     let origin = Origin::answering(&["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"]);

@@ -33,7 +33,16 @@ fn handles_can_be_sent_and_shared() {
     shared::<sortie::Error>();
     shared::<sortie::RedirectDecision>();
     shared::<sortie::Disposition>();
+    shared::<sortie::NewBody>();
+    shared::<sortie::SessionConfiguration>();
+    shared::<sortie::TlsConfiguration>();
+    shared::<sortie::TaskMetrics>();
+    shared::<sortie::JsonError>();
+    shared::<Request>();
+    shared::<sortie::Response>();
+    // They may hold a reader or a stream, which need not be shared.
     sent::<TaskBuilder>();
+    sent::<sortie::UploadSource>();
     let session = Session::new();
     fn is_sent(future: impl Send) {
         drop(future);
@@ -42,6 +51,16 @@ fn handles_can_be_sent_and_shared() {
     is_sent(session.bytes("http://127.0.0.1/"));
     is_sent(session.download("http://127.0.0.1/", "never"));
     is_sent(session.upload("http://127.0.0.1/", "text"));
+    is_sent(session.json::<Vec<String>>("http://127.0.0.1/"));
+    is_sent(session.task("http://127.0.0.1/").unwrap().json::<u8>());
+    is_sent(session.data_task("http://127.0.0.1/").json::<u8>());
+    fn reads(mut body: Body) {
+        is_sent(body.read(&mut []));
+        is_sent(body.read_all());
+        is_sent(body.json::<u8>());
+        is_sent(futures_lite::StreamExt::next(&mut body));
+    }
+    let _ = reads;
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! What several files of these tests need.
 
+use std::future::{Future, IntoFuture};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sortie::{
     Disposition, Error, NewBody, RedirectDecision, Request, Response, Task, TaskDelegate,
-    TaskMetrics,
+    TaskMetrics, Transaction,
 };
 
 use crate::{Near, PATIENCE};
@@ -77,34 +80,90 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Drives a task once, so that it waits for a connection from now on. The session goes on with it.
+pub(crate) fn enqueue(task: &Task) {
+    let mut future = task.clone().into_future();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut future).poll(&mut cx).is_pending());
+}
+
+const ALONE: &str = "SORTIE_TESTS_ALONE";
+
 /// Runs a test alone in a process of its own, so that its threads and descriptors can be counted.
 /// `true`: this is that process, and the test is to be run.
 pub(crate) fn alone(name: &str) -> bool {
-    const MARK: &str = "SORTIE_TESTS_ALONE";
-    if std::env::var_os(MARK).is_some() {
+    alone_with(name, &[])
+}
+
+/// As [`alone`], with these variables of the environment.
+pub(crate) fn alone_with(name: &str, variables: &[(&str, PathBuf)]) -> bool {
+    if std::env::var_os(ALONE).is_some() {
         return true;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(MARK, "1")
-        .output()
-        .unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    run_alone(command, name, "");
+    false
+}
+
+/// As [`alone`], with so many descriptors at most. What `outside` gives, such as the URL of an
+/// origin that is not to use them up, is what that process gets, and what this one holds meanwhile.
+pub(crate) fn alone_within<T>(
+    name: &str,
+    descriptors: u16,
+    outside: impl FnOnce() -> (String, T),
+) -> Option<String> {
+    if let Ok(given) = std::env::var(ALONE) {
+        return Some(given);
+    }
+    let (given, _held) = outside();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")]);
+    shell.arg(std::env::current_exe().unwrap());
+    run_alone(shell, name, &given);
+    None
+}
+
+fn run_alone(mut command: Command, name: &str, given: &str) {
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(ALONE, given);
+    let output = command.output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{shown}\n{errors}");
     assert!(shown.contains("1 passed"), "no test is named {name}: {shown}");
-    false
 }
 
 /// Threads of this process with the session's name. A thread has the name of the one that starts
 /// it, until it gives itself its own.
 pub(crate) fn session_threads() -> usize {
+    named_threads(|name| name == "sortie\n")
+}
+
+/// Threads of this process whose names begin so.
+pub(crate) fn threads(begin: &str) -> usize {
+    named_threads(|name| name.starts_with(begin))
+}
+
+fn named_threads(is_wanted: impl Fn(&str) -> bool) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    tasks
-        .filter(|task| {
-            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "sortie\n")
-        })
-        .count()
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    tasks.filter_map(|task| name(task).ok()).filter(|name| is_wanted(name)).count()
+}
+
+/// The most memory that this process has had resident, in bytes.
+pub(crate) fn peak_memory() -> u64 {
+    status("VmHWM:")
+}
+
+/// The memory that it has resident now, in bytes.
+pub(crate) fn memory() -> u64 {
+    status("VmRSS:")
+}
+
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 /// What the open descriptors of this process are, without those of files that never close.
@@ -120,16 +179,49 @@ pub(crate) fn descriptors(kind: &str) -> usize {
 pub(crate) struct Crowd {
     pub(crate) url: String,
     address: std::net::SocketAddr,
+    gate: Arc<Gate>,
     ends: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
+    thread: JoinHandle<Vec<usize>>,
+}
+
+/// Holds answers back until it is opened.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let is_open = self.is_open.lock().unwrap();
+        let passed = self.opened.wait_timeout_while(is_open, PATIENCE, |is_open| !*is_open);
+        assert!(!passed.unwrap().1.timed_out(), "the test opens the gate");
+    }
 }
 
 impl Crowd {
     pub(crate) fn answering(response: &'static str) -> Self {
+        let crowd = Self::holding(response);
+        crowd.open();
+        crowd
+    }
+
+    /// One that answers nothing before it is opened.
+    pub(crate) fn holding(response: &'static str) -> Self {
+        Self::begun("", response)
+    }
+
+    /// One that begins every answer at once, and goes on with it when it is opened.
+    pub(crate) fn begun(beginning: &'static str, rest: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let ends = Arc::new(AtomicBool::new(false));
-        let is_end = ends.clone();
+        let (gate, ends) = (Arc::<Gate>::default(), Arc::new(AtomicBool::new(false)));
+        let (held, is_end) = (gate.clone(), ends.clone());
         let thread = thread::spawn(move || {
             let mut connections = Vec::new();
             loop {
@@ -137,15 +229,20 @@ impl Crowd {
                 if is_end.load(Ordering::Acquire) {
                     break;
                 }
-                let serve = move || Self::serve(stream, response);
+                let gate = held.clone();
+                let serve = move || Self::serve(stream, beginning, rest, &gate);
                 connections.push(thread::Builder::new().stack_size(64 << 10).spawn(serve).unwrap());
             }
-            connections.into_iter().map(|connection| connection.join().unwrap()).sum()
+            connections.into_iter().map(|connection| connection.join().unwrap()).collect()
         });
-        Self { url: format!("http://{address}/"), address, ends, thread }
+        Self { url: format!("http://{address}/"), address, gate, ends, thread }
     }
 
-    fn serve(stream: TcpStream, response: &str) -> usize {
+    pub(crate) fn open(&self) {
+        self.gate.open();
+    }
+
+    fn serve(stream: TcpStream, beginning: &str, rest: &str, gate: &Gate) -> usize {
         use std::io::Read;
         let mut near = Near::new(stream);
         let mut served = 0;
@@ -157,8 +254,12 @@ impl Crowd {
             }
             while let Some(end) = near.held.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 near.held.drain(..end + 4);
+                if near.send_if_wanted(beginning).is_err() {
+                    return served;
+                }
+                gate.pass();
                 served += 1;
-                if near.send_if_wanted(response).is_err() {
+                if near.send_if_wanted(rest).is_err() {
                     return served;
                 }
             }
@@ -167,6 +268,11 @@ impl Crowd {
 
     /// Ends it, once all its connections are closed. Returns how many requests it answered.
     pub(crate) fn done(self) -> usize {
+        self.connections().into_iter().sum()
+    }
+
+    /// As that, for each of its connections.
+    pub(crate) fn connections(self) -> Vec<usize> {
         self.ends.store(true, Ordering::Release);
         drop(TcpStream::connect(self.address));
         self.thread.join().expect("the origin")
@@ -217,6 +323,8 @@ pub(crate) struct Noting {
     /// The last total and expected bytes that were told.
     pub(crate) last: Arc<Mutex<(u64, Option<u64>)>>,
     pub(crate) metrics: Arc<Mutex<Option<TaskMetrics>>>,
+    /// The connections that were told, as they were known then.
+    pub(crate) connections: Arc<Mutex<Vec<Transaction>>>,
     pub(crate) on_redirect: Option<AnsweringRedirect>,
     pub(crate) on_response: Option<Answering<Disposition>>,
     pub(crate) on_body: Option<Answering<NewBody>>,
@@ -230,6 +338,10 @@ impl Noting {
 }
 
 impl TaskDelegate for Noting {
+    fn did_connect(&self, _: &Task, transaction: &Transaction) {
+        self.connections.lock().unwrap().push(transaction.clone());
+    }
+
     fn did_receive_informational_response(&self, _: &Task, response: &Response) {
         let link = response.field("Link").unwrap_or_default();
         self.log.note(format!("informational {} {link}", response.status()));

@@ -1,14 +1,23 @@
 //! The desktop runtime on real sockets, against an origin that does exactly what it is told.
 
+mod addresses;
 mod background;
+#[cfg(target_os = "linux")]
+mod backpressure;
+mod bodies;
+mod configuration;
 mod connections;
+mod conversions;
 mod deadlines;
 mod decisions;
 mod delegate;
+mod descriptors;
 mod downloads;
 mod exchange;
 mod handle;
 mod helpers;
+mod json;
+mod names;
 mod redirects;
 mod resumption;
 mod scheduling;
@@ -16,9 +25,10 @@ mod session;
 mod tasks;
 mod tls;
 mod uploads;
+mod worlds;
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -58,6 +68,10 @@ impl Origin {
                 near.send(response);
             }
         }])
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap()
     }
 
     /// All scripts ran to their end.
@@ -134,6 +148,11 @@ impl Near {
             self.held.extend_from_slice(&buffer[..more]);
         }
         self.held.drain(..count).collect()
+    }
+
+    /// Takes so many bytes and no more: closing the connection resets it then, if there are any.
+    fn only(&mut self, count: usize) {
+        self.stream.read_exact(&mut vec![0; count]).expect("a request in time");
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {

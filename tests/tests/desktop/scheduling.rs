@@ -1,12 +1,10 @@
 //! Who gets a connection first, when there are fewer than tasks.
 
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Waker};
 
 use sortie::{Priority, Session, Task};
 
+use crate::helpers::enqueue;
 use crate::{Near, Origin, gate, pass};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -65,13 +63,6 @@ impl Till {
         let paths = std::mem::take(&mut *self.paths.lock().unwrap());
         paths.into_iter().map(|path| path.trim_start_matches('/').to_owned()).collect()
     }
-}
-
-/// Drives a task once, so that it waits for a connection from now on. The session goes on with it.
-fn enqueue(task: &Task) {
-    let mut future = task.clone().into_future();
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(Pin::new(&mut future).poll(&mut cx).is_pending());
 }
 
 #[test]

@@ -145,6 +145,35 @@ fn a_body_that_cannot_be_had_again_is_not_sent_in_part_twice() {
     assert_err(&play_all(&script.reused_origin(touched)), "", NO_RESPONSE);
 }
 
+/// An adapter looks before it uses an idle connection for what cannot be made again.
+#[test]
+fn a_task_says_whether_it_survives_a_dead_connection() {
+    let survives = |method: &str, body: Body, body_is_replayable: bool| {
+        let mut script = Script::new(method, body);
+        script.options.body_is_replayable = body_is_replayable;
+        let fields = script.checked_fields();
+        Task::new(&script.request(&fields), script.options).survives_stale()
+    };
+    let body = || Body::Bytes(b"body".into());
+    assert!(survives("GET", Body::None, false) && survives("DELETE", Body::None, false));
+    assert!(survives("PUT", body(), true) && survives("PUT", Body::Bytes(Vec::new()), false));
+    assert!(!survives("PUT", body(), false) && !survives("PUT", Body::pieces(["body"]), false));
+    assert!(!survives("POST", Body::None, true) && !survives("PATCH", body(), true));
+}
+
+#[test]
+fn a_task_that_was_retried_does_not_survive_another_dead_connection() {
+    let script = Script::get();
+    let fields = script.checked_fields();
+    let mut task = Task::new(&script.request(&fields), script.options);
+    task.resume(Instant::EPOCH);
+    task.handle_connected(Instant::EPOCH, true).unwrap();
+    task.handle_prepared(Instant::EPOCH).unwrap();
+    assert!(task.survives_stale());
+    task.handle_end().unwrap();
+    assert!(!task.survives_stale());
+}
+
 /// The retry is part of the task: its time runs on. ureq#1194.
 #[test]
 fn the_resource_timer_runs_on_over_a_retry() {

@@ -8,7 +8,10 @@ use core::cell::Cell;
 use std::vec::Vec;
 
 use super::*;
-use crate::limits::{CONNECTIONS_PER_HOST, IDLE_TIMEOUT, PRIORITY_MOST, PRIORITY_STEP};
+use crate::limits::{
+    CONNECTIONS_PER_HOST, IDLE_TIMEOUT, PRIORITY_MOST, PRIORITY_STEP, SOCKET_RETRY,
+};
+use crate::random::Random;
 
 std::thread_local! {
     static COMPARISONS: Cell<u64> = const { Cell::new(0) };
@@ -392,6 +395,108 @@ fn a_flush_keeps_connections_that_tasks_have_from_being_used_again() {
     assert!(scheduler.keep(slot, at(9), 0));
 }
 
+// Without a socket
+
+/// A scheduler whose first three tasks are opening connections, at these origins.
+fn opening(origins: [usize; 3]) -> Scheduler<8, 4, 4> {
+    let mut scheduler = Scheduler::new();
+    for origin in origins {
+        scheduler.queue(0, origin);
+        assert_eq!(scheduler.next(0).2, How::Open);
+    }
+    scheduler
+}
+
+#[test]
+fn a_task_without_a_socket_starts_when_a_connection_is_given_back() {
+    let mut scheduler = opening([0, 0, 1]);
+    assert!(scheduler.open_failed(0, at(5), Transport::NoSocket));
+    let again = scheduler.add(at(0), 0, Wish::Any, Urgency::default()).unwrap();
+    let later = scheduler.queue(1, 1);
+    let until = Some(at(5).after(SOCKET_RETRY));
+    assert_eq!(scheduler.poll_assign(at(6)), Assign::Wait { until });
+
+    // A connection of its own origin carries it.
+    assert!(scheduler.keep(1, at(7), 0));
+    let carried = Assign::Start { ticket: again, slot: 1, how: How::Reuse };
+    assert_eq!(scheduler.poll_assign(at(7)), carried);
+    scheduler.assert_waits(7);
+    // One that is closed leaves its socket to the next, and to nobody else.
+    scheduler.queue(8, 2);
+    scheduler.free(2);
+    let (ticket, _, how) = scheduler.next(8);
+    assert_eq!((ticket, how), (later, How::Open));
+    scheduler.assert_waits(8);
+}
+
+#[test]
+fn an_idle_connection_is_closed_for_a_task_without_a_socket() {
+    let mut scheduler = idle_at([0, 1, 1]);
+    scheduler.queue(9, 2);
+    assert_eq!(scheduler.poll_assign(at(9)), Assign::Close { slot: 0 });
+    let (_, slot, how) = scheduler.next(9);
+    assert_eq!((slot, how), (0, How::Open));
+    // All of them: the process needs what they hold.
+    assert!(scheduler.open_failed(slot, at(9), Transport::NoSocket));
+    scheduler.queue(9, 2);
+    for slot in [1, 2] {
+        assert_eq!(scheduler.poll_assign(at(9)), Assign::Close { slot });
+    }
+    assert_eq!(scheduler.next(9).2, How::Open);
+    scheduler.assert_waits(9);
+
+    // And one that becomes idle, while another origin has none.
+    let mut scheduler = opening([0, 0, 0]);
+    assert!(scheduler.open_failed(2, at(9), Transport::NoSocket));
+    scheduler.queue(9, 1);
+    scheduler.assert_waits(9);
+    assert!(scheduler.keep(0, at(9), 0));
+    assert_eq!(scheduler.poll_assign(at(9)), Assign::Close { slot: 0 });
+    assert_eq!(scheduler.next(9).2, How::Open);
+}
+
+#[test]
+fn a_task_without_a_socket_fails_where_no_connection_could_leave_its_own() {
+    let mut scheduler = opening([0, 0, 1]);
+    assert!(scheduler.open_failed(0, at(5), Transport::NoSocket));
+    assert!(scheduler.open_failed(2, at(5), Transport::NoSocket));
+    assert!(!scheduler.open_failed(1, at(5), Transport::NoSocket), "the last one");
+    // Those that are left try it one after the other, and fail each.
+    for _ in 0..3 {
+        scheduler.queue(6, 0);
+    }
+    for _ in 0..3 {
+        let (_, slot, how) = scheduler.next(6);
+        assert_eq!(how, How::Open);
+        scheduler.assert_waits(6);
+        assert!(!scheduler.open_failed(slot, at(6), Transport::NoSocket));
+    }
+    assert_eq!((scheduler.busy(), scheduler.queued()), (0, 0));
+}
+
+#[test]
+fn after_a_while_more_connections_are_opened_again() {
+    let mut scheduler = opening([0, 0, 0]);
+    assert!(scheduler.open_failed(2, at(5), Transport::NoSocket));
+    scheduler.queue(6, 0);
+    let retry = at(5).after(SOCKET_RETRY);
+    let before = Instant::from_micros(retry.as_micros() - 1);
+    assert_eq!(scheduler.poll_assign(before), Assign::Wait { until: Some(retry) });
+    assert_eq!(scheduler.next(retry.as_micros()).2, How::Open);
+}
+
+#[test]
+fn a_connection_that_could_not_be_opened_for_another_reason_leaves_its_slot_and_no_more() {
+    let mut scheduler = opening([0, 0, 1]);
+    assert!(!scheduler.open_failed(0, at(5), Transport::Refused));
+    assert!(!scheduler.open_failed(0, at(5), Transport::NoSocket), "a slot that no task has");
+    assert!(!scheduler.open_failed(usize::MAX, at(5), Transport::NoSocket), "no slot");
+    assert_eq!(scheduler.busy(), 2);
+    scheduler.queue(6, 0);
+    scheduler.queue(6, 0);
+    assert_eq!([scheduler.next(6).2, scheduler.next(6).2], [How::Open, How::Open]);
+}
+
 // Cost
 
 /// The most comparisons that a task takes from being added to being started, in a steady state of
@@ -399,7 +504,7 @@ fn a_flush_keeps_connections_that_tasks_have_from_being_used_again() {
 /// `spread` from the highest.
 fn most_comparisons(queued: usize, origins: u64, spread: u64) -> u64 {
     let mut scheduler = Scheduler::<10_001, 6, 64>::new();
-    let mut random = model::Random(1);
+    let mut random = Random(1);
     let mut most = 0;
     for task in 0..2 * queued {
         let now = task as u64 * (60 * SECOND / queued as u64);

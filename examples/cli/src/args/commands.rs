@@ -91,6 +91,7 @@ pub(super) fn get(items: &mut Items) -> Parsed<Get> {
 }
 
 fn check_get(get: Get) -> Result<Get, lexopt::Error> {
+    get.common.check()?;
     if get.urls.is_empty() {
         return Err("get needs a URL".into());
     }
@@ -139,6 +140,7 @@ pub(super) fn download(items: &mut Items) -> Parsed<Download> {
             _ => return Err(lexopt::Error::UnexpectedOption(name)),
         }
     }
+    download.common.check()?;
     if download.urls.is_empty() {
         return Err("download needs a URL".into());
     }
@@ -190,6 +192,7 @@ pub(super) fn upload(items: &mut Items) -> Parsed<Upload> {
             _ => return Err(lexopt::Error::UnexpectedOption(name)),
         }
     }
+    upload.common.check()?;
     let mut values = file.into_iter().chain(values);
     let (Some(file), Some(url), None) = (values.next(), values.next(), values.next()) else {
         return Err("upload needs one file and one URL".into());

@@ -150,6 +150,29 @@ fn the_second_connection_of_a_session_resumes_the_first() {
 }
 
 #[test]
+fn a_reset_forgets_connections_and_what_was_agreed_on() {
+    let visit = |want: HandshakeKind| -> Script {
+        script(move |peer| {
+            peer.request();
+            assert_eq!(peer.tls.conn.handshake_kind(), Some(want));
+            peer.send(OK);
+            // Kept, until the client closes it.
+            assert_eq!(peer.tls.read(&mut [0]).unwrap_or(0), 0);
+        })
+    };
+    let scripts = [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Full];
+    let server = Server::new(good().config(), scripts.map(visit).into());
+    let session = session(trusting());
+    assert_eq!(session.data_blocking(&server.url()).unwrap().1, b"ok");
+    session.flush();
+    assert_eq!(session.data_blocking(&server.url()).unwrap().1, b"ok");
+    session.reset();
+    assert_eq!(session.data_blocking(&server.url()).unwrap().1, b"ok");
+    drop(session);
+    server.done();
+}
+
+#[test]
 fn a_handshake_that_does_not_go_on_meets_the_request_timeout() {
     let server = Server::raw(vec![|mut stream: TcpStream| {
         let mut all = Vec::new();

@@ -188,7 +188,16 @@ fn a_connection_that_ends_before_an_answer_is_no_answer() {
 fn the_details_are_told_with_the_error() {
     let server = Server::once(TRUSTED.leaf(&["other.example.org"]).config(), 1);
     let error = session(trusting()).data_blocking(&server.url()).unwrap_err();
-    assert!(error.to_string().contains("other.example.org"), "{error}");
+    let text = "(it is for other.example.org, and the URL has localhost)";
+    assert!(error.to_string().contains(text), "{error}");
+    server.done();
+    let expired = TRUSTED.leaf_with(&["localhost"], |params| {
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+    });
+    let server = Server::once(expired.config(), 1);
+    let error = session(trusting()).data_blocking(&server.url()).unwrap_err();
+    assert!(error.to_string().contains("(it was valid until 2002-01-01 00:00:00 UTC)"), "{error}");
     server.done();
     let answer = script(|peer| {
         peer.request();

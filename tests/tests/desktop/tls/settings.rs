@@ -6,7 +6,7 @@ use rustls::version::{TLS12, TLS13};
 use sortie::{TaskMetrics, TlsConfiguration, TlsVersion};
 use sortie_core::TlsError;
 
-use super::server::{OK, Server, good, script, session, trusting};
+use super::server::{OK, Peer, Server, good, script, session, trusting};
 use super::tls;
 use crate::helpers::Noting;
 
@@ -37,6 +37,29 @@ fn metrics_say_what_was_agreed_on_and_when() {
         assert!(got.secure_connection_end <= got.connect_end, "{got:?}");
         server.done();
     }
+}
+
+#[test]
+fn metrics_say_whether_tls_was_resumed() {
+    let answer = || {
+        script(|peer: &mut Peer| {
+            peer.request();
+            peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+            peer.close();
+        })
+    };
+    let server = Server::new(good().config(), vec![answer(), answer()]);
+    let session = session(trusting());
+    for is_resumed in [false, true] {
+        let delegate = Arc::new(Noting::default());
+        let task = session.data_task(&*server.url()).shared_delegate(delegate.clone());
+        task.create().unwrap().wait().unwrap();
+        // Known as soon as there is the connection.
+        assert_eq!(delegate.connections.lock().unwrap()[0].is_tls_resumed, is_resumed);
+        let metrics = delegate.metrics.lock().unwrap().take().unwrap();
+        assert_eq!(metrics.transactions[0].is_tls_resumed, is_resumed);
+    }
+    server.done();
 }
 
 #[test]

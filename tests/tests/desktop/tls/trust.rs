@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use sortie::{ErrorKind, TlsConfiguration, TlsConfigurationError, TrustDecision};
+use sortie::{
+    ErrorKind, SessionConfiguration, TlsConfiguration, TlsConfigurationError, TrustDecision,
+};
 use sortie_core::TlsError;
 
-use super::server::{Leaf, OTHER, Server, TRUSTED, good, session, trusting};
+use super::server::{Leaf, OK, OTHER, Server, TRUSTED, good, script, session, trusting};
 use super::tls;
 
 fn get(settings: TlsConfiguration, leaf: &Leaf) -> Result<Vec<u8>, ErrorKind> {
@@ -77,11 +79,15 @@ fn a_pinned_key_is_asked_for_on_top_of_trust() {
     let leaf = good();
     assert_eq!(get(trusting().pinned_keys([[7; 32], digest(&leaf)]), &leaf), ok());
     let other = good();
-    assert_eq!(get(trusting().pinned_keys([digest(&other)]), &leaf), Err(untrusted()));
+    assert_eq!(get(trusting().pinned_keys([digest(&other)]), &leaf), Err(not_pinned()));
     let foreign = OTHER.leaf(&["localhost"]);
     let pinned = trusting().pinned_keys([digest(&foreign)]);
     assert_eq!(get(pinned, &foreign), Err(tls(TlsError::UnknownRoot)));
     assert_eq!(get(trusting().pinned_keys([]), &leaf), ok());
+}
+
+fn not_pinned() -> ErrorKind {
+    tls(TlsError::KeyNotPinned)
 }
 
 fn untrusted() -> ErrorKind {
@@ -95,7 +101,7 @@ fn any_certificate_is_accepted_where_that_is_asked_for_but_pins_hold() {
     assert_eq!(get(any.clone(), &leaf), ok());
     assert_eq!(get(any.clone(), &OTHER.leaf(&["elsewhere"])), ok());
     assert_eq!(get(any.clone().pinned_keys([digest(&leaf)]), &leaf), ok());
-    assert_eq!(get(any.pinned_keys([[0; 32]]), &leaf), Err(untrusted()));
+    assert_eq!(get(any.pinned_keys([[0; 32]]), &leaf), Err(not_pinned()));
 }
 
 type Told = Arc<Mutex<Vec<(String, Result<(), TlsError>, Vec<Vec<u8>>)>>>;
@@ -136,8 +142,8 @@ fn the_program_is_told_what_was_found_and_decides() {
 #[test]
 fn the_program_is_told_of_a_pin_that_does_not_hold() {
     let (settings, told) = answering(TrustDecision::Default);
-    assert_eq!(get(settings.pinned_keys([[0; 32]]), &good()), Err(untrusted()));
-    assert_eq!(told.lock().unwrap()[0].1, Err(TlsError::Untrusted));
+    assert_eq!(get(settings.pinned_keys([[0; 32]]), &good()), Err(not_pinned()));
+    assert_eq!(told.lock().unwrap()[0].1, Err(TlsError::KeyNotPinned));
 }
 
 /// A server that has a trusted certificate and not its key.
@@ -150,5 +156,32 @@ fn a_signature_of_the_handshake_is_checked_even_where_any_certificate_is_accepte
     let any = TlsConfiguration::new().accept_any_certificate();
     let error = session(any).data_blocking(&server.url()).unwrap_err();
     assert_eq!(error.kind(), tls(TlsError::Untrusted));
+    server.done();
+}
+
+/// Whoever answers where the connection leads must be whom the URL names.
+#[test]
+fn a_connection_that_leads_elsewhere_is_secured_for_the_host_of_its_url() {
+    let (asked, names) = std::sync::mpsc::channel();
+    let serve = |_| {
+        let asked = asked.clone();
+        script(move |peer| {
+            if peer.shakes_hands() {
+                asked.send(peer.tls.conn.server_name().map(str::to_owned)).unwrap();
+                peer.request();
+                peer.send(OK);
+            }
+        })
+    };
+    let leaf = TRUSTED.leaf(&["shop.example"]);
+    let server = Server::new(leaf.config(), (0..3).map(serve).collect());
+    let to = (Some("127.0.0.1"), Some(server.port));
+    let session = SessionConfiguration::new().tls(trusting()).connect_to((None, None), to).build();
+    assert_eq!(session.data_blocking("https://shop.example/").unwrap().1, b"ok");
+    assert_eq!(names.recv().unwrap().as_deref(), Some("shop.example"));
+    let other = session.data_blocking("https://other.example/").unwrap_err();
+    assert_eq!(other.kind(), tls(TlsError::WrongName));
+    let address = format!("https://127.0.0.1:{}/", server.port);
+    assert_eq!(session.data_blocking(&address).unwrap_err().kind(), tls(TlsError::WrongName));
     server.done();
 }

@@ -4,23 +4,7 @@ use std::vec::Vec;
 
 use super::super::super::heap::NIL;
 use super::*;
-
-/// Numbers that look random; the same for the same seed (splitmix64).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
+use crate::random::Random;
 
 #[derive(Debug, Clone, Copy)]
 struct Task {
@@ -47,6 +31,8 @@ struct Model {
     /// Slots of idle connections, oldest first.
     idle: Vec<usize>,
     per_host: usize,
+    /// Until then there are no more connections than so many.
+    short: (u64, usize),
 }
 
 impl Task {
@@ -116,8 +102,11 @@ impl Model {
             (Wish::New, Some(_)) if self.busy_at(task.origin) + here.len() >= self.per_host => {
                 return self.close(said, here[0]);
             }
-            (Wish::Any, None) | (Wish::New, _) if free.is_empty() => {
-                return self.close(said, self.idle[0]);
+            (Wish::Any, None) | (Wish::New, _) if free.is_empty() || self.is_short(now) => {
+                return match self.idle.first() {
+                    Some(oldest) => self.close(said, *oldest),
+                    None => assert_eq!(said, Assign::Wait { until: Some(at(self.short.0)) }),
+                };
             }
             (Wish::Any, None) | (Wish::New, _) => (How::Open, free),
         };
@@ -142,6 +131,25 @@ impl Model {
             *state = Slot::Free;
             self.idle.retain(|idle| *idle != slot);
         }
+    }
+
+    fn open(&self) -> usize {
+        self.slots.iter().filter(|slot| **slot != Slot::Free).count()
+    }
+
+    fn is_short(&self, now: u64) -> bool {
+        now < self.short.0 && self.open() >= self.short.1
+    }
+
+    fn open_failed(&mut self, slot: usize, now: u64, why: Transport) -> bool {
+        let is_busy = matches!(self.slots.get(slot), Some(Slot::Busy { .. }));
+        self.free(slot);
+        if !is_busy || why != Transport::NoSocket {
+            return false;
+        }
+        self.short = (now + SECOND, self.open().max(1));
+        self.drain_idle();
+        self.open() > 0
     }
 
     fn keep(&mut self, slot: usize, now: u64, unread: usize) -> bool {
@@ -234,6 +242,7 @@ impl<S: Storage> Pair<S> {
                 slots: std::vec![Slot::Free; connections],
                 idle: Vec::new(),
                 per_host: usize::from(per_host),
+                short: (0, 0),
             },
             random: Random(seed),
             now: 100 * SECOND,
@@ -301,6 +310,10 @@ impl<S: Storage> Pair<S> {
         let slot = self.random.below(self.model.slots.len() as u64 + 1) as usize;
         let is_busy = matches!(self.model.slots.get(slot), Some(Slot::Busy { .. }));
         if self.random.below(8) == 0 {
+            let why = if self.random.below(2) == 0 { Transport::NoSocket } else { Transport::Lost };
+            let again = self.scheduler.open_failed(slot, at(self.now), why);
+            assert_eq!(again, self.model.open_failed(slot, self.now, why));
+        } else if self.random.below(8) == 0 {
             self.scheduler.free(slot);
             self.model.free(slot);
         } else if is_busy || self.random.below(16) == 0 {
