@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::task::{Context, Poll};
 
-use sortie_core::ByteCounts;
-
 use crate::file::{FileError, TemporaryFile};
 use crate::response::Response;
 
@@ -80,13 +78,12 @@ impl Memory {
         Self { bytes: Vec::new(), filled: 0, limit }
     }
 
-    /// Room for more; none where no more can come, or the limit is met.
-    pub(crate) fn room(&mut self, counts: &ByteCounts) -> &mut [u8] {
+    /// Room for more, of which so much is `left` to come, if that is known; none where no more can
+    /// come, or the limit is met.
+    pub(crate) fn room(&mut self, left: impl FnOnce() -> Option<u64>) -> &mut [u8] {
         if self.filled == self.bytes.len() {
-            let expected =
-                counts.expected_to_receive.map(|all| all.saturating_sub(counts.received));
             let grown = self.filled.clamp(4096, LARGEST_READ);
-            let more = match expected {
+            let more = match left() {
                 Some(0) => return &mut [],
                 Some(left) if left <= TRUSTED_LENGTH => usize::try_from(left).unwrap_or(grown),
                 Some(_) => grown.max(TRUSTED_LENGTH as usize),

@@ -146,7 +146,9 @@ impl<W: World> Ride<W> {
         seat.is_parked = false;
         let mut turns: usize = 0;
         loop {
-            ready!(seat.poll_ending(cx, shared));
+            if seat.ending.is_some() {
+                ready!(seat.poll_ending(cx, shared));
+            }
             if seat.outcome.is_some() {
                 Self::hear_end(&seated, seat);
                 return Poll::Ready(0);

@@ -252,8 +252,13 @@ impl<W: World> Seat<W> {
             (Goal::Response, _) => driver.poll(cx, shared, now, &mut []),
             (Goal::Content(buffer), Content::Memory(_)) => driver.poll(cx, shared, now, buffer),
             (_, Content::Memory(memory)) => {
-                let counts = *shared.core().counts();
-                driver.poll(cx, shared, now, memory.room(&counts))
+                let left = || {
+                    let core = shared.core();
+                    let (expected, received) =
+                        (core.counts().expected_to_receive, core.counts().received);
+                    expected.map(|all| all.saturating_sub(received))
+                };
+                driver.poll(cx, shared, now, memory.room(left))
             }
             (_, Content::File(download)) => match download.room(cx) {
                 Ok(room) => driver.poll(cx, shared, now, room),
@@ -290,21 +295,20 @@ impl<W: World> Seat<W> {
     /// The head of the response is there: content begins, or begins again. Of one that fails the
     /// task nothing begins: what is stored stays.
     pub(crate) fn begin(&mut self, shared: &Shared<W>) {
-        if shared.core().still(Output::Close(CloseReason::Failed)) {
-            return;
-        }
-        let counts = *shared.core().counts();
-        match (&mut self.content, &self.driver.hop.response) {
-            (Content::File(download), Some(response)) => {
-                download.announce(Expected {
-                    response: response.clone(),
-                    offset: counts.received,
-                    total: counts.expected_to_receive,
-                    can_be_resumed: shared.core().can_be_resumed(),
-                });
-            }
-            (Content::Memory(memory), _) => memory.clear(),
-            (Content::File(_), None) => {}
+        let download = match &mut self.content {
+            Content::Memory(memory) => return memory.clear(),
+            Content::File(download) => download,
+        };
+        let core = shared.core();
+        if let Some(response) = &self.driver.hop.response
+            && !core.still(Output::Close(CloseReason::Failed))
+        {
+            download.announce(Expected {
+                response: response.clone(),
+                offset: core.counts().received,
+                total: core.counts().expected_to_receive,
+                can_be_resumed: core.can_be_resumed(),
+            });
         }
     }
 

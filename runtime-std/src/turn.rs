@@ -21,9 +21,9 @@ impl Tells {
     pub(crate) fn ask(self, core: &mut Task, now: Instant) -> Output {
         loop {
             let output = core.poll_output();
-            if output == Output::Prepare && !self.prepare {
+            if matches!(output, Output::Prepare) && !self.prepare {
                 tell(core.handle_prepared(now));
-            } else if output == Output::Finish && !self.finish {
+            } else if matches!(output, Output::Finish) && !self.finish {
                 tell(core.handle_committed());
             } else {
                 return output;

@@ -91,7 +91,8 @@ impl Endpoint {
     pub(crate) fn serves(&self, url: Url<'_>) -> bool {
         self.port == url.port()
             && self.scheme == url.scheme()
-            && self.host.eq_ignore_ascii_case(url.host())
+            // Nearly always spelled the same.
+            && (self.host == url.host() || self.host.eq_ignore_ascii_case(url.host()))
     }
 }
 
