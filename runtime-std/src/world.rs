@@ -101,6 +101,12 @@ pub trait Stream: Send + 'static {
     /// Reads into `buffer`, which is not empty; 0 is an orderly end.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Ready where there may be something to read, or an end: always, where that cannot be told.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
+
     /// Whether no content can be read now, nor an end: what an idle connection must be.
     fn is_quiet(&mut self) -> bool;
 

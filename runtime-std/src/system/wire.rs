@@ -27,6 +27,14 @@ impl Stream for Wire {
         }
     }
 
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(tcp) => tcp.poll_readable(cx),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.poll_readable(cx),
+        }
+    }
+
     fn is_quiet(&mut self) -> bool {
         match self {
             Self::Plain(tcp) => tcp.is_quiet(),
