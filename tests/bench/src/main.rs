@@ -3,7 +3,7 @@
 //!
 //! Each row of the table is one small program, `sortie-bench run ROW ITERATIONS`. The table runs
 //! it as often as it needs, under callgrind, under strace and plainly, and prints Sortie beside
-//! its peers. Only what can be counted fails it, never times, so that a busy machine changes nothing.
+//! its peers. Only what can be counted fails it, never times: those depend on the machine.
 
 mod chunked;
 mod download;

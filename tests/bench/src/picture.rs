@@ -22,7 +22,7 @@ const GAP: usize = 26;
 
 /// Colours and letters, light and dark.
 const STYLE: &str = "\
-text { font: 12.5px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1f2328 }
+text { font: 12.5px system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1f2328 }
 .page { fill: #ffffff; stroke: #d1d9e0 }
 .head { font-size: 19px; font-weight: 650 }
 .title { font-size: 14px; font-weight: 650 }
@@ -77,8 +77,8 @@ pub(crate) fn draw(file: &str) -> Outcome {
          peers\">\n<style>\n{STYLE}</style>\n\
          <rect class=\"page\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"10\"/>\n\
          <text class=\"head\" x=\"{middle}\" y=\"40\">What Sortie costs beside its peers</text>\n\
-         <text class=\"note\" x=\"{middle}\" y=\"62\">Less is better. The dotted line is the floor: \
-         the same by hand on async-io, or the standard library alone.</text>\n\
+         <text class=\"note\" x=\"{middle}\" y=\"62\">Less is better. The dotted line is the \
+         floor: the same by hand on async-io, or the standard library alone.</text>\n\
          <line class=\"limit\" x1=\"{limit}\" x2=\"{limit}\" y1=\"50\" y2=\"66\"/>\n\
          <text class=\"note\" x=\"{}\" y=\"62\">our limit</text>\n{body}</svg>\n",
         WIDTH - 1,

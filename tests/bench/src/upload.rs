@@ -8,7 +8,7 @@ use crate::meter::{Failure, Kind, Meter, Outcome, Row};
 use crate::origin::{BLOCK, RECEIPT, Serves};
 use async_io::Async;
 use curl::easy::{Easy2, Handler, List, ReadError, WriteError};
-use futures_lite::{AsyncRead, AsyncReadExt, AsyncWriteExt, future};
+use futures_lite::{AsyncBufRead, AsyncRead, AsyncReadExt, AsyncWriteExt, future};
 use http::{HeaderValue, Request};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
@@ -44,7 +44,10 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     length("upload-length-reqwest", "reqwest, the same", |m| reqwest(m, Length)),
     foreign(length("upload-length-curl", "libcurl, copied to its buffer", |m| curl(m, Length))),
-    length("upload-length-sortie", "ours: a reader, copied to our buffer", |m| sortie(m, Length)),
+    length("upload-length-sortie", "ours: a reader that lends its buffer", |m| sortie(m, Length)),
+    length("upload-length-sortie-copied", "ours: a reader, copied to our buffer", |m| {
+        sortie_copied(m, Length)
+    }),
     chunks("upload-chunks-by-hand", "floor: the same in chunks of 64 KiB, by `writev`", |m| {
         by_hand(m, Chunks)
     }),
@@ -52,6 +55,7 @@ pub(crate) const ROWS: &[Row] = &[
     chunks("upload-chunks-reqwest", "the same in chunks", |m| reqwest(m, Chunks)),
     foreign(chunks("upload-chunks-curl", "the same in chunks", |m| curl(m, Chunks))),
     chunks("upload-chunks-sortie", "the same in chunks", |m| sortie(m, Chunks)),
+    chunks("upload-chunks-sortie-copied", "the same in chunks", |m| sortie_copied(m, Chunks)),
 ];
 
 const fn length(name: &'static str, what: &'static str, run: fn(&mut Meter) -> Outcome) -> Row {
@@ -187,6 +191,18 @@ impl AsyncRead for Source {
     }
 }
 
+impl AsyncBufRead for Source {
+    fn poll_fill_buf(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        // Pieces are as long as they are: of one that was begun, the rest.
+        let at = (PIECE - self.left % PIECE) % PIECE;
+        Poll::Ready(Ok(&CONTENT[at..PIECE.min(at + self.left)]))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, count: usize) {
+        self.left -= count;
+    }
+}
+
 /// One connection on tokio.
 fn hyper(meter: &mut Meter, framing: Framing) -> Outcome {
     let origin = meter.origin()?;
@@ -269,17 +285,34 @@ fn curl(meter: &mut Meter, framing: Framing) -> Outcome {
     })
 }
 
-/// A session, and an upload task that reads from a reader.
+/// A session, and upload tasks that are lent what the reader has.
 fn sortie(meter: &mut Meter, framing: Framing) -> Outcome {
+    upload(meter, |blocks| {
+        let reader = sortie::UploadSource::buf_reader(Source::of(blocks, framing));
+        framed(reader, blocks, framing)
+    })
+}
+
+/// The same with a reader that has to be read.
+fn sortie_copied(meter: &mut Meter, framing: Framing) -> Outcome {
+    upload(meter, |blocks| {
+        let reader = sortie::UploadSource::reader(Source::of(blocks, framing));
+        framed(reader, blocks, framing)
+    })
+}
+
+fn framed(source: sortie::UploadSource, blocks: usize, framing: Framing) -> sortie::UploadSource {
+    match framing {
+        Length => source.with_length((blocks * BLOCK) as u64),
+        Chunks => source,
+    }
+}
+
+fn upload(meter: &mut Meter, source: impl Fn(usize) -> sortie::UploadSource) -> Outcome {
     let url = format!("http://{}/upload", meter.origin()?);
     let session = sortie::Session::new();
     async_io::block_on(meter.batch_async(async |blocks| {
-        let reader = Source::of(blocks, framing);
-        let source = match framing {
-            Length => sortie::UploadSource::sized_reader(reader, (blocks * BLOCK) as u64),
-            Chunks => sortie::UploadSource::reader(reader),
-        };
-        let (_, receipt) = session.upload(url.as_str(), source).await?;
+        let (_, receipt) = session.upload(url.as_str(), source(blocks)).await?;
         check(&receipt, blocks)
     }))
 }
