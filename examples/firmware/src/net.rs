@@ -16,6 +16,16 @@ const MAC: [u8; 6] = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
 /// its random number generator: sequence numbers and ports follow from it.
 const SEED: u64 = 0x5027_1e5e_ed00_0001;
 
+/// Bytes of a TCP socket's buffer for what was received and not yet taken. The same in every image
+/// whose size is compared, as are the next two.
+pub const RECEIVE: usize = 4096;
+
+/// Bytes of a TCP socket's buffer for what was written and not yet acknowledged.
+pub const SEND: usize = 1024;
+
+/// Bytes of the buffer that a client reads a head to.
+pub const HEAD: usize = 1024;
+
 /// DHCP, and three for the image.
 const SOCKETS: usize = 4;
 

@@ -41,7 +41,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
 
 /// Fetches one path, and returns the length and hash of what came.
 async fn get(stack: Stack<'static>, port: u16, path: &[u8]) -> Option<(u32, Fnv)> {
-    let (mut receive, mut send) = ([0; 4096], [0; 1024]);
+    let (mut receive, mut send) = ([0; net::RECEIVE], [0; net::SEND]);
     let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
     socket.set_timeout(Some(PATIENCE));
     socket.connect((Ipv4Address::from_octets(net::HOST), port)).await.ok()?;
@@ -49,7 +49,7 @@ async fn get(stack: Stack<'static>, port: u16, path: &[u8]) -> Option<(u32, Fnv)
     socket.write_all(path).await.ok()?;
     socket.write_all(b" HTTP/1.1\r\nHost: 10.0.2.2\r\nConnection: close\r\n\r\n").await.ok()?;
 
-    let mut buffer = [0; 1024];
+    let mut buffer = [0; net::HEAD];
     let mut filled = 0;
     let head = loop {
         let free = buffer.get_mut(filled..)?;
