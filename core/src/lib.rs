@@ -141,8 +141,8 @@ pub use error::{Error, Limit, Misuse, PeerError, RedirectError, Timer, TlsError,
 pub use request::{BodyLength, Field, Request, RequestError, Rewrite};
 pub use response::ResponseHead;
 pub use resume::{
-    BufferTooSmall, ContentRange, RangeFields, ResumeData, ResumeDataError, Validator, Verdict,
-    http_date, judge, repr_digest_sha256,
+    BufferTooSmall, ContentRange, RangeFields, ResumeData, ResumeDataError, Resumption, Validator,
+    Verdict, http_date, judge, repr_digest_sha256,
 };
 pub use task::counts::{ByteCounts, TRANSFER_SIZE_UNKNOWN, UrlSessionCounts};
 pub use task::output::{Event, Output, Wish};

@@ -6,14 +6,14 @@ use core::task::Poll;
 
 use embassy_futures::select::{Either, select, select3};
 use sortie_core::{
-    Asks, BodyLength, Broken, Error, Instant, Output, RedirectPolicy, ResumeData, Task, Wish,
+    Asks, BodyLength, Broken, Error, Instant, Output, RedirectPolicy, Task, Wish,
 };
 
 use crate::connect::connect;
 use crate::connection::Lease;
 use crate::control::{ControlBlock, Governed};
 use crate::input::Input;
-use crate::send::{Outbox, send};
+use crate::send::{Outbox, Resuming, send};
 use crate::session::Session;
 use crate::stream::{Incoming, Lost};
 use crate::target::Target;
@@ -33,7 +33,7 @@ pub(crate) struct Driver<'r, 'd, 'a, const N: usize> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parcel<'r> {
     pub(crate) body: &'r [u8],
-    pub(crate) resume: Option<&'r ResumeData<'r>>,
+    pub(crate) resume: Option<Resuming<'r>>,
     pub(crate) redirects: RedirectPolicy,
     pub(crate) asks: Asks,
     pub(crate) requires_success: bool,
@@ -62,7 +62,7 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
 
     /// What the task brought.
     pub(crate) fn finish(self, result: Result<(), Error>) -> Result<Response<'a>, Failure> {
-        let stored = self.outgoing.resume.map_or(0, ResumeData::received);
+        let stored = self.outgoing.resume.map_or(0, |resume| resume.from.data().received());
         self.input.finish(result, stored, self.target.into_redirected())
     }
 
@@ -133,7 +133,8 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
 
     /// Shows the head of the response to the task.
     fn inspect(&mut self, control: &ControlBlock) {
-        let (target, resume) = (&mut self.target, self.outgoing.resume);
+        let resume = self.outgoing.resume.map(|resume| resume.from);
+        let target = &mut self.target;
         let own = self.lease.as_mut().map(Lease::parts).map(|(_, inbox)| &*inbox);
         let head = self.input.head(own.unwrap_or_default());
         control.tell(|task| target.inspect(task, head, resume));

@@ -3,7 +3,9 @@
 use core::future::poll_fn;
 use core::task::Poll;
 
-use sortie_core::{Broken, RangeFields, Request, RequestHead, Send, Task, Url};
+use sortie_core::{
+    Broken, Field, RangeFields, Request, RequestHead, ResumeData, Resumption, Send, Task, Url,
+};
 
 use crate::control::{ControlBlock, report};
 use crate::driver::Parcel;
@@ -17,6 +19,21 @@ pub(crate) struct Outbox<'r> {
     pub(crate) request: &'r Request<'r>,
     pub(crate) target: Url<'r>,
     pub(crate) outgoing: &'r Parcel<'r>,
+}
+
+/// What a task goes on from, with the code that asks for the rest: a program whose tasks never do
+/// links neither that nor what judges the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resuming<'r> {
+    pub(crate) from: Resumption<'r>,
+    /// Encodes the head with the fields of a range.
+    encode: fn(&Outbox<'_>, &mut Task, &ResumeData<'_>, &mut [u8]) -> usize,
+}
+
+impl<'r> Resuming<'r> {
+    pub(crate) const fn new(data: &'r ResumeData<'r>) -> Self {
+        Self { from: data.resumption(), encode: encode_range }
+    }
 }
 
 /// The send half. Waits while there is nothing to send, and never ends by itself.
@@ -60,10 +77,13 @@ impl Outbox<'_> {
     }
 
     fn encode(&self, task: &mut Task, room: &mut [u8]) -> usize {
-        let resume = self.outgoing.resume.filter(|_| task.sends_range());
-        let range = resume.map(RangeFields::new);
-        let fields = range.as_ref().map(RangeFields::fields);
-        let added = fields.as_ref().map_or(&[][..], |fields| fields);
+        match self.outgoing.resume.filter(|_| task.sends_range()) {
+            Some(resume) => (resume.encode)(self, task, resume.from.data(), room),
+            None => self.encode_with(&[], task, room),
+        }
+    }
+
+    fn encode_with(&self, added: &[Field<'_>], task: &mut Task, room: &mut [u8]) -> usize {
         let head = RequestHead { request: self.request, target: self.target, added };
         task.encode(&head, room).unwrap_or(0)
     }
@@ -72,4 +92,13 @@ impl Outbox<'_> {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         self.outgoing.body.get(from..).unwrap_or_default()
     }
+}
+
+fn encode_range(
+    outbox: &Outbox<'_>,
+    task: &mut Task,
+    data: &ResumeData<'_>,
+    room: &mut [u8],
+) -> usize {
+    outbox.encode_with(&RangeFields::new(data).fields(), task, room)
 }

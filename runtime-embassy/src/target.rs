@@ -2,7 +2,7 @@
 //! for it.
 
 use sortie_core::{
-    Event, InspectError, Inspection, Limit, Misuse, Request, ResponseHead, ResumeData, Slot, Task,
+    Event, InspectError, Inspection, Limit, Misuse, Request, ResponseHead, Resumption, Slot, Task,
     Url,
 };
 
@@ -86,7 +86,7 @@ impl<'r, 'a> Target<'r, 'a> {
         &mut self,
         task: &mut Task,
         head: ResponseHead<'_>,
-        resume: Option<&ResumeData<'_>>,
+        resume: Option<Resumption<'_>>,
     ) -> Result<(), Misuse> {
         let mut index = [Slot::EMPTY; FIELDS];
         let count = ResponseHead::list(head.as_bytes(), &mut index);

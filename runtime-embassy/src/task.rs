@@ -9,6 +9,7 @@ use sortie_core::{Asks, Error, RedirectPolicy, Request, ResponseHead, ResumeData
 use crate::control::{ControlBlock, Seat};
 use crate::driver::{Driver, Parcel};
 use crate::input::Input;
+use crate::send::Resuming;
 use crate::session::Session;
 use crate::target::Target;
 use crate::time::instant;
@@ -154,7 +155,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// there already, the status is 416, the offset is its length and the content is empty. Any
     /// other status fails with [`Error::Status`], so that what is there is not replaced by it.
     pub const fn resume_from(mut self, data: &'r ResumeData<'r>) -> Self {
-        self.outgoing.resume = Some(data);
+        self.outgoing.resume = Some(Resuming::new(data));
         self
     }
 
@@ -290,7 +291,7 @@ impl<const CONNECTIONS: usize, C> fmt::Debug for DataTask<'_, '_, '_, CONNECTION
         f.debug_struct("DataTask")
             .field("request", &self.request)
             .field("body", &self.outgoing.body.len())
-            .field("resume_from", &self.outgoing.resume)
+            .field("resume_from", &self.outgoing.resume.map(|resume| resume.from))
             .finish_non_exhaustive()
     }
 }

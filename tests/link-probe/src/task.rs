@@ -54,7 +54,7 @@ fn decisions(with: &mut Arguments<'_>) {
             head: with.response_head,
             target: with.url,
             next: with.bytes,
-            resume: with.flag.then_some(&with.resume_data),
+            resume: with.flag.then_some(with.resume_data.resumption()),
         };
         Task::inspect(&mut with.task, with.now, lent)
     });
