@@ -454,7 +454,8 @@ impl Task {
 
     /// On the connection, and nothing has to be said before bytes are moved. An exchange is kept
     /// while the task is suspended, with whatever is pending in it, and gated by `io`.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     const fn exchanges(&self) -> bool {
         matches!(self.phase, Phase::Exchange | Phase::Discard { .. }) && !self.due.blocks_input()
     }
@@ -534,6 +535,7 @@ impl Task {
     }
 
     /// Ends the task with an error; the first one counts.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn fail(&mut self, error: Error) {
         if matches!(self.phase, Phase::Failed(_) | Phase::Completed) {
             return;
@@ -547,6 +549,7 @@ impl Task {
     }
 
     /// Gives up the connection, if there is one.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn release(&mut self, release: Release) {
         self.deadlines.rest();
         if self.is_connected {

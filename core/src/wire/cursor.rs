@@ -20,7 +20,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Appends one piece of the message.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn put(&mut self, piece: &[u8]) {
         self.total = self.total.saturating_add(piece.len());
         if self.skip == 0 && piece.len() <= self.room.len() {
@@ -42,15 +43,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// Appends some pieces: the same as one after another, with one look at the room for all.
-    #[inline]
-    pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn put_all(&mut self, pieces: &[&[u8]]) {
         let length = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
         if self.skip == 0 && length <= self.room.len() {
             self.total = self.total.saturating_add(length);
             let room = core::mem::take(&mut self.room);
-            self.room = pieces.into_iter().fold(room, copied);
+            self.room = pieces.iter().fold(room, |room, piece| copied(room, piece));
         } else {
-            pieces.into_iter().for_each(|piece| self.put(piece));
+            pieces.iter().for_each(|piece| self.put(piece));
         }
     }
 

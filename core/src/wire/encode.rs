@@ -41,12 +41,12 @@ pub(crate) fn request_head(
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
     let target = head.target.path_and_query().as_bytes();
     let space: &[u8] = if target.first() == Some(&b'/') { b" " } else { b" /" };
-    out.put_all([method.as_bytes(), space, target]);
+    out.put_all(&[method.as_bytes(), space, target]);
     if traits.has_host {
         out.put(b" HTTP/1.1\r\n");
     } else {
         // Host comes first, where servers look for it (RFC 9112 §3.2).
-        out.put_all([b" HTTP/1.1\r\nHost: ", head.target.authority().as_bytes(), b"\r\n"]);
+        out.put_all(&[b" HTTP/1.1\r\nHost: ", head.target.authority().as_bytes(), b"\r\n"]);
     }
     // Nearly every request is sent as it was made.
     if !rewrite.becomes_get && !rewrite.leaves_origin {
@@ -97,7 +97,7 @@ const fn is_addable(known: Known) -> bool {
 }
 
 fn put_field(out: &mut Cursor<'_>, field: &Field<'_>) {
-    out.put_all([field.name().as_bytes(), b": ", field.value(), b"\r\n"]);
+    out.put_all(&[field.name().as_bytes(), b": ", field.value(), b"\r\n"]);
 }
 
 /// What frames a chunk (RFC 9112 §7.1).

@@ -104,6 +104,7 @@ pub(crate) const fn hex_digit(byte: u8) -> Option<u32> {
 
 /// Case-insensitive equality, as field names and most tokens compare (RFC 9110 §5.1).
 /// `lower` must be in lower case.
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) const fn eq_ignore_case(bytes: &[u8], lower: &[u8]) -> bool {
     if bytes.len() != lower.len() {
         return false;
@@ -120,6 +121,7 @@ pub(crate) const fn eq_ignore_case(bytes: &[u8], lower: &[u8]) -> bool {
 }
 
 /// `bytes` without leading and trailing OWS (RFC 9110 §5.6.3).
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) const fn trim_ows(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [b' ' | b'\t', tail @ ..] = rest {
@@ -137,6 +139,7 @@ pub(crate) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// 1*DIGIT as a `u64`; `None` for anything else and for what does not fit (RFC 9110 §8.6).
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn decimal(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() {
         return None;
