@@ -6,7 +6,7 @@ use sortie_core::{Transport, Url, Wish};
 
 use crate::connection::Lease;
 use crate::control::ControlBlock;
-use crate::session::Session;
+use crate::session::Base;
 use crate::time::now;
 
 /// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that
@@ -14,22 +14,22 @@ use crate::time::now;
 /// priority is that of `control`, which may change meanwhile.
 ///
 /// Dropping the future gives the attempt up and the slot back.
-pub(crate) async fn connect<'s, 'd, const N: usize>(
-    session: &'s Session<'d, N>,
+pub(crate) async fn connect<'s, 'd>(
+    base: &'s Base<'d>,
     control: &ControlBlock,
     wish: Wish,
     expected_bytes: u64,
     url: Url<'_>,
-) -> Option<Lease<'s, 'd, N>> {
+) -> Option<Lease<'s, 'd>> {
     let connected = match url.scheme().is_secure() {
         // Never in plaintext what is to be secure.
         true => Err(Transport::TlsUnavailable),
-        false => match session.lease(control, wish, expected_bytes, url).await {
+        false => match base.lease(control, wish, expected_bytes, &url).await {
             None => Err(Transport::ConnectFailed),
             Some(lease) if lease.is_reused() => Ok(lease),
             Some(mut lease) => {
                 control.tell(|task| task.handle_connecting(now()));
-                let opened = open(session.stack, &mut lease, &url).await;
+                let opened = open(base.stack, &mut lease, &url).await;
                 opened.map(|()| lease)
             }
         },
@@ -46,11 +46,7 @@ pub(crate) async fn connect<'s, 'd, const N: usize>(
     }
 }
 
-async fn open<const N: usize>(
-    stack: Stack<'_>,
-    lease: &mut Lease<'_, '_, N>,
-    url: &Url<'_>,
-) -> Result<(), Transport> {
+async fn open(stack: Stack<'_>, lease: &mut Lease<'_, '_>, url: &Url<'_>) -> Result<(), Transport> {
     let address = resolve(stack, url.host()).await?;
     lease.open((address, url.port()).into()).await
 }

@@ -6,9 +6,11 @@ use embassy_net::IpEndpoint;
 use embassy_net::Stack;
 use embassy_net::tcp::{ConnectError, TcpSocket};
 use embassy_time::{Duration, with_timeout};
-use sortie_core::{CloseReason, Transport, Url, UrlParts};
+use sortie_core::session::Standing;
+use sortie_core::{CloseReason, Instant, Transport, Url, UrlParts};
 
 use crate::resources::Buffers;
+use crate::time::now;
 use crate::turn::Turn;
 
 /// How long a slot that is used again waits for the reset of its last connection to leave. It
@@ -30,6 +32,8 @@ pub(crate) struct Connection<'d> {
 struct Origin {
     parts: UrlParts,
     length: usize,
+    /// When it was given back.
+    since: Instant,
 }
 
 impl<'d> Connection<'d> {
@@ -55,8 +59,17 @@ impl<'d> Connection<'d> {
             && !self.socket.can_recv()
     }
 
+    /// What the core is to know of it, for a task to `url`, while no lease has it.
+    pub(crate) fn standing(&self, url: &Url<'_>) -> Standing {
+        match self.origin {
+            Some(Origin { since, .. }) => Standing::Idle { since, fits: self.serves(url) },
+            None => Standing::Closed,
+        }
+    }
+
     /// Ends the connection, if there is one: it is closed in order, or else reset.
     pub(crate) fn end(&mut self, in_order: bool) {
+        self.origin = None;
         match in_order {
             true => self.socket.close(),
             false => self.socket.abort(),
@@ -68,16 +81,17 @@ impl<'d> Connection<'d> {
         for (to, from) in self.inbox.iter_mut().zip(text) {
             *to = *from;
         }
-        self.origin = Some(Origin { parts: url.parts(), length: text.len().min(self.inbox.len()) });
+        let length = text.len().min(self.inbox.len());
+        self.origin = Some(Origin { parts: url.parts(), length, since: now() });
     }
 }
 
 /// A slot with a task. Dropped before the exchange has ended in order, the connection is reset: it
 /// is never used again.
-pub(crate) struct Lease<'s, 'd, const N: usize> {
+pub(crate) struct Lease<'s, 'd> {
     // Before the turn, which looks at the connection when it ends: fields are dropped in order.
     connection: RefMut<'s, Connection<'d>>,
-    turn: Turn<'s, 'd, N>,
+    turn: Turn<'s, 'd>,
     is_reused: bool,
 }
 
@@ -92,10 +106,10 @@ pub(crate) enum End {
     Keep { unread: usize },
 }
 
-impl<'s, 'd, const N: usize> Lease<'s, 'd, N> {
+impl<'s, 'd> Lease<'s, 'd> {
     /// The slot whose turn it is, for a task to `url`. An idle connection in it is used again if it
     /// can be. `None` if another task has the slot: the core gives none to two.
-    pub(crate) fn new(mut turn: Turn<'s, 'd, N>, url: &Url<'_>) -> Option<Self> {
+    pub(crate) fn new(mut turn: Turn<'s, 'd>, url: &Url<'_>) -> Option<Self> {
         let connection = turn.connection()?;
         let is_reused = turn.ends_in(End::Reset) != End::Reset && connection.serves(url);
         Some(Self { connection, turn, is_reused })

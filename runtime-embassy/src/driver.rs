@@ -5,28 +5,26 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use embassy_futures::select::{Either, select, select3};
-use sortie_core::{
-    Asks, BodyLength, Broken, Error, Instant, Output, RedirectPolicy, Task, Wish,
-};
+use sortie_core::{Asks, BodyLength, Broken, Error, Instant, Output, RedirectPolicy, Task, Wish};
 
 use crate::connect::connect;
 use crate::connection::Lease;
 use crate::control::{ControlBlock, Governed};
 use crate::input::Input;
 use crate::send::{Outbox, Resuming, send};
-use crate::session::Session;
+use crate::session::Base;
 use crate::stream::{Incoming, Lost};
 use crate::target::Target;
 use crate::task::{Failure, Response};
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
-pub(crate) struct Driver<'r, 'd, 'a, const N: usize> {
-    session: &'r Session<'d, N>,
+pub(crate) struct Driver<'r, 'd, 'a> {
+    base: &'r Base<'d>,
     outgoing: Parcel<'r>,
     target: Target<'r, 'a>,
     input: Input<'a>,
-    lease: Option<Lease<'r, 'd, N>>,
+    lease: Option<Lease<'r, 'd>>,
 }
 
 /// What a task sends beside its request, and how it behaves.
@@ -44,19 +42,19 @@ pub(crate) struct Parcel<'r> {
     pub(crate) expected_bytes: u64,
 }
 
-impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
+impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
     pub(crate) const fn new(
-        session: &'r Session<'d, N>,
+        base: &'r Base<'d>,
         outgoing: Parcel<'r>,
         target: Target<'r, 'a>,
         input: Input<'a>,
     ) -> Self {
-        Self { session, outgoing, target, input, lease: None }
+        Self { base, outgoing, target, input, lease: None }
     }
 
     /// Puts a new task under `control`.
     pub(crate) fn begin<'c>(&self, control: &'c ControlBlock) -> Governed<'c> {
-        let options = self.session.options(&self.outgoing);
+        let options = self.base.options(&self.outgoing);
         control.begin(Task::new(self.target.request(), options), self.outgoing.priority)
     }
 
@@ -110,7 +108,7 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
         self.input.restart();
         self.target.go_on();
         let (bytes, url) = (self.outgoing.expected_bytes, self.target.url());
-        let connecting = connect(self.session, control, wish, bytes, url);
+        let connecting = connect(self.base, control, wish, bytes, url);
         let changed = control.obey(Output::Connect(wish));
         if let Either::First(lease) = select(connecting, changed).await {
             self.lease = lease;

@@ -36,7 +36,8 @@
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
 //! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
-//! | [`Session<C>`](Session) | a static or a local | 608 + 88 a connection |
+//! | [`Session<C>`](Session) | a static or a local | 140 + 56 a connection |
+//! | [`Schedule<C>`](Schedule), if there is one | a static or a local | 450 + 32 a connection |
 //! | future of a task | the future that awaits it | 710 |
 //! | future of a task with a lent [`ControlBlock`] | the same | 430 |
 //! | [`ControlBlock`] | a static or a local | 288 |
@@ -53,15 +54,17 @@
 //! server has closed it meanwhile, the task opens another, or retries once if that was noticed only
 //! after the request was sent.
 //!
-//! Tasks for which there is none wait. The core decides which is next and on which connection, as
-//! it does on a desktop: see [`scheduler`](sortie_core::session::scheduler). Of equal
-//! [priority](DataTask::priority) they start in the order in which they came; eight of them, and
+//! Tasks for which there is none wait, and start in the order in which they came; 32 of them, and
 //! those that come while as many wait get in line as soon as there is room, in no order. The wait
 //! does not count as idle time. A task that is dropped while it waits, or just when its turn has
 //! come, leaves it to the next. One that is neither dropped nor polled keeps what it was given.
+//! A connection that was idle for [`IDLE_TIMEOUT`](sortie_core::limits::IDLE_TIMEOUT) is not used
+//! again.
 //!
-//! An idle connection is closed after
-//! [`IDLE_TIMEOUT`](sortie_core::limits::IDLE_TIMEOUT), with the next call of the session.
+//! A session with a [`Schedule`] has the order of a desktop's instead: by
+//! [priority](DataTask::priority), with a limit for each host, see
+//! [`scheduler`](sortie_core::session::scheduler). Eight tasks are in its queue. An idle connection
+//! is closed after that timeout, with the next call of the session.
 //!
 //! # Redirects
 //!
@@ -107,8 +110,10 @@ mod connection;
 mod control;
 mod driver;
 mod input;
+mod line;
 mod queue;
 mod resources;
+mod schedule;
 mod send;
 mod session;
 mod stream;
@@ -119,6 +124,7 @@ mod turn;
 
 pub use control::{ControlBlock, Seat, TaskControl};
 pub use resources::Resources;
+pub use schedule::Schedule;
 pub use session::{Config, Session};
 pub use sortie_core;
 pub use sortie_core::{

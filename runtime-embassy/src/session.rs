@@ -9,10 +9,12 @@ use sortie_core::{RedirectPolicy, Request, TaskKind, TaskOptions, limits};
 
 use crate::connection::Connection;
 use crate::driver::Parcel;
-use crate::queue::Queue;
+use crate::line::Line;
 use crate::resources::Resources;
+use crate::schedule::Schedule;
 use crate::task::{DataTask, Failure, Response};
 use crate::time::micros;
+use crate::turn::Order;
 
 /// What holds for all tasks of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +29,6 @@ pub struct Config {
     /// What is done with redirects. Up to 20 are followed unless set otherwise, by tasks that bring
     /// [room for their URLs](DataTask::target); for others a redirect is an error.
     pub redirects: RedirectPolicy,
-    /// Connections to one origin with a task, at least one: other tasks to it wait meanwhile, and
-    /// leave the rest of the connections to others. 6 unless set otherwise.
-    pub max_connections_per_host: u16,
 }
 
 impl Default for Config {
@@ -38,7 +37,6 @@ impl Default for Config {
             request_timeout: Duration::from_micros(limits::REQUEST_TIMEOUT),
             resource_timeout: Duration::from_micros(limits::RESOURCE_TIMEOUT),
             redirects: RedirectPolicy::default(),
-            max_connections_per_host: limits::CONNECTIONS_PER_HOST,
         }
     }
 }
@@ -47,35 +45,56 @@ impl Default for Config {
 ///
 /// There is nothing to spawn: a task is driven by whoever awaits it, and dropping that future
 /// cancels it. Any number of tasks can share a session by reference; those for which there is no
-/// connection wait until it is their turn, by their [priority](DataTask::priority) and in the order
-/// in which they came. A connection is kept open after an exchange and used
-/// again for the same origin.
+/// connection wait until it is their turn, in the order in which they came unless it has a
+/// [`Schedule`](Self::scheduled). A connection is kept open after an exchange and used again for
+/// the same origin.
 pub struct Session<'d, const CONNECTIONS: usize> {
+    base: Base<'d, [Slot<'d>; CONNECTIONS]>,
+}
+
+/// A connection, and whether a task has it.
+type Slot<'d> = RefCell<Connection<'d>>;
+
+/// A session, whatever the number of its connections: what is done with this is compiled once.
+pub(crate) struct Base<'d, S: ?Sized = [Slot<'d>]> {
     pub(crate) stack: Stack<'d>,
-    pub(crate) slots: [RefCell<Connection<'d>>; CONNECTIONS],
-    pub(crate) queue: RefCell<Queue<CONNECTIONS>>,
     pub(crate) config: Config,
+    line: Line,
+    schedule: Option<&'d dyn Order>,
+    pub(crate) slots: S,
+}
+
+impl Base<'_> {
+    /// Who decides which task is next.
+    pub(crate) fn order(&self) -> &dyn Order {
+        match self.schedule {
+            Some(schedule) => schedule,
+            None => &self.line,
+        }
+    }
 }
 
 impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
-    /// A session over `stack`, with `resources` as its memory.
-    ///
-    /// # Panics
-    /// If the stack has fewer than `CONNECTIONS` sockets left. Its `StackResources` must count
-    /// them, and one more for DNS (and one for DHCP).
-    #[must_use]
+    /// A session over `stack`. The stack must have room for so many sockets.
     pub fn new<const BUFFER: usize>(
         stack: Stack<'d>,
         resources: &'d mut Resources<CONNECTIONS, BUFFER>,
         config: Config,
     ) -> Self {
         let slots = resources.buffers.each_mut();
-        Self {
-            stack,
-            slots: slots.map(|buffers| RefCell::new(Connection::new(stack, buffers))),
-            queue: RefCell::new(Queue::new(config.max_connections_per_host)),
-            config,
-        }
+        let slots = slots.map(|buffers| RefCell::new(Connection::new(stack, buffers)));
+        Self { base: Base { stack, config, line: Line::new(), schedule: None, slots } }
+    }
+
+    /// The same, with the order of `schedule` for its tasks.
+    #[must_use]
+    pub fn scheduled(mut self, schedule: &'d mut Schedule<CONNECTIONS>) -> Self {
+        self.base.schedule = Some(schedule);
+        self
+    }
+
+    pub(crate) const fn base(&self) -> &Base<'d> {
+        &self.base
     }
 
     /// Sends `request` with `body` and receives the content of the response in `content`.
@@ -108,7 +127,9 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
     ) -> DataTask<'r, 'd, 'a, CONNECTIONS> {
         DataTask::new(self, request)
     }
+}
 
+impl Base<'_> {
     /// How the core's task for `outgoing` behaves here.
     pub(crate) fn options(&self, outgoing: &Parcel<'_>) -> TaskOptions {
         let is_resuming = outgoing.resume.is_some();
@@ -128,6 +149,6 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
 
 impl<const CONNECTIONS: usize> fmt::Debug for Session<'_, CONNECTIONS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Session").field("config", &self.base.config).finish_non_exhaustive()
     }
 }

@@ -70,7 +70,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
         let outgoing = Parcel {
             body: &[],
             resume: None,
-            redirects: session.config.redirects,
+            redirects: session.base().config.redirects,
             asks: Asks { redirect: false, disposition: false, new_body: false },
             requires_success: false,
             earliest_begin: sortie_core::Instant::EPOCH,
@@ -131,8 +131,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// thousandths, from 0 to 1000, the most urgent; more counts as that. 500 unless set otherwise,
     /// and 250 and 750 are URLSession's low and high.
     ///
-    /// It orders those that wait; it does not slow down one that runs. A task of lower priority is
-    /// not starved: waiting counts for it, too, and each thousandth for 30 ms of that.
+    /// Where the session has a [`Schedule`](crate::Schedule), it orders those that wait; it does
+    /// not slow down one that runs. A task of lower priority is not starved: waiting counts for it, too, and each thousandth for 30 ms of that.
     pub const fn priority(mut self, thousandths: u16) -> Self {
         self.outgoing.priority =
             if thousandths < PRIORITY_MOST { thousandths } else { PRIORITY_MOST };
@@ -140,7 +140,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     }
 
     /// The most that is expected to be sent and received, heads included, in bytes. A hint, never
-    /// enforced: of tasks that come at the same time small ones go first.
+    /// enforced: where the session has a [`Schedule`](crate::Schedule), of tasks that come at the
+    /// same time small ones go first.
     pub const fn expected_bytes(mut self, bytes: u64) -> Self {
         self.outgoing.expected_bytes = bytes;
         self
@@ -168,10 +169,10 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
         DataTask { session, request, outgoing, head, target, control: Under(seat.block) }
     }
 
-    fn driver(self, content: &'a mut [u8]) -> Driver<'r, 'd, 'a, CONNECTIONS> {
+    fn driver(self, content: &'a mut [u8]) -> Driver<'r, 'd, 'a> {
         let input = Input::new(self.head, content);
         let target = Target::new(self.request, self.target);
-        Driver::new(self.session, self.outgoing, target, input)
+        Driver::new(self.session.base(), self.outgoing, target, input)
     }
 }
 

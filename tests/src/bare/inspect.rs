@@ -1,6 +1,8 @@
 //! The head, lent with room for the URL of a redirect.
 
-use sortie_core::{InspectError, Inspection, Limit, ResponseHead, ResumeData, Url, UrlParts, limits};
+use sortie_core::{
+    InspectError, Inspection, Limit, ResponseHead, ResumeData, Url, UrlParts, limits,
+};
 
 use super::Runner;
 use crate::contract::Input;
