@@ -132,7 +132,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// and 250 and 750 are URLSession's low and high.
     ///
     /// Where the session has a [`Schedule`](crate::Schedule), it orders those that wait; it does
-    /// not slow down one that runs. A task of lower priority is not starved: waiting counts for it, too, and each thousandth for 30 ms of that.
+    /// not slow down one that runs. A task of lower priority is not starved: waiting counts for it,
+    /// too, and each thousandth for 30 ms of that.
     pub const fn priority(mut self, thousandths: u16) -> Self {
         self.outgoing.priority =
             if thousandths < PRIORITY_MOST { thousandths } else { PRIORITY_MOST };
