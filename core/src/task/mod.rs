@@ -348,24 +348,26 @@ impl Task {
     /// harmless. `None`: no timer runs.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let next = || self.deadlines.next(self.is_suspended(), self.transfer.send.waits_since());
-        match self.phase {
+        let suspended = self.is_suspended();
+        let before = match self.phase {
             // Resuming it looks at the time by itself.
-            Phase::Delayed if self.is_suspended() => next(),
-            Phase::Delayed => Some(next().map_or(self.not_before, |at| at.min(self.not_before))),
+            Phase::Delayed if !suspended => self.not_before,
             // What is wholly received is committed, however long that takes; an answer is not
             // waited for without end.
-            Phase::Finish if self.asked.pending().is_none() => None,
-            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => None,
-            Phase::Connect(_)
+            Phase::Finish if self.asked.pending().is_none() => return None,
+            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
+            Phase::Delayed
+            | Phase::Connect(_)
             | Phase::Prepare
             | Phase::Exchange
             | Phase::Inspect
             | Phase::Discard { .. }
             | Phase::AskBody(_)
             | Phase::Upgraded
-            | Phase::Finish => next(),
-        }
+            | Phase::Finish => deadline::NEVER,
+        };
+        let next = self.deadlines.next(suspended, self.transfer.send.waits_since());
+        Some(next.min(before)).filter(|at| *at != deadline::NEVER)
     }
 
     /// What the connection may be used for now, with `room` bytes for content: the same until
