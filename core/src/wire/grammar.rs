@@ -31,6 +31,27 @@ const CLASS: [u8; 256] = {
         if mark || b.is_ascii_alphanumeric() {
             table[byte] |= TOKEN;
         }
+        if b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+            )
+        {
+            table[byte] |= HOST;
+        }
         if b == b'\t' || (b >= b' ' && b != 0x7f) {
             table[byte] |= VALUE;
         }
@@ -48,6 +69,8 @@ const TOKEN: u8 = 1;
 const VALUE: u8 = 2;
 /// HEXDIG, in either case (RFC 5234 appendix B.1); its value stands in the upper four bits.
 const HEX: u8 = 4;
+/// unreserved or sub-delims (RFC 3986 §3.2.2), which a registered name consists of here.
+const HOST: u8 = 8;
 
 #[allow(clippy::indexing_slicing, reason = "a u8 indexes every entry of a table of 256")]
 const fn class(byte: u8) -> u8 {
@@ -93,6 +116,11 @@ pub(crate) const fn is_field_value_byte(byte: u8) -> bool {
 /// Whether `byte` is a tchar (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     class(byte) & TOKEN != 0
+}
+
+/// Whether `byte` may stand in a host that is a name (RFC 3986 §3.2.2).
+pub(crate) const fn is_host_byte(byte: u8) -> bool {
+    class(byte) & HOST != 0
 }
 
 /// The value of a hexadecimal digit.
