@@ -66,6 +66,7 @@ pub(crate) struct Base<'d, S: ?Sized = [Slot<'d>]> {
 
 impl Base<'_> {
     /// Who decides which task is next.
+    #[inline(never)]
     pub(crate) fn order(&self) -> &dyn Order {
         match self.schedule {
             Some(schedule) => schedule,

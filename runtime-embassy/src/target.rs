@@ -44,6 +44,7 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// The current URL.
+    #[inline(never)]
     pub(crate) fn url(&self) -> Url<'_> {
         redirected(self.room, self.current).unwrap_or_else(|| self.request.url())
     }
