@@ -5,7 +5,7 @@ use embassy_net::{IpAddress, Stack};
 use sortie_core::{Transport, Url, Wish};
 
 use crate::connection::Lease;
-use crate::control::ControlBlock;
+use crate::reins::Reins;
 use crate::session::Base;
 use crate::time::now;
 
@@ -16,15 +16,14 @@ use crate::time::now;
 /// Dropping the future gives the attempt up and the slot back.
 pub(crate) async fn connect<'s, 'd>(
     base: &'s Base<'d>,
-    control: &ControlBlock,
+    control: &Reins,
     wish: Wish,
-    expected_bytes: u64,
     url: Url<'_>,
 ) -> Option<Lease<'s, 'd>> {
     let connected = match url.scheme().is_secure() {
         // Never in plaintext what is to be secure.
         true => Err(Transport::TlsUnavailable),
-        false => match base.lease(control, wish, expected_bytes, &url).await {
+        false => match base.lease(control, wish, &url).await {
             None => Err(Transport::ConnectFailed),
             Some(lease) if lease.is_reused() => Ok(lease),
             Some(mut lease) => {

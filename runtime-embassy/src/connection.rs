@@ -4,7 +4,7 @@ use core::cell::RefMut;
 
 use embassy_net::IpEndpoint;
 use embassy_net::Stack;
-use embassy_net::tcp::{ConnectError, TcpSocket};
+use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
 use embassy_time::{Duration, with_timeout};
 use sortie_core::session::Standing;
 use sortie_core::{CloseReason, Instant, Transport, Url, UrlParts};
@@ -67,6 +67,11 @@ impl<'d> Connection<'d> {
         }
     }
 
+    /// Whether it is open with no task: asked only while no lease has it.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.origin.is_some()
+    }
+
     /// Ends the connection, if there is one: it is closed in order, or else reset.
     pub(crate) fn end(&mut self, in_order: bool) {
         self.origin = None;
@@ -74,6 +79,18 @@ impl<'d> Connection<'d> {
             true => self.socket.close(),
             false => self.socket.abort(),
         }
+    }
+
+    /// Whether it was closed from here and not from there: the socket is of no use, and not free.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.socket.state(), State::FinWait1 | State::Closing | State::LastAck)
+    }
+
+    /// Waits until what was sent, and the end of it, is acknowledged.
+    ///
+    /// Dropping the future loses nothing.
+    pub(crate) fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        self.socket.flush()
     }
 
     fn remember(&mut self, url: &Url<'_>) {
@@ -124,6 +141,11 @@ impl<'s, 'd> Lease<'s, 'd> {
     pub(crate) fn parts(&mut self) -> (&mut TcpSocket<'d>, &mut [u8]) {
         let Connection { socket, inbox, .. } = &mut *self.connection;
         (socket, inbox)
+    }
+
+    /// The buffer for its input.
+    pub(crate) fn inbox(&self) -> &[u8] {
+        self.connection.inbox
     }
 
     /// Opens a connection in the slot, whatever was there before.

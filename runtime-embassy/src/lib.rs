@@ -105,24 +105,39 @@
 //!   the program chooses one itself.
 //! - `defmt`: [`Failure`] and the types in it can be logged.
 
+mod body;
+mod changes;
+mod close;
 mod connect;
 mod connection;
 mod control;
+mod download;
 mod driver;
+mod event;
+mod facts;
+mod failure;
 mod input;
 mod line;
 mod queue;
+mod record;
+mod reins;
 mod resources;
 mod schedule;
 mod send;
 mod session;
+mod source;
 mod stream;
 mod target;
 mod task;
 mod time;
 mod turn;
+mod upload;
 
+pub use body::Body;
+pub use changes::{Changes, Snapshot};
 pub use control::{ControlBlock, Seat, TaskControl};
+pub use download::{DownloadFailure, Downloaded};
+pub use event::TaskEvent;
 pub use resources::Resources;
 pub use schedule::Schedule;
 pub use session::{Config, Session};
@@ -132,4 +147,5 @@ pub use sortie_core::{
     Request, ResponseHead, ResumeData, Rewrite, Slot, TaskState, Token, Transport, Url, Validator,
     field,
 };
-pub use task::{Alone, DataTask, Failure, Response, Under};
+pub use task::{Alone, DataTask, Failure, Governor, Response, Under};
+pub use upload::ReaderTask;

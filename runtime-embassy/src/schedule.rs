@@ -154,4 +154,11 @@ impl<const N: usize> Order for Schedule<N> {
             give_back(base, queue, slot, end);
         }
     }
+
+    fn close_idle(&self, base: &Base<'_>) {
+        if let Ok(mut queue) = self.queue.try_borrow_mut() {
+            queue.drain_idle();
+            assign(base, &mut queue);
+        }
+    }
 }

@@ -7,15 +7,16 @@ use sortie_core::{
     Broken, Field, RangeFields, Request, RequestHead, ResumeData, Resumption, Send, Task, Url,
 };
 
-use crate::control::{ControlBlock, report};
 use crate::driver::Parcel;
-use crate::input::copy;
+use crate::event::TaskEvent;
+use crate::reins::{Reins, report};
+use crate::source::Supply;
 use crate::stream::{Lost, Outgoing};
 use crate::time::now;
 
 /// What is sent.
 pub(crate) struct Outbox<'r> {
-    pub(crate) control: &'r ControlBlock,
+    pub(crate) control: &'r Reins,
     pub(crate) request: &'r Request<'r>,
     pub(crate) target: Url<'r>,
     pub(crate) outgoing: &'r Parcel<'r>,
@@ -40,14 +41,21 @@ impl<'r> Resuming<'r> {
 pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
     let control = outbox.control;
     loop {
-        poll_fn(|cx| match control.io(0).send {
-            Some(_) => writer.poll_writable(cx),
-            None => Poll::Pending,
+        poll_fn(|cx| match control.io(0).send.map(|due| outbox.outgoing.source.supply(due)) {
+            Some(Supply::Bytes | Supply::Ended) => writer.poll_writable(cx),
+            Some(Supply::Failed) => {
+                control.tell(Task::handle_source_failed);
+                Poll::Pending
+            }
+            Some(Supply::Awaited) | None => Poll::Pending,
         })
         .await;
         match writer.write_with(|room| outbox.fill(room)).await {
             Ok(0) => {}
-            Ok(count) => control.tell(|task| task.handle_sent(now(), count)),
+            Ok(count) => {
+                control.tell(|task| task.handle_sent(now(), count));
+                outbox.outgoing.delegate.tell(TaskEvent::Sent(control.counts()));
+            }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Sending)),
         }
     }
@@ -60,7 +68,8 @@ impl Outbox<'_> {
             let encoded = match task.io(0).send {
                 Some(Send::Encode) => self.encode(task, room),
                 Some(Send::Source { from }) => {
-                    report(task.handle_source(now(), self.body_from(from).len()));
+                    let count = self.outgoing.source.at_hand(from);
+                    report(task.handle_source(now(), count));
                     0
                 }
                 Some(Send::Write { .. }) | None => 0,
@@ -69,9 +78,9 @@ impl Outbox<'_> {
             let Some(Send::Write { from, max, .. }) = task.io(0).send else {
                 return encoded;
             };
-            let bytes = self.body_from(from);
             let room = room.get_mut(encoded..).unwrap_or_default();
-            encoded + copy(bytes.get(..max).unwrap_or(bytes), room)
+            let most = max.min(room.len());
+            encoded + self.outgoing.source.copy(from, room.get_mut(..most).unwrap_or_default())
         });
         filled.unwrap_or(0)
     }
@@ -86,11 +95,6 @@ impl Outbox<'_> {
     fn encode_with(&self, added: &[Field<'_>], task: &mut Task, room: &mut [u8]) -> usize {
         let head = RequestHead { request: self.request, target: self.target, added };
         task.encode(&head, room).unwrap_or(0)
-    }
-
-    fn body_from(&self, from: u64) -> &[u8] {
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        self.outgoing.body.get(from..).unwrap_or_default()
     }
 }
 

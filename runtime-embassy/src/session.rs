@@ -1,11 +1,12 @@
 //! The session: what its tasks share.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use embassy_net::Stack;
 use embassy_time::Duration;
-use sortie_core::{RedirectPolicy, Request, TaskKind, TaskOptions, limits};
+use embedded_io_async::{Read, Write};
+use sortie_core::{Asks, RedirectPolicy, Request, TaskKind, TaskOptions, limits};
 
 use crate::connection::Connection;
 use crate::driver::Parcel;
@@ -59,6 +60,8 @@ type Slot<'d> = RefCell<Connection<'d>>;
 pub(crate) struct Base<'d, S: ?Sized = [Slot<'d>]> {
     pub(crate) stack: Stack<'d>,
     pub(crate) config: Config,
+    /// The identifier of the task that began last.
+    identifier: Cell<u32>,
     line: Line,
     schedule: Option<&'d dyn Order>,
     pub(crate) slots: S,
@@ -73,6 +76,13 @@ impl Base<'_> {
             None => &self.line,
         }
     }
+
+    /// The number of a task that begins: from 1 on, each once.
+    pub(crate) fn next_identifier(&self) -> u32 {
+        let next = self.identifier.get().wrapping_add(1);
+        self.identifier.set(next);
+        next
+    }
 }
 
 impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
@@ -84,7 +94,8 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
     ) -> Self {
         let slots = resources.buffers.each_mut();
         let slots = slots.map(|buffers| RefCell::new(Connection::new(stack, buffers)));
-        Self { base: Base { stack, config, line: Line::new(), schedule: None, slots } }
+        let identifier = Cell::new(0);
+        Self { base: Base { stack, config, identifier, line: Line::new(), schedule: None, slots } }
     }
 
     /// The same, with the order of `schedule` for its tasks.
@@ -126,7 +137,66 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
         &'r self,
         request: &'r Request<'r>,
     ) -> DataTask<'r, 'd, 'a, CONNECTIONS> {
-        DataTask::new(self, request)
+        DataTask::new(self, request, TaskKind::Data)
+    }
+
+    /// A task that sends `body`. Nothing happens before [`DataTask::receive`] is awaited. Where the
+    /// body is not in memory as a whole, [`from_reader`](DataTask::from_reader) takes its place.
+    pub const fn upload_task<'r, 'a>(
+        &'r self,
+        request: &'r Request<'r>,
+        body: &'r [u8],
+    ) -> DataTask<'r, 'd, 'a, CONNECTIONS> {
+        DataTask::new(self, request, TaskKind::Upload).body(body)
+    }
+
+    /// A task that writes the content of its response to a sink. Nothing happens before
+    /// [`DataTask::to`] is awaited. An answer with a part of what was asked for fails it.
+    pub const fn download_task<'r, 'a>(
+        &'r self,
+        request: &'r Request<'r>,
+    ) -> DataTask<'r, 'd, 'a, CONNECTIONS> {
+        DataTask::new(self, request, TaskKind::Download)
+    }
+
+    /// Sends `request` with what `reader` gives, by way of `stage`, and receives the content of the
+    /// response in `content`: the short form of [`upload_task`](Self::upload_task) with a
+    /// [reader](DataTask::from_reader).
+    ///
+    /// # Errors
+    /// See [`ReaderTask::receive`](crate::ReaderTask::receive), and [`data`](Self::data) for
+    /// redirects.
+    ///
+    /// # Dropping
+    /// Cancels the task: its connection is reset and never used again. What the reader gave and was
+    /// not sent is lost.
+    pub fn upload<'r, 'a, R: Read>(
+        &'r self,
+        request: &'r Request<'r>,
+        reader: &'r mut R,
+        stage: &'r mut [u8],
+        content: &'a mut [u8],
+    ) -> impl Future<Output = Result<Response<'a>, Failure>> {
+        self.upload_task(request, &[]).from_reader(reader, stage).receive(content)
+    }
+
+    /// Sends `request` and writes the content of the response to `sink`. Returns how many bytes
+    /// that were. The short form of [`download_task`](Self::download_task), which fails at any
+    /// status but 200 to 299, so that no error page passes for the content.
+    ///
+    /// # Errors
+    /// See [`DataTask::to`], and [`data`](Self::data) for redirects.
+    ///
+    /// # Dropping
+    /// Cancels the task: its connection is reset and never used again. The sink holds what was
+    /// written.
+    pub async fn download<W: Write>(
+        &self,
+        request: &Request<'_>,
+        sink: &mut W,
+    ) -> Result<u64, Failure> {
+        let done = self.download_task(request).require_success().to(sink).await;
+        done.map(|done| done.received()).map_err(|failure| failure.failure)
     }
 }
 
@@ -135,12 +205,14 @@ impl Base<'_> {
     pub(crate) fn options(&self, outgoing: &Parcel<'_>) -> TaskOptions {
         let is_resuming = outgoing.resume.is_some();
         TaskOptions {
-            kind: if is_resuming { TaskKind::Download } else { TaskKind::Data },
+            // A part must not pass for the whole where something is gone on with.
+            kind: if is_resuming { TaskKind::Download } else { outgoing.kind },
             request_timeout: micros(self.config.request_timeout),
             resource_timeout: micros(self.config.resource_timeout),
-            body_is_replayable: true,
+            body_is_replayable: outgoing.source.is_replayable(),
             redirects: outgoing.redirects,
-            asks: outgoing.asks,
+            // No body can be had but the one that was lent.
+            asks: Asks { new_body: false, ..outgoing.asks },
             requires_success: outgoing.requires_success,
             is_resuming,
             earliest_begin: outgoing.earliest_begin,

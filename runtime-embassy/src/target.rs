@@ -50,6 +50,11 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// The URL of the last redirect that was followed.
+    pub(crate) fn redirected(&self) -> Option<Url<'_>> {
+        redirected(self.room, self.current)
+    }
+
+    /// The same, for as long as its memory was lent.
     pub(crate) fn into_redirected(self) -> Option<Url<'a>> {
         redirected(self.room, self.current)
     }
@@ -62,11 +67,9 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// The URL that is gone to next.
-    #[cfg(feature = "internals")]
-    pub(crate) fn next(&self) -> Option<&str> {
+    pub(crate) fn next(&self) -> Option<Url<'_>> {
         let Next::Followed(length) = self.next else { return None };
-        let text = self.room.get(self.current..)?.get(..length)?;
-        core::str::from_utf8(text).ok()
+        redirected(self.room.get(self.current..)?, length)
     }
 
     /// Before a connection is asked for: the URL of a redirect that is followed is the current one.

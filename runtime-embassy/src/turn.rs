@@ -8,7 +8,7 @@ use sortie_core::session::scheduler::{How, Ticket, Urgency};
 use sortie_core::{Url, Wish};
 
 use crate::connection::{Connection, End, Lease};
-use crate::control::ControlBlock;
+use crate::reins::Reins;
 use crate::session::Base;
 
 /// Who decides which task is next, and on which connection: the [line](crate::line::Line) of a
@@ -29,6 +29,9 @@ pub(crate) trait Order {
 
     /// A task is done with its slot, of which this becomes.
     fn end(&self, base: &Base<'_>, slot: usize, end: End);
+
+    /// Connections that no task has are closed in order.
+    fn close_idle(&self, base: &Base<'_>);
 }
 
 /// What a task wants.
@@ -75,14 +78,14 @@ impl<'d> Base<'d> {
     /// Dropping the future loses the place and nothing else.
     pub(crate) fn lease<'s, 'r>(
         &'s self,
-        control: &'r ControlBlock,
+        control: &'r Reins,
         wish: Wish,
-        expected_bytes: u64,
         url: &'r Url<'r>,
     ) -> impl Future<Output = Option<Lease<'s, 'd>>> {
         let mut waiting = Waiting { base: self, place: Place::New };
         poll_fn(move |cx| {
-            let urgency = Urgency { priority: control.priority(), bytes: Some(expected_bytes) };
+            let bytes = control.expected();
+            let urgency = Urgency { priority: control.priority(), bytes };
             let turn = waiting.poll(&Wanted { url, wish, urgency }, cx);
             turn.map(|turn| Lease::new(turn, url))
         })

@@ -326,6 +326,27 @@ impl Task {
         self.request.can_be_resumed()
     }
 
+    /// What the task fails with, from when that is certain until [`Output::Complete`] is told: for
+    /// who has to give up something else that takes its time.
+    #[must_use]
+    pub const fn failure(&self) -> Option<Error> {
+        match self.phase {
+            Phase::Failed(error) => Some(error),
+            Phase::Created
+            | Phase::Delayed
+            | Phase::Connect(_)
+            | Phase::Prepare
+            | Phase::Exchange
+            | Phase::Inspect
+            | Phase::Discard { .. }
+            | Phase::AskBody(_)
+            | Phase::Upgraded
+            | Phase::Finish
+            | Phase::Committed
+            | Phase::Completed => None,
+        }
+    }
+
     /// The bytes of the current transfer.
     #[must_use]
     pub const fn counts(&self) -> &ByteCounts {

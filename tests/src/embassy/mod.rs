@@ -6,6 +6,7 @@
 mod executor;
 mod far;
 mod link;
+mod memory;
 mod names;
 mod player;
 
@@ -18,7 +19,8 @@ use embassy_time::MockDriver;
 use crate::script::Origin;
 use far::Far;
 pub use link::{Cable, FAR, Frame};
-pub use player::{lacks, play};
+pub use memory::{Heap, Pieces};
+pub use player::{Way, lacks, play, play_by};
 
 /// Everything that a run showed beside what its client returned.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ fn received<const BUFFER: usize>(
         match session.data(&get(URL), &[], &mut content).await {
             Ok(response) => (Ok(response.status()), response.content().to_vec()),
             Err(failure) => {
-                content.truncate(failure.received);
+                content.truncate(usize::try_from(failure.received).expect("it is in a buffer"));
                 (Err(failure), content)
             }
         }

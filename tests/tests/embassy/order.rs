@@ -99,7 +99,8 @@ fn small_transfers_go_before_large_ones_that_came_at_the_same_time() {
         let mut memory = Memory::new(SCHEDULE);
         let session = memory.session(stack);
         let (request, mut content) = (get("http://192.0.2.1/l"), [0; 100]);
-        let large = session.data_task(&request).expected_bytes(1 << 30).receive(&mut content);
+        let large =
+            session.data_task(&request).client_expects_to_receive(1 << 30).receive(&mut content);
         let both = async { join(large, text(&session, "s", USUAL)).await };
         let (a, (large, small)) = join(text(&session, "a", USUAL), both).await;
         (a, large.map(|response| response.content().len()), small)
