@@ -28,7 +28,7 @@ use static_cell::StaticCell;
 const HELLO: &[u8] = b"Hello, world!";
 
 /// Bytes that a reader brings.
-const READ: usize = 5000;
+const READ: usize = 500;
 
 /// Room for content that is received as a whole.
 const CONTENT: usize = 512;
@@ -51,7 +51,8 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     let mut words = arguments.words();
     let port = words.next()?;
     stack.wait_config_up().await;
-    for word in words {
+    let mut next = Some(words.next()?);
+    while let Some(word) = next {
         let mut url = [0; 64];
         let path = match word {
             [b'>' | b'=' | b'<', path @ ..] => path,
@@ -65,6 +66,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
             _ => get(&session, url).await?,
         };
         report::body(word, length, hash);
+        next = words.next();
     }
     Some(())
 }

@@ -34,7 +34,8 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     let mut words = arguments.words();
     let port = words.next()?;
     stack.wait_config_up().await;
-    for path in words {
+    let mut next = Some(words.next()?);
+    while let Some(path) = next {
         let mut url = [0; 64];
         let url = Url::parse(net::url(port, path, &mut url)?).ok()?;
         let request = Request::new("GET", url, &[], BodyLength::None).ok()?;
@@ -42,6 +43,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
         let (length, hash) = get(&session, &request).await?;
         report::took(start.elapsed().as_millis());
         report::body(path, length, hash);
+        next = words.next();
     }
     Some(())
 }
