@@ -116,6 +116,21 @@ pub(crate) fn list(head: &[u8], index: &mut [Slot]) -> usize {
     read(head, index).ok().flatten().map_or(0, |head| usize::from(head.fields))
 }
 
+/// The values of the field lines of this name, which is in lower case, in a head that was read
+/// before. It walks over the lines and needs no index, so that none is overlooked.
+pub(crate) fn values<'a>(head: &'a [u8], lower: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    // The status-line first.
+    let mut lines = head.split(|byte| *byte == b'\n').skip(1);
+    core::iter::from_fn(move || {
+        lines.find_map(|line| {
+            let (name, value) = line.split_at_checked(lower.len())?;
+            let value = value.strip_prefix(b":")?;
+            let named = grammar::eq_ignore_case(name, lower);
+            named.then(|| grammar::trim_ows(value.strip_suffix(b"\r").unwrap_or(value)))
+        })
+    })
+}
+
 /// Refuses what is not HTTP/1.x with its first wrong byte, so that a server that speaks first, or
 /// something else, is told apart at once.
 fn begins_as_http(input: &[u8]) -> Result<(), Error> {
