@@ -3,15 +3,22 @@
 mod buffers;
 mod connections;
 mod control;
+mod downloads;
+mod endings;
 mod exchange;
+mod faults;
 mod order;
+mod properties;
 mod questions;
 mod redirects;
 mod resume;
 mod sizes;
 mod time;
+mod uploads;
 
+use embassy_net::Stack;
 use sortie_core::{BodyLength, Request, Url};
+use sortie_embassy::{Config, Resources, Session};
 use sortie_tests::bare::{self, Drive};
 use sortie_tests::embassy::{Cable, Way, lacks, play, play_by};
 use sortie_tests::script::{Origin, Part, Script, Step};
@@ -36,6 +43,11 @@ fn agreed(script: &Script, cable: Cable) -> Trace {
         }
     }
     trace
+}
+
+/// A session with two connections.
+fn session<'d>(stack: Stack<'d>, resources: &'d mut Resources<2, 1024>) -> Session<'d, 2> {
+    Session::new(stack, resources, Config::default())
 }
 
 /// A GET of this URL.
