@@ -1,5 +1,9 @@
 //! From a URL to a connection.
 
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{IpAddress, Stack};
 use sortie_core::{Transport, Url, Wish};
@@ -52,7 +56,15 @@ async fn open(stack: Stack<'_>, lease: &mut Lease<'_, '_>, url: &Url<'_>) -> Res
 
 /// The address of `host`, which may be one itself.
 async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Transport> {
-    let found = stack.dns_query(host, DnsQueryType::A).await;
+    let mut query = pin!(stack.dns_query(host, DnsQueryType::A));
+    let found = poll_fn(|cx| poll_apart(query.as_mut(), cx)).await;
     let first = found.ok().and_then(|found| found.first().copied());
     first.ok_or(Transport::NameNotResolved)
+}
+
+/// Polls a future that moves large values, 600 bytes for a query, so that they are on the stack for
+/// no longer than that takes.
+#[inline(never)]
+fn poll_apart<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    future.poll(cx)
 }
