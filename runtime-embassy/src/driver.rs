@@ -87,8 +87,8 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         let stored = self.outgoing.resume.map(|resume| resume.from.data());
         self.record.begin(self.target.request(), stored);
         let options = self.base.options(&self.outgoing);
-        let task = Task::new(self.target.request(), options);
-        control.begin(task, &self.outgoing, self.base.next_identifier());
+        let identifier = self.base.next_identifier();
+        control.begin(self.target.request(), options, &self.outgoing, identifier);
     }
 
     pub(crate) const fn input(&self) -> &Input<'a> {
