@@ -113,6 +113,11 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         resumed.map_or(0, |resume| resume.from.data().received())
     }
 
+    /// Bytes that a lent buffer has to have, where it was too small and that is known.
+    pub(crate) fn needed(&self) -> Option<usize> {
+        Some(self.input.needed().max(self.target.needed())).filter(|needed| *needed > 0)
+    }
+
     /// The content that is to be taken.
     pub(crate) fn content(&self) -> &[u8] {
         self.input.fresh(self.lease.as_ref().map_or(&[], Lease::inbox))
@@ -137,7 +142,8 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
             Step::Done(result) => result,
             Step::Head | Step::Content | Step::Finish => Ok(()),
         };
-        self.input.finish(result, stored, self.target.into_redirected())
+        let needed = self.target.needed();
+        self.input.finish(result, stored, needed, self.target.into_redirected())
     }
 
     /// Drives the task to its end, or until there is something to be taken. What it brought is then

@@ -21,6 +21,8 @@ pub(crate) struct Target<'r, 'a> {
     /// Bytes of the current URL in `room`; 0 if it is that of the request.
     current: usize,
     next: Next,
+    /// Bytes that `room` has to have, where it was too small; else 0.
+    needed: usize,
 }
 
 /// Where a redirect leads: to a URL of so many bytes.
@@ -36,7 +38,7 @@ enum Next {
 
 impl<'r, 'a> Target<'r, 'a> {
     pub(crate) const fn new(request: &'r Request<'r>, room: &'a mut [u8]) -> Self {
-        Self { request, room, current: 0, next: Next::Nowhere }
+        Self { request, room, current: 0, next: Next::Nowhere, needed: 0 }
     }
 
     pub(crate) const fn request(&self) -> &'r Request<'r> {
@@ -56,6 +58,11 @@ impl<'r, 'a> Target<'r, 'a> {
     /// The same, for as long as its memory was lent.
     pub(crate) fn into_redirected(self) -> Option<Url<'a>> {
         redirected(self.room, self.current)
+    }
+
+    /// Bytes that the memory for URLs has to have, where it was too small; else 0.
+    pub(crate) const fn needed(&self) -> usize {
+        self.needed
     }
 
     /// Notes what the task says that happened.
@@ -108,6 +115,11 @@ impl<'r, 'a> Target<'r, 'a> {
                 Ok(())
             }
             Err(InspectError::Misuse(misuse)) => Err(misuse),
+            Err(InspectError::BufferTooSmall { needed }) => {
+                self.needed = self.current.saturating_add(needed);
+                task.handle_sink_failed(Some(Limit::TargetBuffer))
+            }
+            // The core may come to refuse more.
             Err(_) => task.handle_sink_failed(Some(Limit::TargetBuffer)),
         }
     }
