@@ -37,7 +37,10 @@ struct Origin {
 }
 
 impl<'d> Connection<'d> {
-    pub(crate) fn new<const B: usize>(stack: Stack<'d>, buffers: &'d mut Buffers<B>) -> Self {
+    pub(crate) fn new<const R: usize, const S: usize, const H: usize>(
+        stack: Stack<'d>,
+        buffers: &'d mut Buffers<R, S, H>,
+    ) -> Self {
         let mut socket = TcpSocket::new(stack, &mut buffers.receive, &mut buffers.send);
         // Head and body are written one after the other and are not to wait for each other.
         socket.set_nagle_enabled(false);

@@ -233,11 +233,13 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
 
     /// Shows the head of the response to the task.
     fn inspect(&mut self, control: &Reins) {
-        let resume = self.outgoing.resume.map(|resume| resume.from);
-        let target = &mut self.target;
+        let (resume, target) = (self.outgoing.resume, &mut self.target);
         let own = self.lease.as_mut().map(Lease::parts).map(|(_, inbox)| &*inbox);
         let head = self.input.head(own.unwrap_or_default());
-        control.tell(|task| target.inspect(task, head, resume));
+        control.tell(|task| match resume {
+            Some(resume) => (resume.inspect)(target, task, head, resume.from),
+            None => target.inspect(task, head, None),
+        });
     }
 
     /// Moves bytes in both directions, until the task wants something else.

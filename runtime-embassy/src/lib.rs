@@ -35,7 +35,7 @@
 //!
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
-//! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
+//! | [`Resources<C, R, S, H>`](Resources) | a static | `C * (R + S + H)` |
 //! | [`Session<C>`](Session) | a static or a local | 140 + 56 a connection |
 //! | [`Schedule<C>`](Schedule), if there is one | a static or a local | 450 + 32 a connection |
 //! | future of a task | the future that awaits it | 710 |

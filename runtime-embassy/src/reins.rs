@@ -1,6 +1,6 @@
 //! What a task that is driven hangs on: the machine of the core, and who may command and watch it.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -155,7 +155,12 @@ impl<W: Watch + ?Sized> Reins<W> {
 
     /// Calls `f` with the task, if there is one. It never calls back.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Task) -> R) -> Option<R> {
-        self.task.try_borrow_mut().ok()?.as_mut().map(f)
+        self.borrow().map(|mut task| f(&mut task))
+    }
+
+    #[inline(never)] // It is asked for in many places.
+    fn borrow(&self) -> Option<RefMut<'_, Task>> {
+        RefMut::filter_map(self.task.try_borrow_mut().ok()?, Option::as_mut).ok()
     }
 
     /// The priority of the task, in thousandths.
@@ -267,6 +272,7 @@ impl<W: Watch + ?Sized> Reins<W> {
     }
 }
 
+#[inline(never)]
 pub(crate) fn ring(bell: &RefCell<WakerRegistration>) {
     if let Ok(mut bell) = bell.try_borrow_mut() {
         bell.wake();

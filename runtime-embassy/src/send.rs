@@ -4,7 +4,8 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use sortie_core::{
-    Broken, Field, RangeFields, Request, RequestHead, ResumeData, Resumption, Send, Task, Url,
+    Broken, Field, Misuse, RangeFields, Request, RequestHead, ResponseHead, ResumeData, Resumption,
+    Send, Task, Url,
 };
 
 use crate::driver::Parcel;
@@ -12,6 +13,7 @@ use crate::event::TaskEvent;
 use crate::reins::{Reins, report};
 use crate::source::Supply;
 use crate::stream::{Lost, Outgoing};
+use crate::target::{Target, inspect_listed};
 use crate::time::now;
 
 /// What is sent.
@@ -22,6 +24,9 @@ pub(crate) struct Outbox<'r> {
     pub(crate) outgoing: &'r Parcel<'r>,
 }
 
+type Inspect =
+    fn(&mut Target<'_, '_>, &mut Task, ResponseHead<'_>, Resumption<'_>) -> Result<(), Misuse>;
+
 /// What a task goes on from, with the code that asks for the rest: a program whose tasks never do
 /// links neither that nor what judges the answer.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +34,13 @@ pub(crate) struct Resuming<'r> {
     pub(crate) from: Resumption<'r>,
     /// Encodes the head with the fields of a range.
     encode: fn(&Outbox<'_>, &mut Task, &ResumeData<'_>, &mut [u8]) -> usize,
+    /// Shows the head of the response to the task.
+    pub(crate) inspect: Inspect,
 }
 
 impl<'r> Resuming<'r> {
     pub(crate) const fn new(data: &'r ResumeData<'r>) -> Self {
-        Self { from: data.resumption(), encode: encode_range }
+        Self { from: data.resumption(), encode: encode_range, inspect: inspect_listed }
     }
 }
 

@@ -69,6 +69,7 @@ pub(crate) struct Base<'d, S: ?Sized = [Slot<'d>]> {
 
 impl Base<'_> {
     /// Who decides which task is next.
+    #[inline(never)]
     pub(crate) fn order(&self) -> &dyn Order {
         match self.schedule {
             Some(schedule) => schedule,
@@ -86,9 +87,9 @@ impl Base<'_> {
 
 impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
     /// A session over `stack`. The stack must have room for so many sockets.
-    pub fn new<const BUFFER: usize>(
+    pub fn new<const RECEIVE: usize, const SEND: usize, const HEAD: usize>(
         stack: Stack<'d>,
-        resources: &'d mut Resources<CONNECTIONS, BUFFER>,
+        resources: &'d mut Resources<CONNECTIONS, RECEIVE, SEND, HEAD>,
         config: Config,
     ) -> Self {
         let slots = resources.buffers.each_mut();

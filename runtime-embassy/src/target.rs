@@ -8,9 +8,9 @@ use sortie_core::{
 
 use crate::time::now;
 
-/// Fields of a head that are listed where the caller's index does not have them all. Servers send
-/// some ten; more than this in a redirect end the task, unless the caller lends a larger index. It
-/// takes 512 bytes of stack, no more than the decoder of heads does before.
+/// Fields of a head that are listed where a download is gone on with and the caller's index does not
+/// have them all. Servers send some ten; more than this end the task, unless the caller lends a
+/// larger index. It takes 512 bytes of stack.
 const FIELDS: usize = 64;
 
 /// The URL that a task is at, and the one that it may go to.
@@ -46,6 +46,7 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// The current URL.
+    #[inline(never)]
     pub(crate) fn url(&self) -> Url<'_> {
         redirected(self.room, self.current).unwrap_or_else(|| self.request.url())
     }
@@ -91,20 +92,12 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// Shows the head of the response to the task, which may find a redirect in it.
-    #[inline(never)] // The index is on the stack, which should not be so deep anywhere else.
     pub(crate) fn inspect(
         &mut self,
         task: &mut Task,
         head: ResponseHead<'_>,
         resume: Option<Resumption<'_>>,
     ) -> Result<(), Misuse> {
-        let mut index = [Slot::EMPTY; FIELDS];
-        let count = ResponseHead::list(head.as_bytes(), &mut index);
-        let head = match count {
-            0..=FIELDS => ResponseHead::new(head.as_bytes(), &index),
-            _ if head.fields().count() == count => head,
-            _ => return task.handle_sink_failed(Some(Limit::HeadFields)),
-        };
         let Some((text, next)) = self.room.split_at_mut_checked(self.current) else {
             return Ok(());
         };
@@ -123,6 +116,24 @@ impl<'r, 'a> Target<'r, 'a> {
             Err(_) => task.handle_sink_failed(Some(Limit::TargetBuffer)),
         }
     }
+}
+
+/// As [`Target::inspect`], for a task that goes on with a download: no field may be overlooked.
+#[inline(never)] // The index is on the stack, which should not be so deep anywhere else.
+pub(crate) fn inspect_listed(
+    target: &mut Target<'_, '_>,
+    task: &mut Task,
+    head: ResponseHead<'_>,
+    resume: Resumption<'_>,
+) -> Result<(), Misuse> {
+    let mut index = [Slot::EMPTY; FIELDS];
+    let count = ResponseHead::list(head.as_bytes(), &mut index);
+    let head = match count {
+        0..=FIELDS => ResponseHead::new(head.as_bytes(), &index),
+        _ if head.fields().count() == count => head,
+        _ => return task.handle_sink_failed(Some(Limit::HeadFields)),
+    };
+    target.inspect(task, head, Some(resume))
 }
 
 /// The URL of `length` bytes at the front of `room`, where the core wrote it: what it wrote parses.

@@ -164,10 +164,6 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// URL, for more of them one after the other for two URLs. Without this there is room for none.
     /// A redirect for which there is no room ends the task with
     /// [`Limit::TargetBuffer`](sortie_core::Limit::TargetBuffer).
-    ///
-    /// One whose head has more than 64 fields ends it with
-    /// [`Limit::HeadFields`](sortie_core::Limit::HeadFields), unless the [index](Self::head) that
-    /// was lent has room for all of them.
     pub fn target(self, bytes: &'a mut [u8]) -> Self {
         Self { target: bytes, ..self }
     }
@@ -243,6 +239,10 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// another version by now, the content is the whole and the offset is 0. Where all of it was
     /// there already, the status is 416, the offset is its length and the content is empty. Any
     /// other status fails with [`Error::Status`], so that what is there is not replaced by it.
+    ///
+    /// An answer whose head has more than 64 fields ends the task with
+    /// [`Limit::HeadFields`](sortie_core::Limit::HeadFields), unless the [index](Self::head) that
+    /// was lent has room for all of them.
     pub const fn resume_from(mut self, data: &'r ResumeData<'r>) -> Self {
         self.outgoing.resume = Some(Resuming::new(data));
         self

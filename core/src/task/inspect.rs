@@ -14,11 +14,12 @@ use crate::resume::{ResumeData, Resumption, Verdict, judge};
 use crate::time::Instant;
 use crate::url::{ResolveError, Resolved, Url, UrlError};
 use crate::wire::framing::CloseReason;
+use crate::wire::head::values;
 
 /// What is lent to [`Task::inspect`].
 #[derive(Debug)]
 pub struct Inspection<'a> {
-    /// The head that `handle_head` found, listed.
+    /// The head that `handle_head` found; listed, if `resume` is lent.
     pub head: ResponseHead<'a>,
     /// The current URL: that of the request, or of the last redirect.
     pub target: Url<'a>,
@@ -326,7 +327,7 @@ fn locate(
     target: Url<'_>,
     next: &mut [u8],
 ) -> Result<Location, InspectError> {
-    let mut locations = head.values("location");
+    let mut locations = values(head.as_bytes(), b"location");
     let Some(location) = locations.next() else {
         return Ok(Location::Absent);
     };

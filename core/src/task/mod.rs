@@ -479,7 +479,8 @@ impl Task {
     }
 
     /// What is to be done, with nothing to be told.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn peek_state(&self) -> Output {
         let state = match self.phase {
             Phase::Failed(error) => return Output::Complete(Err(error)),

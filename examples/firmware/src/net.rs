@@ -49,3 +49,14 @@ pub fn start(spawner: Spawner) -> Option<Stack<'static>> {
 async fn run(mut runner: Runner<'static, Lan9118>) -> ! {
     runner.run().await
 }
+
+/// The URL of a path at the host, without `core::fmt`.
+pub fn url<'b>(port: &[u8], path: &[u8], buffer: &'b mut [u8]) -> Option<&'b str> {
+    let mut length = 0;
+    for piece in [b"http://10.0.2.2:", port, path] {
+        let end = length + piece.len();
+        buffer.get_mut(length..end)?.copy_from_slice(piece);
+        length = end;
+    }
+    core::str::from_utf8(buffer.get(..length)?).ok()
+}

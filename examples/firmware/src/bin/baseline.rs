@@ -10,7 +10,7 @@
 use embassy_executor::Spawner;
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{Ipv4Address, Stack};
-use embassy_time::Duration;
+use embassy_time::{Duration, Instant};
 use embedded_io_async::Write;
 use sortie_firmware::board::host::{self, Arguments};
 use sortie_firmware::board::{self, stack};
@@ -34,7 +34,9 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     let port = host::port(words.next()?)?;
     let path = words.next()?;
     stack.wait_config_up().await;
+    let start = Instant::now();
     let (length, hash) = get(stack, port, path).await?;
+    report::took(start.elapsed().as_millis());
     report::body(path, length, hash);
     Some(())
 }
