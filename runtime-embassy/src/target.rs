@@ -8,8 +8,8 @@ use sortie_core::{
 
 use crate::time::now;
 
-/// Fields of a head that are listed where a download is gone on with and the caller's index does not
-/// have them all. Servers send some ten; more than this end the task, unless the caller lends a
+/// Fields of a head that are listed where a download is gone on with and the caller's index does
+/// not have them all. Servers send some ten; more than this end the task, unless the caller lends a
 /// larger index. It takes 512 bytes of stack.
 const FIELDS: usize = 64;
 

@@ -182,8 +182,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
         Self { record: Record::new(bytes), ..self }
     }
 
-    /// Tells `delegate` what happens, in order. It is called by whoever polls the task, with nothing
-    /// of the task or its session locked: it may use both.
+    /// Tells `delegate` what happens, in order. It is called by whoever polls the task, with
+    /// nothing of the task or its session locked: it may use both.
     pub const fn delegate(mut self, delegate: &'r dyn Fn(TaskEvent<'_>)) -> Self {
         self.outgoing.delegate = Delegate(Some(delegate));
         self

@@ -11,8 +11,9 @@ impl Task {
         self.transfer.receive.head_needs()
     }
 
-    /// What the task fails with, from when that is certain until [`Output::Complete`](crate::Output::Complete) is told: for
-    /// who has to give up something else that takes its time.
+    /// What the task fails with, from when that is certain until
+    /// [`Output::Complete`](crate::Output::Complete) is told: for who has to give up something else
+    /// that takes its time.
     #[must_use]
     pub const fn failure(&self) -> Option<Error> {
         match self.phase {

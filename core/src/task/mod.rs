@@ -46,6 +46,7 @@ pub enum TaskKind {
 
 /// How a task behaves, beside its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TaskOptions {
     /// What it is for.
     pub kind: TaskKind,
