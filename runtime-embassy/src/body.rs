@@ -38,6 +38,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor> DataTask<'r, 'd, 'a, CON
     ///
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again.
+    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub fn open(self) -> impl Future<Output = Result<Body<'r, 'd, 'a, C>, Failure>> {
         let mut body = Body::new(self);
         async move {

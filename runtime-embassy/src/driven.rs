@@ -63,7 +63,7 @@ impl<'a> Driver<'_, '_, 'a> {
     pub(crate) fn consume(&mut self, control: &Reins, count: usize) {
         let count = self.input.consume(count);
         control.tell(|task| task.handle_delivered(now(), count as u64));
-        self.outgoing.delegate.tell(TaskEvent::Delivered(control.counts()));
+        self.outgoing.delegate.count(control, TaskEvent::Delivered);
     }
 
     /// Nobody takes the content that there is.

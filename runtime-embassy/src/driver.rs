@@ -114,7 +114,9 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
                     control.tell(|task| task.handle_upgraded_end(Ok(())));
                 }
                 Output::Complete(result) => {
-                    self.outgoing.delegate.tell(TaskEvent::Completed(result));
+                    if let Some(delegate) = self.outgoing.delegate.0 {
+                        delegate.completed(result);
+                    }
                     return Step::Done(result);
                 }
             }
@@ -137,7 +139,9 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         let head = self.input.head(own);
         let stored = self.outgoing.resume.map(|resume| resume.from.data());
         self.record.note(control, event, self.target.request(), &head, stored);
-        self.outgoing.delegate.pass_on(control, event, head, self.target.next());
+        if let Some(delegate) = self.outgoing.delegate.0 {
+            delegate.pass_on(control, event, head, &self.target);
+        }
     }
 
     /// Takes an idle connection or opens one, until the task wants something else.
@@ -166,7 +170,7 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         let own = self.lease.as_mut().map(Lease::parts).map(|(_, inbox)| &*inbox);
         let head = self.input.head(own.unwrap_or_default());
         control.tell(|task| match resume {
-            Some(resume) => (resume.inspect)(target, task, head, resume.from),
+            Some(resume) => (resume.means.inspect)(target, task, head, resume.from),
             None => target.inspect(task, head, None),
         });
     }
@@ -217,8 +221,7 @@ async fn receive(
             Ok(count) => {
                 let take = |task: &mut Task| input.take(task, wanted, inbox, count.unwrap_or(0));
                 control.with(take).unwrap_or(());
-                let counts = control.counts();
-                outbox.outgoing.delegate.tell(TaskEvent::Received(counts));
+                outbox.outgoing.delegate.count(control, TaskEvent::Received);
                 control.watch.changed();
             }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),

@@ -5,6 +5,7 @@ use core::fmt;
 use sortie_core::{ByteCounts, Error, Event, Question, ResponseHead, Token, Url};
 
 use crate::reins::Reins;
+use crate::target::Target;
 
 /// Something that happened to a task, told to its [delegate](crate::DataTask::delegate) in order.
 #[derive(Debug, Clone, Copy)]
@@ -48,30 +49,38 @@ pub enum TaskEvent<'e> {
 
 /// Who is told, if anybody is.
 #[derive(Clone, Copy)]
-pub(crate) struct Delegate<'r>(pub(crate) Option<&'r dyn Fn(TaskEvent<'_>)>);
+pub(crate) struct Delegate<'r>(pub(crate) Option<&'r dyn Hears>);
 
-impl Delegate<'_> {
-    pub(crate) fn tell(self, event: TaskEvent<'_>) {
-        if let Some(delegate) = self.0 {
-            delegate(event);
-        }
-    }
-
-    /// Passes on what the task says, with the head of the response and the URL it is redirected to.
-    pub(crate) fn pass_on(
-        self,
+/// Who hears of what happens. A program without delegates links nothing that is told to one.
+pub(crate) trait Hears {
+    /// Passes on what the task says, with the head of the response and the target.
+    fn pass_on(
+        &self,
         control: &Reins,
         event: Event,
         head: ResponseHead<'_>,
-        next: Option<Url<'_>>,
+        target: &Target<'_, '_>,
+    );
+
+    /// Tells the counts of now.
+    fn count(&self, control: &Reins, event: fn(ByteCounts) -> TaskEvent<'static>);
+
+    /// Tells the end.
+    fn completed(&self, result: Result<(), Error>);
+}
+
+impl<F: Fn(TaskEvent<'_>)> Hears for F {
+    fn pass_on(
+        &self,
+        control: &Reins,
+        event: Event,
+        head: ResponseHead<'_>,
+        target: &Target<'_, '_>,
     ) {
-        if self.0.is_none() {
-            return;
-        }
-        let told = match event {
+        self(match event {
             Event::InformationalResponse { status } => TaskEvent::InformationalResponse { status },
             Event::Response { .. } => TaskEvent::Response(head),
-            Event::Redirected { status } => match next {
+            Event::Redirected { status } => match target.next() {
                 Some(to) => TaskEvent::Redirected { status, to },
                 None => return,
             },
@@ -84,8 +93,23 @@ impl Delegate<'_> {
             Event::Question(question, token) => TaskEvent::Asked(question, token),
             // The core's events may become more.
             _ => return,
-        };
-        self.tell(told);
+        });
+    }
+
+    fn count(&self, control: &Reins, event: fn(ByteCounts) -> TaskEvent<'static>) {
+        self(event(control.counts()));
+    }
+
+    fn completed(&self, result: Result<(), Error>) {
+        self(TaskEvent::Completed(result));
+    }
+}
+
+impl Delegate<'_> {
+    pub(crate) fn count(self, control: &Reins, event: fn(ByteCounts) -> TaskEvent<'static>) {
+        if let Some(delegate) = self.0 {
+            delegate.count(control, event);
+        }
     }
 }
 

@@ -32,6 +32,12 @@ type Inspect =
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resuming<'r> {
     pub(crate) from: Resumption<'r>,
+    pub(crate) means: &'static Means,
+}
+
+/// What it takes to go on with a download.
+#[derive(Debug)]
+pub(crate) struct Means {
     /// Encodes the head with the fields of a range.
     encode: fn(&Outbox<'_>, &mut Task, &ResumeData<'_>, &mut [u8]) -> usize,
     /// Shows the head of the response to the task.
@@ -40,7 +46,8 @@ pub(crate) struct Resuming<'r> {
 
 impl<'r> Resuming<'r> {
     pub(crate) const fn new(data: &'r ResumeData<'r>) -> Self {
-        Self { from: data.resumption(), encode: encode_range, inspect: inspect_listed }
+        const MEANS: Means = Means { encode: encode_range, inspect: inspect_listed };
+        Self { from: data.resumption(), means: &MEANS }
     }
 }
 
@@ -61,7 +68,7 @@ pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
             Ok(0) => {}
             Ok(count) => {
                 control.tell(|task| task.handle_sent(now(), count));
-                outbox.outgoing.delegate.tell(TaskEvent::Sent(control.counts()));
+                outbox.outgoing.delegate.count(control, TaskEvent::Sent);
             }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Sending)),
         }
@@ -94,7 +101,7 @@ impl Outbox<'_> {
 
     fn encode(&self, task: &mut Task, room: &mut [u8]) -> usize {
         match self.outgoing.resume.filter(|_| task.sends_range()) {
-            Some(resume) => (resume.encode)(self, task, resume.from.data(), room),
+            Some(resume) => (resume.means.encode)(self, task, resume.from.data(), room),
             None => self.encode_with(&[], task, room),
         }
     }

@@ -184,7 +184,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
 
     /// Tells `delegate` what happens, in order. It is called by whoever polls the task, with
     /// nothing of the task or its session locked: it may use both.
-    pub const fn delegate(mut self, delegate: &'r dyn Fn(TaskEvent<'_>)) -> Self {
+    pub const fn delegate<F: Fn(TaskEvent<'_>)>(mut self, delegate: &'r F) -> Self {
         self.outgoing.delegate = Delegate(Some(delegate));
         self
     }
@@ -309,6 +309,7 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS> {
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. What was received until
     /// then is at the front of `content`, without a way to tell how much.
+    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub fn receive(
         self,
         content: &'a mut [u8],
@@ -337,6 +338,7 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS, Under<'_>> 
     /// Cancels the task: its connection is reset and never used again. What was received until
     /// then is at the front of `content`, as much as
     /// [`TaskControl::counts`](crate::TaskControl::counts) says.
+    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub fn receive(
         self,
         content: &'a mut [u8],
