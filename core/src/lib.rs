@@ -125,6 +125,8 @@
 extern crate alloc;
 
 mod error;
+#[cfg(feature = "defmt")]
+mod format;
 pub mod limits;
 mod log;
 mod request;

@@ -203,7 +203,7 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
             status: self.driver.input().status(),
             offset: self.offset(),
             received: self.received(),
-            needed: None,
+            needed: self.driver.needed(),
         }
     }
 

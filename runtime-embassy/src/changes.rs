@@ -63,6 +63,12 @@ impl<'c> TaskControl<'c> {
 }
 
 impl Changes<'_> {
+    /// What was seen last.
+    #[cfg(feature = "defmt")]
+    pub(crate) const fn seen(&self) -> Option<Snapshot> {
+        self.seen
+    }
+
     /// Waits until the task is otherwise than it was when this was asked last: how it is by now.
     /// `None` once the end was seen. Where the block behind it was lent to another task meanwhile,
     /// the last that is seen of this one is its end, with the counts that were seen before it.

@@ -6,7 +6,7 @@ use core::task::Poll;
 
 use embassy_futures::select::{Either, select, select3};
 use sortie_core::{
-    Asks, Broken, Error, Event, Instant, Output, RedirectPolicy, Task, TaskKind, Url, Wish,
+    Asks, Broken, Error, Event, Instant, Output, RedirectPolicy, Task, TaskKind, Wish,
 };
 
 use crate::connect::connect;
@@ -14,25 +14,24 @@ use crate::connection::Lease;
 use crate::event::{Delegate, TaskEvent};
 use crate::input::Input;
 use crate::record::Record;
-use crate::reins::{Governed, Reins};
+use crate::reins::Reins;
 use crate::send::{Outbox, Resuming, send};
 use crate::session::Base;
 use crate::source::Source;
 use crate::stream::{Incoming, Lost};
 use crate::target::Target;
-use crate::task::{Failure, Response};
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
 pub(crate) struct Driver<'r, 'd, 'a> {
-    base: &'r Base<'d>,
-    outgoing: Parcel<'r>,
-    target: Target<'r, 'a>,
-    input: Input<'a>,
-    record: Record<'a>,
+    pub(crate) base: &'r Base<'d>,
+    pub(crate) outgoing: Parcel<'r>,
+    pub(crate) target: Target<'r, 'a>,
+    pub(crate) input: Input<'a>,
+    pub(crate) record: Record<'a>,
     /// The head of a response came whose content is handed on, and nobody was told yet.
-    is_answered: bool,
-    lease: Option<Lease<'r, 'd>>,
+    pub(crate) is_answered: bool,
+    pub(crate) lease: Option<Lease<'r, 'd>>,
 }
 
 /// Why a driver has stopped.
@@ -74,70 +73,6 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         record: Record<'a>,
     ) -> Self {
         Self { base, outgoing, target, input, record, is_answered: false, lease: None }
-    }
-
-    /// Puts a new task under `control`.
-    pub(crate) fn begin<'c>(&mut self, control: &'c Reins) -> Governed<&'c Reins> {
-        self.start(control);
-        Governed::new(control)
-    }
-
-    /// Puts a new task under `control`, for who sees to it that it is ended.
-    pub(crate) fn start(&mut self, control: &Reins) {
-        let stored = self.outgoing.resume.map(|resume| resume.from.data());
-        self.record.begin(self.target.request(), stored);
-        let options = self.base.options(&self.outgoing);
-        let identifier = self.base.next_identifier();
-        control.begin(self.target.request(), options, &self.outgoing, identifier);
-    }
-
-    pub(crate) const fn input(&self) -> &Input<'a> {
-        &self.input
-    }
-
-    pub(crate) const fn record(&self) -> &Record<'a> {
-        &self.record
-    }
-
-    pub(crate) fn into_record(self) -> Record<'a> {
-        self.record
-    }
-
-    pub(crate) fn redirected_to(&self) -> Option<Url<'_>> {
-        self.target.redirected()
-    }
-
-    /// Where the content begins in the whole.
-    pub(crate) fn offset(&self) -> u64 {
-        let resumed = self.outgoing.resume.filter(|_| self.input.is_resumed());
-        resumed.map_or(0, |resume| resume.from.data().received())
-    }
-
-    /// The content that is to be taken.
-    pub(crate) fn content(&self) -> &[u8] {
-        self.input.fresh(self.lease.as_ref().map_or(&[], Lease::inbox))
-    }
-
-    /// So many bytes of the content were taken, of those that there are.
-    pub(crate) fn consume(&mut self, control: &Reins, count: usize) {
-        let count = self.input.consume(count);
-        control.tell(|task| task.handle_delivered(now(), count as u64));
-        self.outgoing.delegate.count(control, TaskEvent::Delivered);
-    }
-
-    /// Nobody takes the content that there is.
-    pub(crate) fn drop_content(&mut self) {
-        self.input.consume(usize::MAX);
-    }
-
-    /// What the task brought, once it is done.
-    pub(crate) fn finish(self, step: Step) -> Result<Response<'a>, Failure> {
-        let stored = self.outgoing.resume.map_or(0, |resume| resume.from.data().received());
-        let result = match step {
-            Step::Done(result) => result,
-            Step::Head | Step::Content | Step::Finish => Ok(()),
-        };
-        self.input.finish(result, stored, self.target.into_redirected())
     }
 
     /// Drives the task to its end, or until there is something to be taken. What it brought is then

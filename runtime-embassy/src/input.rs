@@ -41,6 +41,8 @@ struct Fill {
     fresh_end: usize,
     /// and this is the inbox that the head is in.
     is_beside_head: bool,
+    /// Bytes that a lent buffer has to have, where it was too small and that is known; else 0.
+    needed: usize,
     /// Of the final response, or 0.
     status: u16,
     /// The content is the rest of what was cut off before.
@@ -87,6 +89,11 @@ impl<'r> Input<'r> {
         let count = count.min(left);
         self.at.fresh += count;
         count
+    }
+
+    /// Bytes that a lent buffer has to have, where it was too small and that is known; else 0.
+    pub(crate) const fn needed(&self) -> usize {
+        self.at.needed
     }
 
     /// The status of the final response, if its head came.
@@ -186,6 +193,7 @@ impl<'r> Input<'r> {
                 // There is no content in it, so that nothing is delivered.
                 report(task.handle_body(now(), bytes.unwrap_or_default()).map(drop));
                 self.at.taken = self.at.held;
+                self.at.needed = task.head_needs().map_or(0, usize::from);
             }
             Receive::Body { .. } if self.unread() > 0 => {
                 let inbox = self.lent.as_deref_mut().unwrap_or(own);
@@ -249,6 +257,8 @@ impl<'r> Input<'r> {
         self.at.stored += stored;
         report(task.handle_delivered(now(), stored as u64));
         if stored < length {
+            let whole = task.counts().expected_to_receive;
+            self.at.needed = whole.and_then(|whole| usize::try_from(whole).ok()).unwrap_or(0);
             report(task.handle_sink_failed(Some(Limit::ContentBuffer)));
         }
     }
@@ -257,12 +267,13 @@ impl<'r> Input<'r> {
         self.content.len().saturating_sub(self.at.stored)
     }
 
-    /// What the task brought: after redirects from `url`, and going on behind `stored` bytes if the
-    /// server went on there.
+    /// What the task brought: after redirects from `url`, for which `needed` bytes have to be there
+    /// if there were fewer, and going on behind `stored` bytes if the server went on there.
     pub(crate) fn finish(
         self,
         result: Result<(), Error>,
         stored: u64,
+        needed: usize,
         url: Option<Url<'r>>,
     ) -> Result<Response<'r>, Failure> {
         let Self { lent, index, content, hands_on: _, at } = self;
@@ -273,7 +284,7 @@ impl<'r> Input<'r> {
                 status: Some(at.status).filter(|status| *status != 0),
                 offset,
                 received: at.stored as u64,
-                needed: None,
+                needed: Some(at.needed.max(needed)).filter(|needed| *needed > 0),
             });
         }
         let lent: &[u8] = lent.unwrap_or_default();

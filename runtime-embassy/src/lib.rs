@@ -3,7 +3,7 @@
 //!
 //! The machine behind every task is [`sortie_core`]; this crate carries its bytes over TCP sockets
 //! of embassy-net, keeps its time with embassy-time, and gives it memory that the program sets
-//! aside. Nothing is spawned and nothing runs beside the program's own tasks: a data task is a
+//! aside. Nothing is spawned and nothing runs beside the program's own tasks: a task is a
 //! future, driven by whoever awaits it, and cancelled by dropping it. A [`TaskControl`] suspends,
 //! resumes, cancels and watches it from beside.
 //!
@@ -30,6 +30,50 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # Tasks
+//!
+//! | to | is |
+//! |---|---|
+//! | send bytes, and receive content in a buffer | [`Session::data_task`] or [`upload_task`](Session::upload_task), [`DataTask::receive`]; in short [`Session::data`] |
+//! | write content to any [`Write`](embedded_io_async::Write) | [`Session::download_task`], [`DataTask::to`]; in short [`Session::download`] |
+//! | send what any [`Read`](embedded_io_async::Read) gives | [`DataTask::from_reader`]; in short [`Session::upload`] |
+//! | read content as it comes | [`DataTask::open`], [`Body`] |
+//! | go on with a download that was cut off | [`DataTask::resume_data`], [`DataTask::resume_from`] |
+//!
+//! All of them are made by one builder, [`DataTask`], and driven by one driver: what a program does
+//! not use of that it does not link.
+//!
+//! A download that survives a loss of power stores its [`ResumeData`] beside what it has, before it
+//! has it:
+//!
+//! ```
+//! # use embedded_io_async::{BufRead, Write};
+//! # use sortie_embassy::{Failure, Request, ResumeData, Session};
+//! # trait Flash: Write { async fn store(&mut self, record: &[u8]); async fn begin_at(&mut self, at: u64); }
+//! # async fn f(session: &Session<'_, 1>, request: &Request<'_>, stored: Option<&[u8]>, flash: &mut impl Flash) -> Result<(), Failure> {
+//! let stored = stored.and_then(|bytes| ResumeData::decode(bytes).ok());
+//! let mut record = [0; 256];
+//! let mut task = session.download_task(request).require_success().resume_data(&mut record);
+//! if let Some(stored) = &stored {
+//!     task = task.resume_from(stored);
+//! }
+//! let mut body = task.open().await?;
+//! // Behind what is there if the server goes on, or else at the start.
+//! flash.begin_at(body.offset()).await;
+//! if let Some(data) = body.resume_data() {
+//!     let mut bytes = [0; 256];
+//!     if let Ok(length) = data.encode(&mut bytes) {
+//!         flash.store(&bytes[..length]).await;
+//!     }
+//! }
+//! body.copy_to(flash).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A task that is watched has a [`ControlBlock`] lent to it. Its properties are those of
+//! URLSessionTask; `docs/properties.md` of the repository has a row for each.
 //!
 //! # Memory
 //!
@@ -96,14 +140,20 @@
 //!   nothing is sent: never in plaintext what was to be secure.
 //! - IPv6, and host names that have no IPv4 address.
 //! - Challenges: they are delivered as any other response.
-//! - Content larger than the buffer that is lent for it: a data task needs it whole.
+//! - A body from a reader in a request that has to be sent again, and content to a sink or a
+//!   [`Body`] for a request whose body comes from a reader.
+//! - An answer to a redirect by another request: refuse it, and send that.
+//! - The fields of interim responses, trailers, and metrics of transactions.
+//! - WebSocket and stream tasks, proxies, cookies, caches, content codings.
 //! - Use from more than one executor: like the network stack, a session stays on its own.
 //!
 //! # Features
 //!
 //! - `medium-ethernet` (default): embassy-net needs a medium to compile. Without default features
 //!   the program chooses one itself.
-//! - `defmt`: [`Failure`] and the types in it can be logged.
+//! - `defmt`: every public type can be formatted, and what tasks do is traced.
+//! - `log`: the same traces through `log`. Both may be on. Neither ever shows a path, the value of a
+//!   field, or content.
 
 mod body;
 mod changes;
@@ -112,12 +162,16 @@ mod connect;
 mod connection;
 mod control;
 mod download;
+mod driven;
 mod driver;
 mod event;
 mod facts;
 mod failure;
+#[cfg(feature = "defmt")]
+mod format;
 mod input;
 mod line;
+mod log;
 mod queue;
 mod record;
 mod reins;

@@ -14,6 +14,7 @@ use sortie_core::{
 };
 
 use crate::driver::Parcel;
+use crate::log::trace;
 use crate::time::{now, timer};
 
 /// A task, and who watches it: nobody, or who has its [`TaskControl`](crate::TaskControl). What is
@@ -144,6 +145,7 @@ impl<W: Watch + ?Sized> Reins<W> {
         if let Ok(mut place) = self.task.try_borrow_mut() {
             let task = place.insert(Task::new(request, options));
             let before = self.watch.begin(identifier);
+            trace!("task {} begins", identifier);
             if !before.is_prioritized {
                 self.priority.set(outgoing.priority);
             }
@@ -208,6 +210,7 @@ impl<W: Watch + ?Sized> Reins<W> {
             self.watch.asked();
         }
         if let Output::Complete(result) = output {
+            trace!("task ends, code {}", result.map_or_else(Error::code, |()| 0));
             self.watch.ended(result);
         }
         output

@@ -4,7 +4,8 @@ use core::fmt;
 
 /// Memory for the connections of a [`Session`](crate::Session): `CONNECTIONS` of them, each with
 /// three buffers, of `RECEIVE`, `SEND` and `HEAD` bytes; the last two are as large as the first
-/// unless said otherwise. It takes `CONNECTIONS * (RECEIVE + SEND + HEAD)` bytes, all zero at first.
+/// unless said otherwise. It takes `CONNECTIONS * (RECEIVE + SEND + HEAD)` bytes, all zero at
+/// first.
 ///
 /// Of the buffers of a connection two are its socket's: one for what was received and not yet taken
 /// (so that it bounds the TCP window), one for what was written and not yet acknowledged. The third

@@ -216,6 +216,7 @@ impl Base<'_> {
             requires_success: outgoing.requires_success,
             is_resuming,
             earliest_begin: outgoing.earliest_begin,
+            measures_heads: true,
         }
     }
 }

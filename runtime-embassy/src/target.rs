@@ -8,8 +8,8 @@ use sortie_core::{
 
 use crate::time::now;
 
-/// Fields of a head that are listed where a download is gone on with and the caller's index does not
-/// have them all. Servers send some ten; more than this end the task, unless the caller lends a
+/// Fields of a head that are listed where a download is gone on with and the caller's index does
+/// not have them all. Servers send some ten; more than this end the task, unless the caller lends a
 /// larger index. It takes 512 bytes of stack.
 const FIELDS: usize = 64;
 
@@ -21,6 +21,8 @@ pub(crate) struct Target<'r, 'a> {
     /// Bytes of the current URL in `room`; 0 if it is that of the request.
     current: usize,
     next: Next,
+    /// Bytes that `room` has to have, where it was too small; else 0.
+    needed: usize,
 }
 
 /// Where a redirect leads: to a URL of so many bytes.
@@ -36,7 +38,7 @@ enum Next {
 
 impl<'r, 'a> Target<'r, 'a> {
     pub(crate) const fn new(request: &'r Request<'r>, room: &'a mut [u8]) -> Self {
-        Self { request, room, current: 0, next: Next::Nowhere }
+        Self { request, room, current: 0, next: Next::Nowhere, needed: 0 }
     }
 
     pub(crate) const fn request(&self) -> &'r Request<'r> {
@@ -57,6 +59,11 @@ impl<'r, 'a> Target<'r, 'a> {
     /// The same, for as long as its memory was lent.
     pub(crate) fn into_redirected(self) -> Option<Url<'a>> {
         redirected(self.room, self.current)
+    }
+
+    /// Bytes that the memory for URLs has to have, where it was too small; else 0.
+    pub(crate) const fn needed(&self) -> usize {
+        self.needed
     }
 
     /// Notes what the task says that happened.
@@ -101,6 +108,11 @@ impl<'r, 'a> Target<'r, 'a> {
                 Ok(())
             }
             Err(InspectError::Misuse(misuse)) => Err(misuse),
+            Err(InspectError::BufferTooSmall { needed }) => {
+                self.needed = self.current.saturating_add(needed);
+                task.handle_sink_failed(Some(Limit::TargetBuffer))
+            }
+            // The core may come to refuse more.
             Err(_) => task.handle_sink_failed(Some(Limit::TargetBuffer)),
         }
     }

@@ -103,9 +103,10 @@ pub struct Failure {
     /// Bytes of content that came before: at the front of the buffer that was lent for it, or taken
     /// by the sink of a download, or by who read it.
     pub received: u64,
-    /// Where a lent buffer was too small: how many bytes it needs, if that is known. For content
-    /// the server may have said it; for a head, or the URL of a redirect, it is.
-    pub needed: Option<u64>,
+    /// Where a buffer was too small ([`Error::Limit`]): how many bytes it needs, if that is known.
+    /// Of a head, which is read to its end for that, and of the URLs of redirects it is; of content
+    /// where the server said how long it is.
+    pub needed: Option<usize>,
 }
 
 impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
@@ -181,8 +182,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
         Self { record: Record::new(bytes), ..self }
     }
 
-    /// Tells `delegate` what happens, in order. It is called by whoever polls the task, with nothing
-    /// of the task or its session locked: it may use both.
+    /// Tells `delegate` what happens, in order. It is called by whoever polls the task, with
+    /// nothing of the task or its session locked: it may use both.
     pub const fn delegate<F: Fn(TaskEvent<'_>)>(mut self, delegate: &'r F) -> Self {
         self.outgoing.delegate = Delegate(Some(delegate));
         self

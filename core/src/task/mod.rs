@@ -2,6 +2,7 @@
 
 pub(crate) mod counts;
 mod deadline;
+mod failing;
 mod input;
 mod inspect;
 pub(crate) mod output;
@@ -45,6 +46,7 @@ pub enum TaskKind {
 
 /// How a task behaves, beside its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TaskOptions {
     /// What it is for.
     pub kind: TaskKind,
@@ -66,6 +68,9 @@ pub struct TaskOptions {
     pub is_resuming: bool,
     /// No connection is asked for before this instant; [`Instant::EPOCH`] for at once.
     pub earliest_begin: Instant,
+    /// Whether a head that does not fit in the lent buffer is read to its end before it fails the
+    /// task, so that [`Task::head_needs`] can say how large it is.
+    pub measures_heads: bool,
 }
 
 impl Default for TaskOptions {
@@ -80,6 +85,7 @@ impl Default for TaskOptions {
             requires_success: false,
             is_resuming: false,
             earliest_begin: Instant::EPOCH,
+            measures_heads: false,
         }
     }
 }
@@ -120,6 +126,7 @@ pub struct Task {
     stale_retries: u8,
     body_is_replayable: bool,
     requires_success: bool,
+    measures_heads: bool,
     /// The redirect that is asked about leads to another origin.
     leaves_origin: bool,
     /// The download goes on from what is stored, where the request allows it.
@@ -217,6 +224,7 @@ impl Task {
             stale_retries: 0,
             body_is_replayable: options.body_is_replayable,
             requires_success: options.requires_success,
+            measures_heads: options.measures_heads,
             leaves_origin: false,
             is_resuming: options.is_resuming,
             is_resumed: false,
@@ -324,27 +332,6 @@ impl Task {
     #[must_use]
     pub const fn can_be_resumed(&self) -> bool {
         self.request.can_be_resumed()
-    }
-
-    /// What the task fails with, from when that is certain until [`Output::Complete`] is told: for
-    /// who has to give up something else that takes its time.
-    #[must_use]
-    pub const fn failure(&self) -> Option<Error> {
-        match self.phase {
-            Phase::Failed(error) => Some(error),
-            Phase::Created
-            | Phase::Delayed
-            | Phase::Connect(_)
-            | Phase::Prepare
-            | Phase::Exchange
-            | Phase::Inspect
-            | Phase::Discard { .. }
-            | Phase::AskBody(_)
-            | Phase::Upgraded
-            | Phase::Finish
-            | Phase::Committed
-            | Phase::Completed => None,
-        }
     }
 
     /// The bytes of the current transfer.

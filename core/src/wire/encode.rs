@@ -6,6 +6,7 @@ use crate::wire::cursor::Cursor;
 
 /// What a request head is made of: the same for every call until the head is sent.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RequestHead<'a> {
     /// The request as the caller made it.
     pub request: &'a Request<'a>,

@@ -148,8 +148,8 @@ fn is_read(script: &Script) -> bool {
     script.body != Body::None && (!script.options.body_is_replayable || is_in_pieces && once)
 }
 
-/// Plays `script` to its end, with the content taken as its kind has it. Times are those of a network: a trace to compare is
-/// [`timeless`](Trace::timeless).
+/// Plays `script` to its end, with the content taken as its kind has it. Times are those of a
+/// network: a trace to compare is [`timeless`](Trace::timeless).
 ///
 /// # Panics
 /// If nothing can happen any more.

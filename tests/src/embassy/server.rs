@@ -31,8 +31,8 @@ pub struct Served {
 
 /// Serves, for ever. Paths begin with a verb and go on with a number of bytes:
 /// `/length/`, `/chunked/`, `/closed/` (framed by the end of the connection), `/cut/` (half of it
-/// comes, then a reset), `/slow/` (in two halves), `/hang/` (nothing comes for 2 s), `/early/` (an answer
-/// before the body is read), `/to/` (a redirect to `/length/`).
+/// comes, then a reset), `/slow/` (in two halves), `/hang/` (nothing comes for 2 s), `/early/` (an
+/// answer before the body is read), `/to/` (a redirect to `/length/`).
 pub(super) async fn serve(stack: Stack<'_>, served: &Served) {
     let one = |_| -> super::executor::Beside<'_> { Box::pin(serve_one(stack, served)) };
     all((0..CONNECTIONS).map(one).collect()).await;

@@ -15,8 +15,8 @@ fn post(length: BodyLength) -> Request<'static> {
     Request::new("POST", url, &[], length).expect("a request")
 }
 
-/// Sends what `reader` gives, by way of `stage` bytes, as a body of this length. Returns the content
-/// of the answer, and how much is left in the reader.
+/// Sends what `reader` gives, by way of `stage` bytes, as a body of this length. Returns the length
+/// of the answer's content, and how much is left in the reader.
 fn sent(
     origins: &[Origin],
     mut reader: Pieces,
