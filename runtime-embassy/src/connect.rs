@@ -1,5 +1,9 @@
 //! From a URL to a connection.
 
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{IpAddress, Stack};
 use sortie_core::{Transport, Url, Wish};
@@ -10,37 +14,37 @@ use crate::session::Base;
 use crate::time::now;
 
 /// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that
-/// can be used again. Reports to the task; `None` where it was told that there is none. The
-/// priority is that of `control`, which may change meanwhile.
+/// can be used again. Reports to the task, and leaves `lease` empty where it told that there is
+/// none. The priority is that of `control`, which may change meanwhile.
 ///
-/// Dropping the future gives the attempt up and the slot back.
+/// Dropping the future gives the place up; what is in `lease` then is the caller's to drop.
 pub(crate) async fn connect<'s, 'd>(
     base: &'s Base<'d>,
     control: &Reins,
     wish: Wish,
-    url: Url<'_>,
-) -> Option<Lease<'s, 'd>> {
-    let connected = match url.scheme().is_secure() {
+    url: &Url<'_>,
+    lease: &mut Option<Lease<'s, 'd>>,
+) {
+    let opened = match url.scheme().is_secure() {
         // Never in plaintext what is to be secure.
         true => Err(Transport::TlsUnavailable),
-        false => match base.lease(control, wish, &url).await {
-            None => Err(Transport::ConnectFailed),
-            Some(lease) if lease.is_reused() => Ok(lease),
-            Some(mut lease) => {
-                control.tell(|task| task.handle_connecting(now()));
-                let opened = open(base.stack, &mut lease, &url).await;
-                opened.map(|()| lease)
+        false => {
+            *lease = base.lease(control, wish, url).await;
+            match lease {
+                None => Err(Transport::ConnectFailed),
+                Some(lease) if lease.is_reused() => Ok(true),
+                Some(lease) => {
+                    control.tell(|task| task.handle_connecting(now()));
+                    open(base.stack, lease, url).await.map(|()| false)
+                }
             }
-        },
-    };
-    match connected {
-        Ok(lease) => {
-            control.tell(|task| task.handle_connected(now(), lease.is_reused()));
-            Some(lease)
         }
+    };
+    match opened {
+        Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
         Err(why) => {
+            *lease = None;
             control.tell(|task| task.handle_connect_failed(why));
-            None
         }
     }
 }
@@ -52,7 +56,15 @@ async fn open(stack: Stack<'_>, lease: &mut Lease<'_, '_>, url: &Url<'_>) -> Res
 
 /// The address of `host`, which may be one itself.
 async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Transport> {
-    let found = stack.dns_query(host, DnsQueryType::A).await;
+    let mut query = pin!(stack.dns_query(host, DnsQueryType::A));
+    let found = poll_fn(|cx| poll_apart(query.as_mut(), cx)).await;
     let first = found.ok().and_then(|found| found.first().copied());
     first.ok_or(Transport::NameNotResolved)
+}
+
+/// Polls a future that moves large values, 600 bytes for a query, so that they are on the stack for
+/// no longer than that takes.
+#[inline(never)]
+fn poll_apart<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    future.poll(cx)
 }

@@ -1,6 +1,6 @@
 //! A driver before it runs, between its steps, and after the last one.
 
-use sortie_core::{Task, Url};
+use sortie_core::Url;
 
 use crate::connection::Lease;
 use crate::driver::{Driver, Step};
@@ -23,8 +23,8 @@ impl<'a> Driver<'_, '_, 'a> {
         let stored = self.outgoing.resume.map(|resume| resume.from.data());
         self.record.begin(self.target.request(), stored);
         let options = self.base.options(&self.outgoing);
-        let task = Task::new(self.target.request(), options);
-        control.begin(task, &self.outgoing, self.base.next_identifier());
+        let identifier = self.base.next_identifier();
+        control.begin(self.target.request(), options, &self.outgoing, identifier);
     }
 
     pub(crate) const fn input(&self) -> &Input<'a> {

@@ -148,10 +148,11 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
     async fn connect(&mut self, control: &Reins, wish: Wish) {
         self.input.restart();
         self.target.go_on();
-        let connecting = connect(self.base, control, wish, self.target.url());
+        let url = self.target.url();
+        let connecting = connect(self.base, control, wish, &url, &mut self.lease);
         let changed = control.obey(Output::Connect(wish));
-        if let Either::First(lease) = select(connecting, changed).await {
-            self.lease = lease;
+        if let Either::Second(()) = select(connecting, changed).await {
+            self.lease = None;
         }
     }
 

@@ -9,7 +9,9 @@ use core::task::{Context, Poll};
 use embassy_futures::select::{Either, select};
 use embassy_sync::waitqueue::WakerRegistration;
 use sortie_core::limits::PRIORITY_DEFAULT;
-use sortie_core::{ByteCounts, Error, Event, Io, Misuse, Output, Task, TaskState};
+use sortie_core::{
+    ByteCounts, Error, Event, Io, Misuse, Output, Request, Task, TaskOptions, TaskState,
+};
 
 use crate::driver::Parcel;
 use crate::log::trace;
@@ -132,10 +134,16 @@ impl<W> Reins<W> {
 }
 
 impl<W: Watch + ?Sized> Reins<W> {
-    /// Puts `task` under control and runs it, unless it was told otherwise before.
-    pub(crate) fn begin(&self, task: Task, outgoing: &Parcel<'_>, identifier: u32) {
+    /// Puts a task under control and runs it, unless it was told otherwise before.
+    pub(crate) fn begin(
+        &self,
+        request: &Request<'_>,
+        options: TaskOptions,
+        outgoing: &Parcel<'_>,
+        identifier: u32,
+    ) {
         if let Ok(mut place) = self.task.try_borrow_mut() {
-            let task = place.insert(task);
+            let task = place.insert(Task::new(request, options));
             let before = self.watch.begin(identifier);
             trace!("task {} begins", identifier);
             if !before.is_prioritized {

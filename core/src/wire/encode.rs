@@ -49,8 +49,8 @@ pub(crate) fn request_head(
         // Host comes first, where servers look for it (RFC 9112 §3.2).
         out.put_all(&[b" HTTP/1.1\r\nHost: ", head.target.authority().as_bytes(), b"\r\n"]);
     }
-    // Nearly every request is sent as it was made.
-    if !rewrite.becomes_get && !rewrite.leaves_origin {
+    // Nearly every request is sent as it was made; a device has no room for a loop of its own.
+    if !cfg!(target_os = "none") && !rewrite.becomes_get && !rewrite.leaves_origin {
         request.fields().iter().for_each(|field| put_field(&mut out, field));
     } else {
         let kept = request.fields().iter().filter(|field| keeps(rewrite, field.known()));

@@ -162,8 +162,27 @@ pub(crate) const fn trim_ows(bytes: &[u8]) -> &[u8] {
 }
 
 /// The elements of a comma-separated list, trimmed, empty ones included (RFC 9110 §5.6.1).
-pub(crate) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|byte| *byte == b',').map(trim_ows)
+pub(crate) const fn elements(list: &[u8]) -> Elements<'_> {
+    Elements { rest: Some(list) }
+}
+
+/// See [`elements`].
+pub(crate) struct Elements<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let list = self.rest.take()?;
+        let end = list.iter().position(|byte| *byte == b',').unwrap_or(list.len());
+        let (element, rest) = list.split_at_checked(end)?;
+        self.rest = rest.get(1..);
+        Some(trim_ows(element))
+    }
 }
 
 /// 1*DIGIT as a `u64`; `None` for anything else and for what does not fit (RFC 9110 §8.6).

@@ -119,8 +119,8 @@ pub(crate) fn list(head: &[u8], index: &mut [Slot]) -> usize {
 /// The values of the field lines of this name, which is in lower case, in a head that was read
 /// before. It walks over the lines and needs no index, so that none is overlooked.
 pub(crate) fn values<'a>(head: &'a [u8], lower: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
-    // The status-line first.
-    let mut lines = head.split(|byte| *byte == b'\n').skip(1);
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let _status_line = lines.next();
     core::iter::from_fn(move || {
         lines.find_map(|line| {
             let (name, value) = line.split_at_checked(lower.len())?;
