@@ -14,7 +14,7 @@ use crate::turn::{Order, Place, Wanted};
 
 /// Tasks that wait without waking each other. Where more wait they do so in turn: slower, and
 /// nothing worse.
-const WAKERS: usize = 8;
+const WAKERS: usize = 4;
 
 /// Tasks that can have a number at once. Others wait at the door, in no order, until there is room.
 const NUMBERS: u16 = 32;

@@ -36,7 +36,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     stack.wait_config_up().await;
     let mut next = Some(words.next()?);
     while let Some(path) = next {
-        let mut url = [0; 64];
+        let mut url = [0; 48];
         let url = Url::parse(net::url(port, path, &mut url)?).ok()?;
         let request = Request::new("GET", url, &[], BodyLength::None).ok()?;
         let start = Instant::now();
@@ -50,7 +50,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
 
 /// Fetches what is asked for, and returns the length and hash of what came.
 async fn get(session: &Session<'_, 1>, request: &Request<'_>) -> Option<(u32, Fnv)> {
-    let mut urls = [0; 128];
+    let mut urls = [0; 64];
     let mut block = ControlBlock::new();
     let (mut seat, control) = block.split();
     let task = session.data_task(request).target(&mut urls).control(&mut seat);
