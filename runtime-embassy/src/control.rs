@@ -135,8 +135,8 @@ impl TaskControl<'_> {
         result
     }
 
-    /// Ends the task with [`Error::Canceled`], whether it runs or is suspended. What was received
-    /// until then stays in the caller's buffer.
+    /// Ends the task with [`Error::Canceled`](sortie_core::Error::Canceled), whether it runs or is
+    /// suspended. What was received until then stays where it is.
     pub fn cancel(&self) {
         self.block.command(Task::cancel, |before| before.cancel = true);
     }

@@ -80,7 +80,8 @@ impl Watch for Facts {
 
     fn ended(&self, result: Result<(), Error>) {
         let identifier = self.identifier.get();
-        if self.outcome_of(identifier).is_none() {
+        // One that was dropped before it began is none.
+        if identifier != 0 && self.outcome_of(identifier).is_none() {
             self.outcome.set((identifier, Some(result)));
         }
         self.changed();

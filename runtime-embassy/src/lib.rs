@@ -33,13 +33,15 @@
 //!
 //! # Tasks
 //!
-//! | to | is |
-//! |---|---|
-//! | send bytes, and receive content in a buffer | [`Session::data_task`] or [`upload_task`](Session::upload_task), [`DataTask::receive`]; in short [`Session::data`] |
-//! | write content to any [`Write`](embedded_io_async::Write) | [`Session::download_task`], [`DataTask::to`]; in short [`Session::download`] |
-//! | send what any [`Read`](embedded_io_async::Read) gives | [`DataTask::from_reader`]; in short [`Session::upload`] |
-//! | read content as it comes | [`DataTask::open`], [`Body`] |
-//! | go on with a download that was cut off | [`DataTask::resume_data`], [`DataTask::resume_from`] |
+//! - To send bytes, and receive content in a buffer: [`Session::data_task`] or
+//!   [`upload_task`](Session::upload_task) with [`DataTask::receive`]; in short [`Session::data`].
+//! - To write content to any [`Write`](embedded_io_async::Write): [`Session::download_task`] with
+//!   [`DataTask::to`]; in short [`Session::download`].
+//! - To send what any [`Read`](embedded_io_async::Read) gives: [`DataTask::from_reader`]; in short
+//!   [`Session::upload`].
+//! - To read content as it comes: [`DataTask::open`], which gives a [`Body`].
+//! - To go on with a download that was cut off: [`DataTask::resume_data`] keeps what that takes,
+//!   and [`DataTask::resume_from`] does it.
 //!
 //! All of them are made by one builder, [`DataTask`], and driven by one driver: what a program does
 //! not use of that it does not link.
@@ -48,10 +50,18 @@
 //! has it:
 //!
 //! ```
-//! # use embedded_io_async::{BufRead, Write};
+//! # use embedded_io_async::Write;
 //! # use sortie_embassy::{Failure, Request, ResumeData, Session};
-//! # trait Flash: Write { async fn store(&mut self, record: &[u8]); async fn begin_at(&mut self, at: u64); }
-//! # async fn f(session: &Session<'_, 1>, request: &Request<'_>, stored: Option<&[u8]>, flash: &mut impl Flash) -> Result<(), Failure> {
+//! # trait Flash: Write {
+//! #     async fn store(&mut self, record: &[u8]);
+//! #     async fn begin_at(&mut self, at: u64);
+//! # }
+//! # async fn update(
+//! #     session: &Session<'_, 1>,
+//! #     request: &Request<'_>,
+//! #     stored: Option<&[u8]>,
+//! #     flash: &mut impl Flash,
+//! # ) -> Result<(), Failure> {
 //! let stored = stored.and_then(|bytes| ResumeData::decode(bytes).ok());
 //! let mut record = [0; 256];
 //! let mut task = session.download_task(request).require_success().resume_data(&mut record);
@@ -152,8 +162,8 @@
 //! - `medium-ethernet` (default): embassy-net needs a medium to compile. Without default features
 //!   the program chooses one itself.
 //! - `defmt`: every public type can be formatted, and what tasks do is traced.
-//! - `log`: the same traces through `log`. Both may be on. Neither ever shows a path, the value of a
-//!   field, or content.
+//! - `log`: the same traces through `log`. Both may be on. Neither ever shows a path, the value of
+//!   a field, or content.
 
 mod body;
 mod changes;

@@ -22,8 +22,8 @@ use crate::turn::Order;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Config {
-    /// The longest time without a byte sent or received, from the connection attempt on. 60 s
-    /// unless set otherwise.
+    /// The longest time without a byte sent or received, from the connection attempt on, of which
+    /// the search for an address is part. 60 s unless set otherwise.
     pub request_timeout: Duration,
     /// The longest time for a whole task, from its start on. 7 days unless set otherwise.
     pub resource_timeout: Duration,

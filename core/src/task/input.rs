@@ -106,7 +106,7 @@ impl Task {
     /// written: at least 1 unless `output` is empty, in which case it must be asked again.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Encode`](crate::Send::Encode).
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Encode`].
     pub fn encode(&mut self, head: &RequestHead<'_>, output: &mut [u8]) -> Result<usize, Misuse> {
         self.takes_input()?;
         if self.is_suspended() {
@@ -120,7 +120,7 @@ impl Task {
     /// nothing is due, or `output` is too small for all of it; then it is encoded later.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Write`](crate::Send::Write).
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Write`].
     pub fn encode_behind(&mut self, output: &mut [u8]) -> Result<usize, Misuse> {
         self.takes_input()?;
         if self.is_suspended() {
@@ -150,7 +150,7 @@ impl Task {
     /// `count` bytes of the body are at hand in one piece; 0: the body ends here.
     ///
     /// # Errors
-    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Source`](crate::Send::Source).
+    /// [`Misuse::NotAskedFor`] unless `io` says [`Send::Source`].
     pub fn handle_source(&mut self, now: Instant, count: usize) -> Result<(), Misuse> {
         self.takes_input()?;
         if self.is_suspended() {

@@ -97,7 +97,8 @@ impl Default for TaskOptions {
 /// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
 ///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
-///   [`can_be_resumed`](Self::can_be_resumed), [`pending_question`](Self::pending_question);
+///   [`can_be_resumed`](Self::can_be_resumed), [`pending_question`](Self::pending_question),
+///   [`failure`](Self::failure), [`head_needs`](Self::head_needs);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
 ///   [`set_resuming`](Self::set_resuming);

@@ -1,8 +1,8 @@
 //! The buffers that a caller lends, and what happens when they are too small.
 
-use sortie_core::{Error, Limit, Slot, limits};
+use sortie_core::{BodyLength, Error, Limit, Request, Slot, Url, limits};
 use sortie_embassy::{Config, Failure, Resources, Session};
-use sortie_tests::embassy::{Run, run};
+use sortie_tests::embassy::{Heap, Pieces, Run, Served, run, run_served};
 
 use sortie_tests::script::Step;
 
@@ -149,4 +149,44 @@ fn a_url_that_does_not_fit_says_how_much_room_it_needs() {
     });
     let failure = run.output;
     assert_eq!((failure.error, failure.needed), (Error::Limit(Limit::TargetBuffer), Some(url)));
+}
+
+/// Downloads, uploads and reads through buffers of so many bytes, over one connection.
+fn through<const BUFFER: usize>() {
+    let run = run_served(GOOD, &Served::default(), async |stack| {
+        let mut resources = Resources::<1, BUFFER>::new();
+        let session = Session::new(stack, &mut resources, Config::default());
+        let (mut head, mut index) = ([0; 128], [Slot::EMPTY; 4]);
+        for verb in ["length", "chunked", "slow"] {
+            let url = format!("http://192.0.2.1/{verb}/5000");
+            let url = Url::parse(&url).expect("a URL");
+            let request = Request::new("PUT", url, &[], BodyLength::Known(3000));
+            let request = request.expect("a request");
+            let (body, mut room, mut stage) = (content(3000), vec![0; 5000], [0; 100]);
+            let task = session.data_task(&request).body(&body).head(&mut head, &mut index);
+            let came = task.receive(&mut room).await.expect("a response");
+            assert_eq!(came.content(), content(5000), "{verb} through {BUFFER}");
+
+            let (mut reader, mut again) = (Pieces::new([content(3000)]), vec![0; 5000]);
+            let task = session.upload_task(&request, &[]).head(&mut head, &mut index);
+            let came = task.from_reader(&mut reader, &mut stage).receive(&mut again).await;
+            let came = came.expect("a response");
+            assert_eq!(came.content(), content(5000), "{verb} through {BUFFER}");
+
+            let mut sink = Heap::default();
+            let task = session.download_task(&request).body(&body).head(&mut head, &mut index);
+            let done = task.to(&mut sink).await.expect("a response");
+            assert_eq!((done.received(), sink.bytes), (5000, content(5000)));
+        }
+    });
+    assert_eq!(run.openings(), 1, "kept from one task to the next");
+}
+
+#[test]
+fn buffers_of_any_size_do_for_any_task() {
+    through::<64>();
+    through::<65>();
+    through::<536>();
+    through::<1460>();
+    through::<16_384>();
 }

@@ -154,7 +154,15 @@ fn is_a_fault(verb: &str, error: Error) -> bool {
         Error::Transport(Transport::ConnectFailed | Transport::Refused) => true,
         Error::BodyExhausted => verb == "to",
         Error::Canceled => true,
-        _ => false,
+        Error::Transport(_)
+        | Error::Peer(_)
+        | Error::Limit(_)
+        | Error::TimedOut(_)
+        | Error::Redirect(_)
+        | Error::Status(_)
+        | Error::Sink
+        | Error::Source
+        | _ => false,
     }
 }
 
@@ -238,11 +246,11 @@ fn soak(tasks: usize, is_scheduled: bool) -> [usize; 3] {
                 end.set(end.get() + 1);
             }
         };
-        join(join3(worker(), worker(), worker()), worker()).await;
+        Box::pin(join(join3(worker(), worker(), worker()), worker())).await;
         // Each of the connections can still be used, all at once.
         Wait::after_secs(5).await;
         let last = async || text_of_three(&session).await;
-        let all = join3(last(), last(), last()).await;
+        let all = Box::pin(join3(last(), last(), last())).await;
         assert_eq!(all, (Some(100), Some(100), Some(100)));
         session.close(Duration::from_secs(5)).await;
         drop(session);

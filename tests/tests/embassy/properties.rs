@@ -204,6 +204,20 @@ fn a_task_whose_future_is_dropped_is_seen_to_end() {
     assert_eq!(run.output, Some(Err(Error::Canceled)));
 }
 
+#[test]
+fn a_task_that_never_began_has_not_ended() {
+    let run = run(GOOD, &[], async |stack, _| {
+        let mut resources = Resources::new();
+        let session = session(stack, &mut resources);
+        let mut block = ControlBlock::new();
+        let (mut seat, control) = block.split();
+        let request = get(A);
+        drop(session.data_task(&request).control(&mut seat).open());
+        (control.outcome(), control.state(), control.identifier())
+    });
+    assert_eq!(run.output, (None, TaskState::Suspended, 0));
+}
+
 /// What a delegate is told, in short.
 fn short(event: TaskEvent<'_>) -> Option<String> {
     Some(match event {
@@ -221,7 +235,7 @@ fn short(event: TaskEvent<'_>) -> Option<String> {
         }
         TaskEvent::Delivered(counts) => format!("delivered {}", counts.delivered),
         TaskEvent::Completed(result) => format!("{result:?}"),
-        _ => return None,
+        TaskEvent::Asked(..) | TaskEvent::Sent(_) | TaskEvent::Received(_) | _ => return None,
     })
 }
 
