@@ -20,7 +20,7 @@ use crate::wire::head::{Slot, WholeHead};
 #[must_use]
 pub struct Advance {
     /// Bytes to drop from the front of the input: an interim response, which `index` lists until
-    /// then.
+    /// then; or all of it, of a head that is [measured](super::TaskOptions::measures_heads).
     pub drop: usize,
     /// Bytes of the head of the final response, at the front of the input; what follows is body.
     /// 0 while it is not whole.
@@ -178,8 +178,10 @@ impl Task {
     // Receiving.
 
     /// Looks for the head of a response in `input`: all bytes received and not yet taken, of which
-    /// nothing was dropped. `full`: they cannot become more. Lists the fields in `index` as far as
-    /// it goes. Folded field lines are joined in place.
+    /// nothing was dropped. `full`: they cannot become more. Where heads are
+    /// [measured](super::TaskOptions::measures_heads) what does not fit is dropped, and the rest
+    /// discarded. Lists the fields in `index` as far as it goes. Folded field lines are joined in
+    /// place.
     ///
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `io` says [`Receive::Head`](crate::Receive) or `HeadAgain`. A
@@ -195,6 +197,11 @@ impl Task {
         let look = self.transfer.receive.look(input, full, index).ok_or(Misuse::NotAskedFor)?;
         self.deadlines.touch(now);
         match look {
+            Err(Error::Limit(Limit::HeadBuffer)) if self.measures_heads => {
+                self.transfer.stop_sending();
+                self.transfer.receive.measure(input);
+                Ok(Advance { drop: input.len(), head: 0 })
+            }
             Err(error) => {
                 self.fail(error);
                 Ok(Advance::default())
@@ -375,8 +382,9 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] before there is a connection, and after everything is committed.
     pub fn handle_sink_failed(&mut self, why: Option<Limit>) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Prepare | Phase::Exchange | Phase::Inspect | Phase::Finish)
-        {
+        let has_sink =
+            matches!(self.phase, Phase::Prepare | Phase::Exchange | Phase::Inspect | Phase::Finish);
+        if !has_sink || self.transfer.receive.is_oversized() {
             return Err(Misuse::NotAskedFor);
         }
         self.fail(why.map_or(Error::Sink, Error::Limit));

@@ -2,6 +2,7 @@
 
 pub(crate) mod counts;
 mod deadline;
+mod failing;
 mod input;
 mod inspect;
 pub(crate) mod output;
@@ -45,6 +46,7 @@ pub enum TaskKind {
 
 /// How a task behaves, beside its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TaskOptions {
     /// What it is for.
     pub kind: TaskKind,
@@ -66,6 +68,9 @@ pub struct TaskOptions {
     pub is_resuming: bool,
     /// No connection is asked for before this instant; [`Instant::EPOCH`] for at once.
     pub earliest_begin: Instant,
+    /// Whether a head that does not fit in the lent buffer is read to its end before it fails the
+    /// task, so that [`Task::head_needs`] can say how large it is.
+    pub measures_heads: bool,
 }
 
 impl Default for TaskOptions {
@@ -80,6 +85,7 @@ impl Default for TaskOptions {
             requires_success: false,
             is_resuming: false,
             earliest_begin: Instant::EPOCH,
+            measures_heads: false,
         }
     }
 }
@@ -92,7 +98,8 @@ impl Default for TaskOptions {
 ///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
 ///   [`can_be_resumed`](Self::can_be_resumed), [`survives_stale`](Self::survives_stale),
-///   [`pending_question`](Self::pending_question);
+///   [`pending_question`](Self::pending_question), [`failure`](Self::failure),
+///   [`head_needs`](Self::head_needs);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
 ///   [`set_resuming`](Self::set_resuming);
@@ -121,6 +128,7 @@ pub struct Task {
     stale_retries: u8,
     body_is_replayable: bool,
     requires_success: bool,
+    measures_heads: bool,
     /// The redirect that is asked about leads to another origin.
     leaves_origin: bool,
     /// The download goes on from what is stored, where the request allows it.
@@ -218,6 +226,7 @@ impl Task {
             stale_retries: 0,
             body_is_replayable: options.body_is_replayable,
             requires_success: options.requires_success,
+            measures_heads: options.measures_heads,
             leaves_origin: false,
             is_resuming: options.is_resuming,
             is_resumed: false,
@@ -365,24 +374,26 @@ impl Task {
     /// harmless. `None`: no timer runs.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let next = || self.deadlines.next(self.is_suspended(), self.transfer.send.waits_since());
-        match self.phase {
+        let suspended = self.is_suspended();
+        let before = match self.phase {
             // Resuming it looks at the time by itself.
-            Phase::Delayed if self.is_suspended() => next(),
-            Phase::Delayed => Some(next().map_or(self.not_before, |at| at.min(self.not_before))),
+            Phase::Delayed if !suspended => self.not_before,
             // What is wholly received is committed, however long that takes; an answer is not
             // waited for without end.
-            Phase::Finish if self.asked.pending().is_none() => None,
-            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => None,
-            Phase::Connect(_)
+            Phase::Finish if self.asked.pending().is_none() => return None,
+            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
+            Phase::Delayed
+            | Phase::Connect(_)
             | Phase::Prepare
             | Phase::Exchange
             | Phase::Inspect
             | Phase::Discard { .. }
             | Phase::AskBody(_)
             | Phase::Upgraded
-            | Phase::Finish => next(),
-        }
+            | Phase::Finish => deadline::NEVER,
+        };
+        let next = self.deadlines.next(suspended, self.transfer.send.waits_since());
+        Some(next.min(before)).filter(|at| *at != deadline::NEVER)
     }
 
     /// What the connection may be used for now, with `room` bytes for content: the same until
@@ -471,7 +482,8 @@ impl Task {
 
     /// On the connection, and nothing has to be said before bytes are moved. An exchange is kept
     /// while the task is suspended, with whatever is pending in it, and gated by `io`.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     const fn exchanges(&self) -> bool {
         matches!(self.phase, Phase::Exchange | Phase::Discard { .. }) && !self.due.blocks_input()
     }
@@ -486,7 +498,8 @@ impl Task {
     }
 
     /// What is to be done, with nothing to be told.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn peek_state(&self) -> Output {
         let state = match self.phase {
             Phase::Failed(error) => return Output::Complete(Err(error)),
@@ -551,6 +564,7 @@ impl Task {
     }
 
     /// Ends the task with an error; the first one counts.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn fail(&mut self, error: Error) {
         if matches!(self.phase, Phase::Failed(_) | Phase::Completed) {
             return;
@@ -564,6 +578,7 @@ impl Task {
     }
 
     /// Gives up the connection, if there is one.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn release(&mut self, release: Release) {
         self.deadlines.rest();
         if self.is_connected {

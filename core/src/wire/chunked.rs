@@ -350,6 +350,8 @@ fn move_left(bytes: &mut [u8], from: usize, to: usize, length: usize) {
         return;
     }
     let rest = bytes.get_mut(to..from.wrapping_add(length)).unwrap_or_default();
+    // On a device the code of it would weigh more than the time.
+    #[cfg(not(target_os = "none"))]
     let rest = move_blocks::<128>(rest, gap);
     let rest = move_blocks::<8>(rest, gap);
     move_blocks::<1>(rest, gap);
