@@ -267,12 +267,19 @@ fn position(bytes: &[u8], mut found: impl FnMut(u8) -> bool) -> Option<usize> {
     bytes.iter().position(|byte| found(*byte))
 }
 
+/// Whether `wanted` is one of a few bytes.
+#[allow(
+    clippy::manual_contains,
+    reason = "it looks by words of memory, and is larger than all this"
+)]
+fn has(bytes: &[u8], wanted: u8) -> bool {
+    bytes.iter().any(|byte| *byte == wanted)
+}
+
 /// `bytes` up to the first of `stops`, and the rest from there on.
 #[cfg_attr(target_os = "none", inline(never))]
 fn cut<'a>(bytes: &'a [u8], stops: &[u8]) -> (&'a [u8], &'a [u8]) {
-    // Not `contains`, which looks by words of memory: there are at most three.
-    let is_stop = |byte: u8| stops.iter().any(|stop| *stop == byte);
-    let at = position(bytes, is_stop).unwrap_or(bytes.len());
+    let at = position(bytes, |byte| has(stops, byte)).unwrap_or(bytes.len());
     bytes.split_at_checked(at).unwrap_or((bytes, &[]))
 }
 
@@ -332,8 +339,7 @@ fn split_host(host_port: &[u8]) -> Result<usize, UrlError> {
         // A zone is for the adapter alone and comes percent-encoded after `%25` (RFC 6874 §2).
         let address = inside.split(|b| *b == b'%').next().unwrap_or_default();
         let hex = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
-        // Not `contains`, which looks by words of memory and is larger than all of this.
-        if !address.iter().any(|byte| *byte == b':') || !address.iter().all(hex) {
+        if !has(address, b':') || !address.iter().all(hex) {
             return Err(UrlError::Host);
         }
         return Ok(end.saturating_add(2));

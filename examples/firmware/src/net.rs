@@ -33,7 +33,7 @@ const SOCKETS: usize = 4;
 ///
 /// Call it once: the memory behind it is static. The address comes later, from DHCP: see
 /// [`Stack::wait_config_up`].
-#[inline(never)] // What it moves into place would else be on the stack for as long as the image runs.
+#[inline(never)] // What it moves into place would else be on the stack for ever.
 pub fn start(spawner: Spawner) -> Option<Stack<'static>> {
     static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
