@@ -15,8 +15,10 @@ use crate::world::{Stream, World};
 /// Connections that a session has at most, idle ones included, if nothing else is said.
 const CONNECTIONS: u16 = 256;
 
-/// How long a connection can be idle without being looked at before its next use, in microseconds.
-/// In that time hardly anything can have happened to it; a look costs a system call.
+/// How long a connection can be idle without being looked at before its next use, in microseconds,
+/// if its last read took all that there was. In that time hardly anything can have happened to it;
+/// a look costs a system call. A read that ends with its response, since it had room for no more,
+/// says nothing of what lies behind: that would be taken for the next answer.
 const TRUSTED_IDLE: u64 = 1000;
 
 /// Bytes of input that a connection holds at first. Most responses to a program are small, and
@@ -59,7 +61,8 @@ impl<W: World> Connection<W> {
 impl<W: World> Connection<W> {
     /// Whether an idle connection can carry another exchange, as far as can be seen.
     fn is_usable(&mut self, now: Instant) -> bool {
-        now < self.idle_since.after(TRUSTED_IDLE) || self.stream.is_quiet()
+        let is_trusted = now < self.idle_since.after(TRUSTED_IDLE) && self.stream.is_drained();
+        is_trusted || self.stream.is_quiet()
     }
 }
 
