@@ -17,8 +17,10 @@ use crate::world::{Stream, World};
 /// Connections that a session has at most, idle ones included, if nothing else is said.
 const CONNECTIONS: u16 = 256;
 
-/// How long a connection can be idle without being looked at before its next use, in microseconds.
-/// In that time hardly anything can have happened to it; a look costs a system call.
+/// How long a connection can be idle without being looked at before its next use, in microseconds,
+/// if its last read took all that there was. In that time hardly anything can have happened to it;
+/// a look costs a system call. A read that ends with its response, since it had room for no more,
+/// says nothing of what lies behind: that would be taken for the next answer.
 const TRUSTED_IDLE: u64 = 1000;
 
 /// Connections with a task, from which on each of them keeps as little memory as it can while it
@@ -66,7 +68,9 @@ impl<W: World> Connection<W> {
     fn is_usable(&mut self, now: Instant, look: Look) -> bool {
         let is_trusted = match look {
             Look::Always => false,
-            Look::WhereItMayHaveClosed => now < self.idle_since.after(TRUSTED_IDLE),
+            Look::WhereItMayHaveClosed => {
+                now < self.idle_since.after(TRUSTED_IDLE) && self.stream.is_drained()
+            }
         };
         is_trusted || self.stream.is_quiet()
     }

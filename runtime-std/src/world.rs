@@ -110,6 +110,11 @@ pub trait Stream: Send + 'static {
     /// Whether no content can be read now, nor an end: what an idle connection must be.
     fn is_quiet(&mut self) -> bool;
 
+    /// Whether the last read is known to have taken all that there was.
+    fn is_drained(&self) -> bool {
+        false
+    }
+
     /// Writes some of `bytes`, which are not empty.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 

@@ -153,6 +153,10 @@ impl ChunkedDecoder {
     /// The next run, where the framing at its front is not the usual, or not all there.
     #[inline(never)]
     fn next_run_by_steps(&mut self, input: &[u8]) -> Result<Run, Error> {
+        // Told even where no byte follows.
+        if let State::Failed(error) = self.state {
+            return Err(error);
+        }
         let mut rest = input;
         while !matches!(self.state, State::Data | State::Finished) {
             let [byte, tail @ ..] = rest else { break };

@@ -89,6 +89,10 @@ impl Stream for Tcp {
         self.socket.get_ref().peek(&mut [0]).is_err_and(nothing)
     }
 
+    fn is_drained(&self) -> bool {
+        self.drained
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_with(cx, |mut socket| io::Write::write(&mut socket, bytes))
     }

@@ -43,6 +43,14 @@ impl Stream for Wire {
         }
     }
 
+    fn is_drained(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_drained(),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.is_drained(),
+        }
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(tcp) => tcp.poll_write(cx, bytes),
