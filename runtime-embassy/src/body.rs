@@ -28,6 +28,18 @@ pub struct Body<'r, 'd, 'a, C: Governor = Alone> {
     governed: Governed<C::Block>,
     driver: Driver<'r, 'd, 'a>,
     outcome: Option<Result<(), Error>>,
+    /// The content goes behind what is there, or nowhere.
+    only_goes_on: bool,
+}
+
+/// What is next for who takes the content.
+enum Next {
+    /// There is some.
+    Take,
+    /// All of it was taken: it is to be flushed.
+    Flush,
+    /// That is the end, after so many bytes.
+    End(Result<u64, Failure>),
 }
 
 impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor> DataTask<'r, 'd, 'a, CONNECTIONS, C> {
@@ -55,7 +67,18 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     /// Of a task that does not run yet.
     pub(crate) fn new<const N: usize>(task: DataTask<'r, 'd, 'a, N, C>) -> Self {
         let (driver, governor) = task.parts(|head| Input::new(head, &mut []).handing_on());
-        Self { governed: Governed::new(governor.block()), driver, outcome: None }
+        let governed = Governed::new(governor.block());
+        Self { governed, driver, outcome: None, only_goes_on: false }
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.driver.start(self.governed.control());
+    }
+
+    /// Refuses content that does not go behind what is there, if anything is.
+    pub(crate) fn only_going_on(mut self) -> Self {
+        self.only_goes_on = self.driver.outgoing.resume.is_some();
+        self
     }
 
     /// The status, 200 to 999.
@@ -111,38 +134,52 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     /// Loses the piece that is just written, where the sink does: it counts as not delivered.
     pub async fn copy_to<W: Write>(&mut self, sink: &mut W) -> Result<u64, Failure> {
         loop {
-            match self.step().await {
-                Step::Head => {}
-                Step::Content => {
-                    let control = self.governed.control();
+            match self.next().await {
+                Next::Take => {
                     let written = sink.write(self.driver.content());
-                    match control.unless_it_fails(written).await {
-                        Some(Ok(count @ 1..)) => self.driver.consume(control, count),
-                        Some(Ok(0) | Err(_)) => self.refuse(),
-                        // What ended the task comes next.
-                        None => self.driver.drop_content(),
-                    }
+                    let written = self.governed.control().unless_it_fails(written).await;
+                    self.written(written.map(|written| written.unwrap_or(0)));
                 }
-                Step::Finish => {
+                Next::Flush => {
                     let flushed = self.governed.control().unless_it_fails(sink.flush()).await;
                     self.end(matches!(flushed, Some(Ok(()))));
                 }
-                Step::Done(Ok(())) => return Ok(self.received()),
-                Step::Done(Err(error)) => return Err(self.failure(error)),
+                Next::End(result) => return result,
             }
         }
     }
 
-    pub(crate) fn start(&mut self) {
-        self.driver.start(self.governed.control());
+    // What follows is compiled once, whatever the sinks are.
+
+    /// What is next for a sink.
+    async fn next(&mut self) -> Next {
+        loop {
+            match self.step().await {
+                Step::Head if self.only_goes_on && !self.driver.input().is_resumed() => {
+                    self.refuse();
+                }
+                Step::Head => {}
+                Step::Content => return Next::Take,
+                Step::Finish => return Next::Flush,
+                Step::Done(Ok(())) => return Next::End(Ok(self.received())),
+                Step::Done(Err(error)) => return Next::End(Err(self.failure(error))),
+            }
+        }
     }
 
-    pub(crate) const fn is_resumed(&self) -> bool {
-        self.driver.input().is_resumed()
+    /// A sink took so many bytes; 0: it failed. `None`: the task did, while it was waited for.
+    #[inline(never)]
+    fn written(&mut self, count: Option<usize>) {
+        match count {
+            Some(count @ 1..) => self.driver.consume(self.governed.control(), count),
+            Some(0) => self.refuse(),
+            // What ended the task comes next.
+            None => self.driver.drop_content(),
+        }
     }
 
     /// The content cannot be stored: the task fails.
-    pub(crate) fn refuse(&mut self) {
+    fn refuse(&mut self) {
         let control = self.governed.control();
         control.tell(|task| task.handle_sink_failed(None));
         self.driver.drop_content();
@@ -157,7 +194,7 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     }
 
     /// Goes on to where there is something to be done.
-    pub(crate) async fn step(&mut self) -> Step {
+    async fn step(&mut self) -> Step {
         if let Some(outcome) = self.outcome {
             return Step::Done(outcome);
         }
@@ -197,7 +234,7 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
         self.counts().delivered.saturating_sub(self.offset())
     }
 
-    pub(crate) fn failure(&self, error: Error) -> Failure {
+    fn failure(&self, error: Error) -> Failure {
         Failure {
             error,
             status: self.driver.input().status(),

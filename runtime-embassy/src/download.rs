@@ -48,21 +48,21 @@ impl<'a, const CONNECTIONS: usize, C: Governor> DataTask<'_, '_, 'a, CONNECTIONS
     /// Cancels the task: its connection is reset and never used again. The sink holds what was
     /// written; what is lost with the write that just went on, the sink knows.
     pub async fn to<W: Write>(self, sink: &mut W) -> Result<Downloaded<'a>, DownloadFailure<'a>> {
-        let is_resuming = self.resumes_from().is_some();
-        let mut body = Body::new(self);
+        let mut body = Body::new(self).only_going_on();
         body.start();
-        let mut step = body.step().await;
-        if step == Step::Head && is_resuming && !body.is_resumed() {
-            body.refuse();
-            step = body.step().await;
-        }
-        let result = match step {
-            Step::Done(Err(error)) => Err(body.failure(error)),
-            Step::Done(Ok(())) | Step::Head | Step::Content | Step::Finish => {
-                body.copy_to(sink).await
-            }
-        };
-        let (driver, counts) = body.into_parts();
+        let result = body.copy_to(sink).await;
+        body.into_downloaded(result)
+    }
+}
+
+impl<'a, C: Governor> Body<'_, '_, 'a, C> {
+    /// What became of a download.
+    #[inline(never)] // Compiled once, whatever the sinks are.
+    fn into_downloaded(
+        self,
+        result: Result<u64, Failure>,
+    ) -> Result<Downloaded<'a>, DownloadFailure<'a>> {
+        let (driver, counts) = self.into_parts();
         match result {
             Ok(received) => {
                 let step = Step::Done(Ok(()));

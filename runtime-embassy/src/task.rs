@@ -1,4 +1,4 @@
-//! Data tasks: content into a buffer of the caller.
+//! Tasks, as they are put together, and those whose content goes into a buffer of the caller.
 
 use core::fmt;
 
@@ -21,10 +21,12 @@ use crate::target::Target;
 use crate::time::instant;
 use crate::upload::ReaderTask;
 
-/// A task that receives the content of its response in a buffer: what it takes, put together.
+/// A task: what it takes, put together. Content goes where it is run to.
 ///
-/// Made by [`Session::data_task`], run by [`receive`](Self::receive).
-#[must_use = "a task does nothing before `receive` is awaited"]
+/// Made by [`Session::data_task`], [`upload_task`](Session::upload_task) or
+/// [`download_task`](Session::download_task), run by [`receive`](Self::receive) into a buffer, by
+/// [`to`](Self::to) into a sink, or by [`open`](Self::open) to be read as it comes.
+#[must_use = "a task does nothing before one of its futures is awaited"]
 pub struct DataTask<'r, 'd, 'a, const CONNECTIONS: usize, C = Alone> {
     session: &'r Session<'d, CONNECTIONS>,
     request: &'r Request<'r>,
@@ -289,7 +291,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
 impl<const CONNECTIONS: usize> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>> {
     /// Asks these questions, which [`TaskControl::answer`](crate::TaskControl::answer) answers. The
     /// task waits until then, without the request timer and with the resource timer. A question for
-    /// a new body is never asked: a slice can always be had again.
+    /// a new body is never asked: a slice can always be had again, and what a reader gave cannot.
     pub const fn asks(mut self, asks: Asks) -> Self {
         self.outgoing.asks = asks;
         self
