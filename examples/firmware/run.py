@@ -238,7 +238,8 @@ def main():
         sys.exit(f"{failures} failed")
     if options.document:
         document(measured, budgets())
-    print(f"{len(measured)} images, {len(budgets().keys() & measured.keys())} within budgets")
+    held = len(budgets().keys() & measured.keys())
+    print(f"{len(measured)} images did what they should, {held} budgets held")
 
 
 if __name__ == "__main__":

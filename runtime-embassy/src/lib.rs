@@ -90,11 +90,11 @@
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
 //! | [`Resources<C, R, S, H>`](Resources) | a static | `C * (R + S + H)` |
-//! | [`Session<C>`](Session) | a static or a local | 140 + 56 a connection |
-//! | [`Schedule<C>`](Schedule), if there is one | a static or a local | 450 + 32 a connection |
-//! | future of a task | the future that awaits it | 710 |
-//! | future of a task with a lent [`ControlBlock`] | the same | 430 |
-//! | [`ControlBlock`] | a static or a local | 288 |
+//! | [`Session<C>`](Session) | a static or a local | 88 + 56 a connection |
+//! | [`Schedule<C>`](Schedule), if there is one | a static or a local | 632 for one connection |
+//! | future of a task | the future that awaits it | 824 |
+//! | future of a task with a lent [`ControlBlock`] | the same | 552 |
+//! | [`ControlBlock`] | a static or a local | 336 |
 //! | [URLs of redirects](DataTask::target), if any are followed | a local | 1 or 2 URLs |
 //!
 //! The response is read straight into the caller's buffer and decoded in place. Its head lives in

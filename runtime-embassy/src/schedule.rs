@@ -21,8 +21,8 @@ use crate::turn::{Order, Place, Wanted};
 /// before large ones, nobody starves, and no origin takes all connections. It takes 5 KB of flash,
 /// which a program that never makes one does not link.
 ///
-/// Meant for a static, beside the session's [`Resources`](crate::Resources); 480 bytes, and 28 more
-/// for each connection.
+/// Meant for a static, beside the session's [`Resources`](crate::Resources); 632 bytes
+/// for one connection.
 pub struct Schedule<const CONNECTIONS: usize> {
     queue: RefCell<Queue<CONNECTIONS>>,
 }

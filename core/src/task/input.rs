@@ -2,10 +2,9 @@
 
 use super::counts::ByteCounts;
 use super::deadline::Deadlines;
-use super::output::{Release, Tell, Wish};
+use super::output::{Release, Tell};
 use super::{Phase, Task, TaskKind, Then, expected_to_send};
 use crate::error::{Error, Limit, Misuse, PeerError, TlsError, Transport};
-use crate::limits;
 use crate::request::BodyLength;
 use crate::time::Instant;
 use crate::transfer::{BodyRead, Look, Send, Transfer};
@@ -538,24 +537,5 @@ impl Task {
             None => Release::Reuse,
         });
         self.set_phase(Phase::Finish);
-    }
-
-    /// The connection is gone before the end: retried once if it was dead from the start.
-    ///
-    /// A reused connection may have been closed by the server while the request was on its way.
-    /// Without any byte of an answer the request may be sent again, if it is idempotent or was
-    /// not sent at all, and if its body can be had again (RFC 9112 §9.3.1).
-    fn lose(&mut self, why: Transport) {
-        let is_untouched = self.counts.wire_sent == 0;
-        let again = self.transfer.is_reused
-            && why == Transport::NoResponse
-            && self.stale_retries < limits::STALE_RETRIES
-            && (is_untouched || self.can_be_sent_again(self.counts.sent == 0));
-        if !again {
-            return self.fail(Error::Transport(why));
-        }
-        self.stale_retries = self.stale_retries.saturating_add(1);
-        self.release(Release::Close(CloseReason::Stale));
-        self.reconnect(Wish::New);
     }
 }

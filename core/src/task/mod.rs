@@ -8,6 +8,7 @@ mod inspect;
 pub(crate) mod output;
 mod progress;
 pub(crate) mod question;
+mod stale;
 pub(crate) mod state;
 
 pub use input::{Advance, Broken};
@@ -334,22 +335,6 @@ impl Task {
     #[must_use]
     pub const fn can_be_resumed(&self) -> bool {
         self.request.can_be_resumed()
-    }
-
-    /// Whether the request would be made again if a used connection, over which it was sent, turned
-    /// out to be dead (RFC 9112 §9.3.1). If not, it is worth a look whether an idle connection was
-    /// closed meanwhile, before it is used.
-    #[must_use]
-    pub const fn survives_stale(&self) -> bool {
-        let has_no_body = matches!(self.request.body, BodyLength::None | BodyLength::Known(0));
-        self.stale_retries < limits::STALE_RETRIES && self.can_be_sent_again(has_no_body)
-    }
-
-    /// Whether the request may be sent a second time, and its body can be had again, if that is not
-    /// untouched.
-    const fn can_be_sent_again(&self, body_is_untouched: bool) -> bool {
-        self.request.is_idempotent
-            && (self.body_is_replayable || self.asks.new_body || body_is_untouched)
     }
 
     /// The bytes of the current transfer.
