@@ -1,7 +1,7 @@
 //! CPU time, the row's in terms of its floor's: for what happens in the kernel, where no
 //! instructions can be counted.
 
-use crate::measure::{Origins, spent};
+use crate::measure::{Origins, median, spent};
 use crate::meter::{Failure, Kind, Row};
 
 /// What the rows with one floor cost.
@@ -62,17 +62,10 @@ pub(crate) fn times(
     let least = |at: usize| rounds.iter().map(|round| round[at]).fold(f64::INFINITY, f64::min);
     let timed = |(at, row): (usize, &&'static Row)| Timed {
         name: row.name,
-        median: median(rounds.iter().map(|round| round[at])),
+        median: median(rounds.iter().map(|round| round[at]).collect()),
         least: least(at),
-        ratio: median(rounds.iter().map(|round| round[at] / round[floor])),
+        ratio: median(rounds.iter().map(|round| round[at] / round[floor]).collect()),
         ratio_of_least: least(at) / least(floor),
     };
     Ok(rows.iter().enumerate().map(timed).collect())
-}
-
-/// The middle one.
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
 }
