@@ -3,8 +3,8 @@
 use core::fmt::Write;
 
 use sortie_core::{
-    ContentRange, RangeFields, ResumeData, ResumeDataError, Resumption, Validator, http_date, judge,
-    repr_digest_sha256,
+    ContentRange, RangeFields, ResumeData, ResumeDataError, Resumption, Validator, http_date,
+    judge, repr_digest_sha256,
 };
 
 use crate::messages::Sink;
