@@ -69,3 +69,33 @@ fuzz_for() {
     (cd fuzz && cargo +nightly fuzz run --fuzz-dir . "$target" "$finds/$target" "${seeds[@]}" -- \
         -max_total_time="$seconds" "$@")
 }
+
+# has_thumb - whether `rustc` can compile for every one of `thumb`, which the script names.
+has_thumb() {
+    local target
+    for target in "${thumb[@]}"; do
+        compgen -G "$(rustc --print target-libdir --target "$target")/libcore-*.rlib" >/dev/null ||
+            return 1
+    done
+}
+
+# Finds a compiler for the boards and QEMU: what is installed, else what the toolchain beside the
+# checkout brings. Where that is another compiler than `rustc`, EMBEDDED_RUSTC names it.
+embedded() {
+    local tools=$shared/tools/embedded-toolchain.sh environment
+    unset EMBEDDED_RUSTC
+    if ! has_thumb 2>/dev/null; then
+        [ -x "$tools" ] || die "no compiler for ${thumb[*]}: rustup target add ${thumb[*]}"
+        environment=$("$tools" --rust "${thumb[@]}")
+        eval "$environment"
+        [ -n "${EMBEDDED_RUSTC:-}" ] || die "$tools brought no compiler"
+    fi
+    if ! command -v qemu-system-arm >/dev/null; then
+        if [ -x "$tools" ]; then
+            environment=$("$tools" --qemu)
+            eval "$environment"
+        else
+            need qemu-system-arm qemu-system-arm
+        fi
+    fi
+}

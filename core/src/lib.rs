@@ -126,6 +126,8 @@
 extern crate alloc;
 
 mod error;
+#[cfg(feature = "defmt")]
+mod format;
 pub mod limits;
 mod log;
 mod race;
@@ -146,8 +148,8 @@ pub use race::{Race, RaceOutput};
 pub use request::{BodyLength, Field, Request, RequestError, Rewrite};
 pub use response::ResponseHead;
 pub use resume::{
-    BufferTooSmall, ContentRange, RangeFields, ResumeData, ResumeDataError, Validator, Verdict,
-    http_date, judge, repr_digest_sha256,
+    BufferTooSmall, ContentRange, RangeFields, ResumeData, ResumeDataError, Resumption, Validator,
+    Verdict, http_date, judge, repr_digest_sha256,
 };
 pub use task::counts::{ByteCounts, TRANSFER_SIZE_UNKNOWN, UrlSessionCounts};
 pub use task::output::{Event, Output, Wish};

@@ -26,6 +26,7 @@ impl Instant {
 
     /// The instant `micros` microseconds later; the end of time instead of an overflow.
     #[must_use]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub const fn after(self, micros: u64) -> Self {
         Self(self.0.saturating_add(micros))
     }

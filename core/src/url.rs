@@ -268,15 +268,27 @@ fn position(bytes: &[u8], mut found: impl FnMut(u8) -> bool) -> Option<usize> {
     bytes.iter().position(|byte| found(*byte))
 }
 
+/// Whether `wanted` is one of a few bytes.
+#[allow(
+    clippy::manual_contains,
+    reason = "it looks by words of memory, and is larger than all this"
+)]
+fn has(bytes: &[u8], wanted: u8) -> bool {
+    bytes.iter().any(|byte| *byte == wanted)
+}
+
 /// `bytes` up to the first of `stops`, and the rest from there on.
+#[cfg_attr(target_os = "none", inline(never))]
 fn cut<'a>(bytes: &'a [u8], stops: &[u8]) -> (&'a [u8], &'a [u8]) {
-    let at = position(bytes, |byte| stops.contains(&byte)).unwrap_or(bytes.len());
+    let at = position(bytes, |byte| has(stops, byte)).unwrap_or(bytes.len());
     bytes.split_at_checked(at).unwrap_or((bytes, &[]))
 }
 
 /// What may be a scheme at the front of `bytes`, and the rest (RFC 3986 §3.1).
 fn cut_scheme(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let end = position(bytes, |byte| !(byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)));
+    let end = position(bytes, |byte| {
+        !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    });
     bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]))
 }
 
@@ -327,19 +339,17 @@ fn split_host(host_port: &[u8]) -> Result<usize, UrlError> {
         let inside = rest.get(..end).unwrap_or_default();
         let (address, zone) = cut(inside, b"%");
         let hex = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
-        if !address.contains(&b':') || !address.iter().all(hex) || !is_zone(zone) {
+        if !has(address, b':') || !address.iter().all(hex) || !is_zone(zone) {
             return Err(UrlError::Host);
         }
         return Ok(end.saturating_add(2));
     }
     let length = position(host_port, |b| b == b':').unwrap_or(host_port.len());
     let host = host_port.get(..length).unwrap_or_default();
-    // unreserved and sub-delims (RFC 3986 §3.2.2). Nobody decodes percent-encoding in a host, so
-    // that it could only be the name of nothing.
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(b);
     match host {
         [] => Err(UrlError::NoHost),
-        _ if !host.iter().all(allowed) => Err(UrlError::Host),
+        // Nobody decodes percent-encoding in a host, so that it could only be the name of nothing.
+        _ if !host.iter().all(|byte| grammar::is_host_byte(*byte)) => Err(UrlError::Host),
         _ => Ok(length),
     }
 }

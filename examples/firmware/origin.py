@@ -12,11 +12,17 @@ HELLO = b"Hello, world!"
 CHUNKS = [1, 15, 16, 255, 256, 1000, 4096, 9000, 3]
 CHUNKED = LONG[: sum(CHUNKS)]
 
+# What a client uploads whose body comes from a reader.
+READ = LONG[:500]
+ETAG = '"v1"'
+
 BODIES = {"/64k": LONG, "/4m": LONG * 64, "/hello": HELLO, "/chunked": CHUNKED}
+# What comes of a word that an image is given, where that is not the body of a path.
+RESULTS = {"/moved": HELLO, ">/64k": LONG, ">/part": LONG, "=/echo": HELLO, "</echo": READ}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET on one connection, which is kept open unless the client closes it."""
+    """Answers on one connection, which is kept open unless the client closes it."""
 
     protocol_version = "HTTP/1.1"
     timeout = 20  # seconds; an image that hangs does not keep its connection for ever
@@ -32,6 +38,13 @@ class Handler(BaseHTTPRequestHandler):
             self.cut()
         elif self.path == "/chunked":
             self.chunked()
+        elif self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "hello")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif self.path == "/part":
+            self.part()
         elif (body := BODIES.get(self.path)) is not None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -39,6 +52,45 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         else:
             self.send_error(404)
+
+    def do_POST(self):  # noqa: N802
+        """Sends the body back. `Expect: 100-continue` was answered by http.server before."""
+        self.server.requests += 1
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        else:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path != "/echo":
+            self.send_error(404)
+            return
+        if body == READ and self.headers.get("Expect") != "100-continue":
+            self.send_error(417)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def part(self):
+        """Closes in the middle, unless it is asked for the rest."""
+        wanted = self.headers.get("Range")
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        if wanted and self.headers.get("If-Range") != ETAG:
+            self.send_error(400)
+            return
+        self.send_response(206 if wanted else 200)
+        self.send_header("ETag", ETAG)
+        self.send_header("Content-Length", str(len(LONG) - start))
+        if wanted:
+            last = len(LONG) - 1
+            self.send_header("Content-Range", f"bytes {start}-{last}/{len(LONG)}")
+        self.end_headers()
+        self.wfile.write(LONG[start:] if wanted else LONG[:20000])
+        self.close_connection = not wanted
 
     def chunked(self):
         """Sends the same kind of bytes in chunks, with an extension and a trailer section."""

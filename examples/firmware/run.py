@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Builds the images, runs each in QEMU against a server on loopback, and checks what it reports.
 
-Exits with 0 if every run did what it should. Prints the memory that each image takes: flash and
-static from its ELF file, stack as the image measured it.
+Exits with 0 if every run did what it should and no image takes more than its budget. Prints the
+memory that each image takes: flash and static from its ELF file, stack as the image measured it;
+and how long it took for 4 MiB, in milliseconds of the board.
 
 The environment may name other programs: CARGO (else `cargo`) and QEMU (else `qemu-system-arm`).
 """
@@ -16,7 +17,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from origin import BODIES, Origin, refusing_port
+from document import document
+from origin import BODIES, RESULTS, Origin, refusing_port
 from size import size
 
 HERE = Path(__file__).resolve().parent
@@ -42,38 +44,67 @@ class Case(NamedTuple):
     refused: bool = False  # nobody listens
 
 
+PLAIN = [
+    Case(["/hello"]),
+    Case(["/64k"]),
+    Case(["/none"], succeeds=False),
+    Case(["/hello"], succeeds=False, connections=0, refused=True),
+    Case([], succeeds=False, connections=0),
+]
+# Thousands of frames. Ours is compared with a GET by hand in this.
+LONG = Case(["/4m"])
+
 # Reports of a run that fails are not compared: it may have printed some bodies before.
 CASES = {
-    "baseline": [
-        Case(["/hello"]),
-        Case(["/64k"]),
-        Case(["/4m"]),  # thousands of frames
-        Case(["/none"], succeeds=False),
-        Case(["/hello"], succeeds=False, connections=0, refused=True),
-        Case([], succeeds=False, connections=0),
-    ],
+    "baseline": [*PLAIN, LONG],
     "decode": [Case([], connections=0)],
-    # With `--features get`.
+    "stack": [Case([])],
     "get": [
-        Case(["/hello", "/chunked", "/hello"]),  # one connection, kept
+        *PLAIN,
+        LONG,
+        Case(["/hello", "/chunked", "/moved", "/64k", "/hello"]),  # one connection, kept
         Case(["/cut"], succeeds=False),
+    ],
+    "full": [
+        Case(["/hello", "/moved", ">/64k", "=/echo", "</echo"]),
+        Case(["/hello", ">/part", "/hello"], connections=2),
         Case(["/64k"], succeeds=False),  # more than there is room for
-        Case(["/none"], succeeds=False),
+        Case([">/none"], succeeds=False),
         Case(["/hello"], succeeds=False, connections=0, refused=True),
     ],
+    "futures": [Case([], connections=0)],
+    # Peers, which turn a missing path and an absent server into failures as well.
+    "reqwless": [*PLAIN, LONG],
+    "edge-http": [*PLAIN, LONG],
 }
+# Images that no feature belongs to.
+FEATURELESS = ("baseline", "decode")
+TIMED = 3  # runs of `LONG`, of which the fastest counts: the host's own work is in it, too
 
 
-def build(target, features):
-    """Builds all images for `target`, and returns them by name."""
-    command = [CARGO, "build", "--release", "--bins", "--target", target]
+class Measured(NamedTuple):
+    """What an image takes on one target."""
+
+    flash: int
+    static: int
+    stack: int
+    time: int  # milliseconds for 4 MiB, 0 if it does not fetch them
+    said: list[str]  # what it printed beside
+
+
+def build(target, image):
+    """Builds an image for `target` by itself, so that nothing is on for it but what it names.
+
+    Returns the path of its ELF file.
+    """
+    command = [CARGO, "build", "--release", "--bin", image, "--target", target]
     command += ["--message-format", "json-render-diagnostics", "--locked"]
-    command += ["--features", features] if features else []
+    command += [] if image in FEATURELESS else ["--features", image]
     done = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"the build for {target} failed")
+        sys.exit(f"the build of {image} for {target} failed")
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
+    return next(m["executable"] for m in messages if m.get("executable"))
 
 
 def emulate(board, image, arguments):
@@ -112,70 +143,103 @@ def judge(case, status, lines, connections):
         wrong.append(f"exit status {status}")
     if connections != case.connections:
         wrong.append(f"{connections} connections instead of {case.connections}")
-    stack = [line for line in lines if line.startswith("stack ")]
-    if len(stack) != 1:
+    if len(values(lines, "stack")) != 1:
         wrong.append("no report of the stack")
     if case.succeeds:
-        bodies = [(path, BODIES[path]) for path in case.paths]
-        expected = [f"{path} {len(body)} {fnv(body):08x}" for path, body in bodies]
+        bodies = [(word, RESULTS.get(word) or BODIES[word]) for word in case.paths]
+        expected = [f"{word} {len(body)} {fnv(body):08x}" for word, body in bodies]
         wrong += [f"missing: {line}" for line in expected if line not in lines]
-        wrong += [f"unexpected: {line}" for line in lines if line not in expected + stack]
+        known = ("stack", "time", "size")
+        other = [line for line in lines if line not in expected and line.split()[0] not in known]
+        wrong += [f"unexpected: {line}" for line in other]
     return wrong
 
 
+def values(lines, what):
+    """The numbers that lines which begin with that word end with."""
+    return [int(line.split()[-1]) for line in lines if line.split()[:1] == [what]]
+
+
 def run(board, image, case):
-    """Runs one case, and returns what is wrong and the stack used."""
+    """Runs one case, and returns what is wrong and the lines that were printed."""
     with Origin() as origin, refusing_port() as closed:
         port = closed if case.refused else origin.port
         status, output = emulate(board, image, [str(port), *case.paths])
-        lines = output.splitlines()
-        wrong = judge(case, status, lines, origin.connections)
-    stack = [int(line.split()[1]) for line in lines if line.startswith("stack ")]
-    return wrong, lines, max(stack, default=0)
+        lines = [line for line in output.splitlines() if line.strip()]
+        return judge(case, status, lines, origin.connections), lines
 
 
-def check(target, features):
-    """Builds and runs everything for one target; returns rows of the report and failures."""
-    rows, failures = [], 0
-    for name, image in sorted(build(target, features).items()):
-        deepest, cases = 0, CASES[name]
-        for case in cases:
-            wrong, lines, stack = run(BOARDS[target], image, case)
-            deepest = max(deepest, stack)
+def measure(target, image):
+    """Builds an image for a target and runs its cases; returns what it takes, and failures."""
+    elf = build(target, image)
+    deepest, times, said, failures = 0, [], [], 0
+    for case in CASES[image]:
+        for _ in range(TIMED if case is LONG else 1):
+            wrong, lines = run(BOARDS[target], elf, case)
+            deepest = max(deepest, *values(lines, "stack"), 0)
+            times += values(lines, "time") if case is LONG else []
+            said += [line for line in lines if line.startswith("size ")]
             words = " ".join(["(refused)"] * case.refused + case.paths) or "(no arguments)"
-            print(f"{'FAILED' if wrong else 'ok':7}{target} {name} {words}", flush=True)
+            print(f"{'FAILED' if wrong else 'ok':7}{target} {image} {words}", flush=True)
             for line in wrong:
                 print(f"       {line}")
             if wrong:
                 failures += 1
                 print("       output: " + " | ".join(lines))
-        flash, static = size(image)
-        rows.append(f"{flash:8}{static:8}{deepest:8}  {name}, {target}")
-        if static + deepest >= RAM:
-            failures += 1
-            print(f"FAILED {name}: the stack reached the variables")
-    return rows, failures
+    flash, static = size(elf)
+    if static + deepest >= RAM:
+        failures += 1
+        print(f"FAILED {image}: the stack reached the variables")
+    return Measured(flash, static, deepest, min(times, default=0), said), failures
+
+
+def budgets():
+    """The most that images may take, by target and image, as budgets.txt has it."""
+    lines = (HERE / "budgets.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+    return {(target, image): [int(most) for most in mosts] for target, image, *mosts in rows}
+
+
+def over_budget(measured):
+    """What takes more than it may, in words."""
+    over = []
+    for key, mosts in budgets().items():
+        if key in measured:
+            what = zip(("flash", "static", "stack"), measured[key], mosts)
+            over += [f"{' '.join(key)}: {w} {is_} > {most}" for w, is_, most in what if is_ > most]
+    return over
 
 
 def main():
-    """Checks the targets asked for."""
+    """Checks the targets and images asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     targets = [*BOARDS, "all"]
-    parser.add_argument("--target", choices=targets, default=targets[0], help="else %(default)s")
-    parser.add_argument("--features", default="", help="cargo features, for more images")
+    parser.add_argument("--target", choices=targets, default=targets[0], help="%(default)s")
+    parser.add_argument("--document", action="store_true", help="write docs/sizes.md; needs all")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help=", ".join(CASES))
     options = parser.parse_args()
     for program in (CARGO, QEMU):
         if shutil.which(program) is None:
             sys.exit(f"{program} is not there; README.md says what is needed")
-    rows, failures = [], 0
+    if unknown := set(options.images) - set(CASES):
+        sys.exit(f"no image {', '.join(unknown)}")
+    measured, failures = {}, 0
     for target in BOARDS if options.target == "all" else [options.target]:
-        more, failed = check(target, options.features)
-        rows += more
-        failures += failed
-    print(f"\n{'flash':>8}{'static':>8}{'stack':>8}  bytes of")
-    print("\n".join(rows))
+        for image in options.images or CASES:
+            measured[target, image], failed = measure(target, image)
+            failures += failed
+    print(f"\n{'flash':>8}{'static':>8}{'stack':>8}{'time':>8}  bytes of, and milliseconds")
+    for (target, image), (flash, static, stack, time, _) in measured.items():
+        print(f"{flash:8}{static:8}{stack:8}{time:8}  {image}, {target}")
+    for line in over_budget(measured):
+        failures += 1
+        print(f"FAILED over its budget: {line}")
     if failures:
         sys.exit(f"{failures} failed")
+    if options.document:
+        document(measured, budgets())
+    held = len(budgets().keys() & measured.keys())
+    print(f"{len(measured)} images did what they should, {held} budgets held")
 
 
 if __name__ == "__main__":

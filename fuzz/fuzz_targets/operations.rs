@@ -379,7 +379,7 @@ impl Player<'_> {
             head: ResponseHead::new(&self.head, &self.index),
             target: Url::parse(&self.target).expect("the target is a URL"),
             next: &mut next[..room],
-            resume: lends_stored.then_some(&self.stored),
+            resume: lends_stored.then(|| self.stored.resumption()),
         };
         match self.task.inspect(Instant::from_micros(self.now), lent) {
             Ok(None) => {}

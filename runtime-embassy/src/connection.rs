@@ -4,11 +4,13 @@ use core::cell::RefMut;
 
 use embassy_net::IpEndpoint;
 use embassy_net::Stack;
-use embassy_net::tcp::{ConnectError, TcpSocket};
+use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
 use embassy_time::{Duration, with_timeout};
-use sortie_core::{CloseReason, Transport, Url, UrlParts};
+use sortie_core::session::Standing;
+use sortie_core::{CloseReason, Instant, Transport, Url, UrlParts};
 
 use crate::resources::Buffers;
+use crate::time::now;
 use crate::turn::Turn;
 
 /// How long a slot that is used again waits for the reset of its last connection to leave. It
@@ -30,10 +32,15 @@ pub(crate) struct Connection<'d> {
 struct Origin {
     parts: UrlParts,
     length: usize,
+    /// When it was given back.
+    since: Instant,
 }
 
 impl<'d> Connection<'d> {
-    pub(crate) fn new<const B: usize>(stack: Stack<'d>, buffers: &'d mut Buffers<B>) -> Self {
+    pub(crate) fn new<const R: usize, const S: usize, const H: usize>(
+        stack: Stack<'d>,
+        buffers: &'d mut Buffers<R, S, H>,
+    ) -> Self {
         let mut socket = TcpSocket::new(stack, &mut buffers.receive, &mut buffers.send);
         // Head and body are written one after the other and are not to wait for each other.
         socket.set_nagle_enabled(false);
@@ -55,12 +62,38 @@ impl<'d> Connection<'d> {
             && !self.socket.can_recv()
     }
 
+    /// What the core is to know of it, for a task to `url`, while no lease has it.
+    pub(crate) fn standing(&self, url: &Url<'_>) -> Standing {
+        match self.origin {
+            Some(Origin { since, .. }) => Standing::Idle { since, fits: self.serves(url) },
+            None => Standing::Closed,
+        }
+    }
+
+    /// Whether it is open with no task: asked only while no lease has it.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.origin.is_some()
+    }
+
     /// Ends the connection, if there is one: it is closed in order, or else reset.
     pub(crate) fn end(&mut self, in_order: bool) {
+        self.origin = None;
         match in_order {
             true => self.socket.close(),
             false => self.socket.abort(),
         }
+    }
+
+    /// Whether it was closed from here and not from there: the socket is of no use, and not free.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.socket.state(), State::FinWait1 | State::Closing | State::LastAck)
+    }
+
+    /// Waits until what was sent, and the end of it, is acknowledged.
+    ///
+    /// Dropping the future loses nothing.
+    pub(crate) fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        self.socket.flush()
     }
 
     fn remember(&mut self, url: &Url<'_>) {
@@ -68,16 +101,17 @@ impl<'d> Connection<'d> {
         for (to, from) in self.inbox.iter_mut().zip(text) {
             *to = *from;
         }
-        self.origin = Some(Origin { parts: url.parts(), length: text.len().min(self.inbox.len()) });
+        let length = text.len().min(self.inbox.len());
+        self.origin = Some(Origin { parts: url.parts(), length, since: now() });
     }
 }
 
 /// A slot with a task. Dropped before the exchange has ended in order, the connection is reset: it
 /// is never used again.
-pub(crate) struct Lease<'s, 'd, const N: usize> {
+pub(crate) struct Lease<'s, 'd> {
     // Before the turn, which looks at the connection when it ends: fields are dropped in order.
     connection: RefMut<'s, Connection<'d>>,
-    turn: Turn<'s, 'd, N>,
+    turn: Turn<'s, 'd>,
     is_reused: bool,
 }
 
@@ -92,10 +126,10 @@ pub(crate) enum End {
     Keep { unread: usize },
 }
 
-impl<'s, 'd, const N: usize> Lease<'s, 'd, N> {
+impl<'s, 'd> Lease<'s, 'd> {
     /// The slot whose turn it is, for a task to `url`. An idle connection in it is used again if it
     /// can be. `None` if another task has the slot: the core gives none to two.
-    pub(crate) fn new(mut turn: Turn<'s, 'd, N>, url: &Url<'_>) -> Option<Self> {
+    pub(crate) fn new(mut turn: Turn<'s, 'd>, url: &Url<'_>) -> Option<Self> {
         let connection = turn.connection()?;
         let is_reused = turn.ends_in(End::Reset) != End::Reset && connection.serves(url);
         Some(Self { connection, turn, is_reused })
@@ -110,6 +144,11 @@ impl<'s, 'd, const N: usize> Lease<'s, 'd, N> {
     pub(crate) fn parts(&mut self) -> (&mut TcpSocket<'d>, &mut [u8]) {
         let Connection { socket, inbox, .. } = &mut *self.connection;
         (socket, inbox)
+    }
+
+    /// The buffer for its input.
+    pub(crate) fn inbox(&self) -> &[u8] {
+        self.connection.inbox
     }
 
     /// Opens a connection in the slot, whatever was there before.

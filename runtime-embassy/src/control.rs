@@ -1,19 +1,19 @@
 //! Commanding and watching a task from beside the future that drives it.
 
-use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::future::{Future, poll_fn};
-use core::pin::pin;
-use core::task::{Context, Poll};
+use core::future::poll_fn;
+use core::task::Poll;
 
-use embassy_sync::waitqueue::WakerRegistration;
-use sortie_core::limits::{PRIORITY_DEFAULT, PRIORITY_MOST};
+#[cfg(feature = "internals")]
+use sortie_core::Output;
+use sortie_core::limits::PRIORITY_MOST;
 use sortie_core::{
-    Answer, ByteCounts, Error, Event, Io, Misuse, Output, Progress, Question, Rewrite, Task,
-    TaskState, Token,
+    Answer, ByteCounts, Misuse, Progress, Question, Rewrite, Task, TaskState, Token,
 };
 
-use crate::time::{now, timer};
+use crate::facts::Facts;
+use crate::reins::{Before, Reins};
+use crate::time::now;
 
 /// The memory behind a [`TaskControl`]: a local of the future that runs the task, or a static.
 ///
@@ -35,30 +35,7 @@ use crate::time::{now, timer};
 /// # let _: Result<Response<'_>, Failure> = result;
 /// # }
 /// ```
-pub struct ControlBlock {
-    /// The task that is governed, or was last; none before the first.
-    task: RefCell<Option<Task>>,
-    /// Commands given before the first task began.
-    before: Cell<Before>,
-    /// Of the task that is governed, in thousandths.
-    priority: Cell<u16>,
-    /// Rung at every command.
-    bell: RefCell<WakerRegistration>,
-    /// Rung at every question.
-    asked: RefCell<WakerRegistration>,
-    #[cfg(feature = "internals")]
-    watcher: Cell<Option<fn(Output)>>,
-    #[cfg(feature = "internals")]
-    follower: Cell<Option<fn(&str)>>,
-}
-
-/// Commands for a task that has not begun.
-#[derive(Debug, Clone, Copy, Default)]
-struct Before {
-    suspends: u16,
-    cancel: bool,
-    is_prioritized: bool,
-}
+pub struct ControlBlock(pub(crate) Reins<Facts>);
 
 /// The side of a [`ControlBlock`] that is lent to a task: to one at a time.
 #[derive(Debug)]
@@ -66,7 +43,7 @@ pub struct Seat<'c> {
     pub(crate) block: &'c ControlBlock,
 }
 
-/// Commands and watches a data task. A handle to be copied to whoever needs it.
+/// Commands and watches a task. A handle to be copied to whoever needs it.
 ///
 /// It governs the task that its [`Seat`] was lent to: from when the future of that task is first
 /// polled until it has completed. Commands given before the first task begins are kept for it;
@@ -76,24 +53,14 @@ pub struct Seat<'c> {
 /// the executor of its task, as the network stack does: it is not [`Send`].
 #[derive(Clone, Copy)]
 pub struct TaskControl<'c> {
-    block: &'c ControlBlock,
+    pub(crate) block: &'c ControlBlock,
 }
 
 impl ControlBlock {
     /// A block that governs nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            task: RefCell::new(None),
-            before: Cell::new(Before { suspends: 0, cancel: false, is_prioritized: false }),
-            priority: Cell::new(PRIORITY_DEFAULT),
-            bell: RefCell::new(WakerRegistration::new()),
-            asked: RefCell::new(WakerRegistration::new()),
-            #[cfg(feature = "internals")]
-            watcher: Cell::new(None),
-            #[cfg(feature = "internals")]
-            follower: Cell::new(None),
-        }
+        Self(Reins::new(Facts::new()))
     }
 
     /// The two sides: one for the task, one for who governs it.
@@ -106,149 +73,40 @@ impl ControlBlock {
     #[cfg(feature = "internals")]
     #[doc(hidden)]
     pub fn watch(&self, watcher: fn(Output)) {
-        self.watcher.set(Some(watcher));
+        self.0.watch.watcher.set(Some(watcher));
     }
 
     /// Calls `follower` with the URL of every redirect that is followed.
     #[cfg(feature = "internals")]
     #[doc(hidden)]
     pub fn watch_redirects(&self, follower: fn(&str)) {
-        self.follower.set(Some(follower));
+        self.0.watch.follower.set(Some(follower));
     }
 
-    /// Something happened; the URL that a redirect goes to is `next`.
-    #[cfg(feature = "internals")]
-    pub(crate) fn note(&self, event: Event, next: Option<&str>) {
-        let follower = self.follower.get().filter(|_| matches!(event, Event::Redirected { .. }));
-        if let (Some(follower), Some(next)) = (follower, next) {
-            follower(next);
+    pub(crate) fn look<R>(&self, f: impl FnOnce(&Task) -> R) -> Option<R> {
+        self.0.look(f)
+    }
+
+    pub(crate) fn command(&self, act: impl FnOnce(&mut Task), before: impl FnOnce(&mut Before)) {
+        if self.0.with(act).is_none() {
+            let kept = &self.0.watch.before;
+            let mut now = kept.get();
+            before(&mut now);
+            kept.set(now);
         }
-    }
-
-    /// Puts `task` under control and runs it, unless it was told otherwise before.
-    pub(crate) fn begin(&self, task: Task, priority: u16) -> Governed<'_> {
-        if let Ok(mut place) = self.task.try_borrow_mut() {
-            let task = place.insert(task);
-            let before = self.before.take();
-            if !before.is_prioritized {
-                self.priority.set(priority);
-            }
-            task.resume(now());
-            for _ in 0..before.suspends {
-                report(task.suspend());
-            }
-            if before.cancel {
-                task.cancel();
-            }
-        }
-        Governed { control: self }
-    }
-
-    /// Calls `f` with the task, if there is one. It never calls back.
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Task) -> R) -> Option<R> {
-        self.task.try_borrow_mut().ok()?.as_mut().map(f)
-    }
-
-    /// The priority of the task, in thousandths.
-    pub(crate) fn priority(&self) -> u16 {
-        self.priority.get()
-    }
-
-    /// Reports something to the task.
-    pub(crate) fn tell(&self, f: impl FnOnce(&mut Task) -> Result<(), Misuse>) {
-        report(self.with(f).unwrap_or(Ok(())));
-    }
-
-    /// What the task says next.
-    pub(crate) fn poll_output(&self) -> Output {
-        let output = self.with(Task::poll_output);
-        let output = output.unwrap_or(Output::Complete(Err(Error::Canceled)));
-        #[cfg(feature = "internals")]
-        if let Some(watcher) = self.watcher.get() {
-            watcher(output);
-        }
-        if let Output::Event(Event::Question(..)) = output {
-            ring(&self.asked);
-        }
-        output
-    }
-
-    /// What the connection may be used for.
-    pub(crate) fn io(&self, room: usize) -> Io {
-        self.with(|task| task.io(room)).unwrap_or(Io::NONE)
-    }
-
-    /// Waits until the task says something else than `output`. Keeps its timers meanwhile.
-    ///
-    /// Dropping the future loses nothing.
-    pub(crate) async fn obey(&self, output: Output) {
-        poll_fn(|cx| self.poll_change(output, cx)).await;
-    }
-
-    fn poll_change(&self, output: Output, cx: &mut Context<'_>) -> Poll<()> {
-        let (changed, deadline) = self
-            .with(|task| {
-                let now = now();
-                if task.deadline().is_some_and(|deadline| deadline <= now) {
-                    task.handle_timeout(now);
-                    // The halves of an exchange were polled before, and may have more to do now.
-                    cx.waker().wake_by_ref();
-                }
-                (!task.still(output), task.deadline())
-            })
-            .unwrap_or((true, None));
-        if changed {
-            return Poll::Ready(());
-        }
-        if let Ok(mut bell) = self.bell.try_borrow_mut() {
-            bell.register(cx.waker());
-        }
-        if let Some(timer) = deadline.and_then(timer) {
-            // Its first poll asks to be woken at that time; a later one is not needed.
-            let _ = pin!(timer).poll(cx);
-        }
-        Poll::Pending
-    }
-
-    fn command(&self, act: impl FnOnce(&mut Task), before: impl FnOnce(&mut Before)) {
-        if self.with(act).is_none() {
-            let mut kept = self.before.get();
-            before(&mut kept);
-            self.before.set(kept);
-        }
-        ring(&self.bell);
+        self.0.ring();
     }
 }
 
-fn ring(bell: &RefCell<WakerRegistration>) {
-    if let Ok(mut bell) = bell.try_borrow_mut() {
-        bell.wake();
+impl AsRef<Reins> for ControlBlock {
+    fn as_ref(&self) -> &Reins {
+        &self.0
     }
 }
 
 impl Default for ControlBlock {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// A task that is being driven: dropped before its end, it is cancelled.
-pub(crate) struct Governed<'c> {
-    control: &'c ControlBlock,
-}
-
-impl Drop for Governed<'_> {
-    fn drop(&mut self) {
-        self.control.with(|task| {
-            task.cancel();
-            // Said to nobody, so that the state is what it must be: the release of a connection,
-            // and the end.
-            for _ in 0..2 {
-                if task.state() != TaskState::Completed {
-                    let _ = task.poll_output();
-                }
-            }
-        });
     }
 }
 
@@ -277,8 +135,8 @@ impl TaskControl<'_> {
         result
     }
 
-    /// Ends the task with [`Error::Canceled`], whether it runs or is suspended. What was received
-    /// until then stays in the caller's buffer.
+    /// Ends the task with [`Error::Canceled`](sortie_core::Error::Canceled), whether it runs or is
+    /// suspended. What was received until then stays where it is.
     pub fn cancel(&self) {
         self.block.command(Task::cancel, |before| before.cancel = true);
     }
@@ -287,21 +145,21 @@ impl TaskControl<'_> {
     /// a connection it is moved in the queue as soon as its future is polled, which this asks for;
     /// once it has one it stays as it is there.
     pub fn set_priority(&self, thousandths: u16) {
-        self.block.priority.set(thousandths.min(PRIORITY_MOST));
+        self.block.0.priority.set(thousandths.min(PRIORITY_MOST));
         self.block.command(|_| {}, |before| before.is_prioritized = true);
     }
 
     /// The priority of the task, in thousandths; before the first task begins, what was set for it.
     #[must_use]
     pub fn priority(&self) -> u16 {
-        self.block.priority()
+        self.block.0.priority()
     }
 
     /// The question that waits for its answer. A task has one only if it was made to
     /// [ask](crate::DataTask::asks).
     #[must_use]
     pub fn pending_question(&self) -> Option<(Question, Token)> {
-        self.block.with(|task| task.pending_question()).flatten()
+        self.block.look(Task::pending_question).flatten()
     }
 
     /// Waits until a question waits for its answer: for ever where the task asks none. If several
@@ -313,7 +171,7 @@ impl TaskControl<'_> {
             if let Some(question) = self.pending_question() {
                 return Poll::Ready(question);
             }
-            if let Ok(mut asked) = self.block.asked.try_borrow_mut() {
+            if let Ok(mut asked) = self.block.0.watch.asking.try_borrow_mut() {
                 asked.register(cx.waker());
             }
             Poll::Pending
@@ -344,32 +202,32 @@ impl TaskControl<'_> {
     #[must_use]
     pub fn rewrite(&self) -> Rewrite {
         let none = Rewrite { becomes_get: false, leaves_origin: false };
-        self.block.with(|task| task.rewrite()).unwrap_or(none)
+        self.block.look(Task::rewrite).unwrap_or(none)
     }
 
     /// Redirects that were followed so far.
     #[must_use]
     pub fn redirect_count(&self) -> u8 {
-        self.block.with(|task| task.redirect_count()).unwrap_or(0)
+        self.block.look(Task::redirect_count).unwrap_or(0)
     }
 
     /// The state; `Suspended` before the first task begins.
     #[must_use]
     pub fn state(&self) -> TaskState {
-        let state = self.block.with(|task| task.state());
+        let state = self.block.look(Task::state);
         state.unwrap_or(TaskState::Suspended)
     }
 
     /// The bytes of the current transfer, or of the last one.
     #[must_use]
     pub fn counts(&self) -> ByteCounts {
-        self.block.with(|task| *task.counts()).unwrap_or_default()
+        self.block.0.counts()
     }
 
     /// Progress of sending and receiving together, in bytes.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.block.with(|task| task.progress()).unwrap_or_default()
+        self.block.look(Task::progress).unwrap_or_default()
     }
 }
 
@@ -386,9 +244,4 @@ impl fmt::Debug for TaskControl<'_> {
             .field("progress", &self.progress())
             .finish()
     }
-}
-
-/// A report that is no longer asked for changes nothing, and nothing is to be done about it.
-pub(crate) fn report(outcome: Result<(), Misuse>) {
-    let _ = outcome;
 }

@@ -6,84 +6,97 @@ use core::task::Poll;
 
 use embassy_futures::select::{Either, select, select3};
 use sortie_core::{
-    Asks, BodyLength, Broken, Error, Instant, Output, RedirectPolicy, ResumeData, Task, Wish,
+    Asks, Broken, Error, Event, Instant, Output, RedirectPolicy, Task, TaskKind, Wish,
 };
 
 use crate::connect::connect;
 use crate::connection::Lease;
-use crate::control::{ControlBlock, Governed};
+use crate::event::{Delegate, TaskEvent};
 use crate::input::Input;
-use crate::send::{Outbox, send};
-use crate::session::Session;
+use crate::record::Record;
+use crate::reins::Reins;
+use crate::send::{Outbox, Resuming, send};
+use crate::session::Base;
+use crate::source::Source;
 use crate::stream::{Incoming, Lost};
 use crate::target::Target;
-use crate::task::{Failure, Response};
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
-pub(crate) struct Driver<'r, 'd, 'a, const N: usize> {
-    session: &'r Session<'d, N>,
-    outgoing: Parcel<'r>,
-    target: Target<'r, 'a>,
-    input: Input<'a>,
-    lease: Option<Lease<'r, 'd, N>>,
+pub(crate) struct Driver<'r, 'd, 'a> {
+    pub(crate) base: &'r Base<'d>,
+    pub(crate) outgoing: Parcel<'r>,
+    pub(crate) target: Target<'r, 'a>,
+    pub(crate) input: Input<'a>,
+    pub(crate) record: Record<'a>,
+    /// The head of a response came whose content is handed on, and nobody was told yet.
+    pub(crate) is_answered: bool,
+    pub(crate) lease: Option<Lease<'r, 'd>>,
+}
+
+/// Why a driver has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The head of the response came, and its content follows. Only where that is handed on.
+    Head,
+    /// There is [content](Driver::content) to be taken. Only where it is handed on.
+    Content,
+    /// All of it was taken: it is to be committed. Only where it is handed on.
+    Finish,
+    /// The task has completed.
+    Done(Result<(), Error>),
 }
 
 /// What a task sends beside its request, and how it behaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Parcel<'r> {
-    pub(crate) body: &'r [u8],
-    pub(crate) resume: Option<&'r ResumeData<'r>>,
+    pub(crate) kind: TaskKind,
+    pub(crate) source: Source<'r>,
+    pub(crate) delegate: Delegate<'r>,
+    pub(crate) resume: Option<Resuming<'r>>,
     pub(crate) redirects: RedirectPolicy,
     pub(crate) asks: Asks,
     pub(crate) requires_success: bool,
     pub(crate) earliest_begin: Instant,
     /// In thousandths, when it begins.
     pub(crate) priority: u16,
-    /// 0 if nothing was said.
-    pub(crate) expected_bytes: u64,
+    /// What the client expects to send and to receive, in bytes; 0 if nothing was said.
+    pub(crate) expects: [u32; 2],
 }
 
-impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
+impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
     pub(crate) const fn new(
-        session: &'r Session<'d, N>,
+        base: &'r Base<'d>,
         outgoing: Parcel<'r>,
         target: Target<'r, 'a>,
         input: Input<'a>,
+        record: Record<'a>,
     ) -> Self {
-        Self { session, outgoing, target, input, lease: None }
+        Self { base, outgoing, target, input, record, is_answered: false, lease: None }
     }
 
-    /// Puts a new task under `control`.
-    pub(crate) fn begin<'c>(&self, control: &'c ControlBlock) -> Governed<'c> {
-        let options = self.session.options(&self.outgoing);
-        control.begin(Task::new(self.target.request(), options), self.outgoing.priority)
-    }
-
-    /// What the task brought.
-    pub(crate) fn finish(self, result: Result<(), Error>) -> Result<Response<'a>, Failure> {
-        let stored = self.outgoing.resume.map_or(0, ResumeData::received);
-        self.input.finish(result, stored, self.target.into_redirected())
-    }
-
-    /// Drives the task to its end. What it brought is then in `input`.
+    /// Drives the task to its end, or until there is something to be taken. What it brought is then
+    /// in `input`.
     ///
     /// Dropping the future leaves the task where it is; dropping the driver resets its connection.
-    pub(crate) async fn run(&mut self, control: &ControlBlock) -> Result<(), Error> {
+    pub(crate) async fn run(&mut self, control: &Reins) -> Step {
         loop {
+            if self.input.has_fresh() {
+                return Step::Content;
+            }
             match control.poll_output() {
                 Output::Connect(wish) => self.connect(control, wish).await,
                 Output::Prepare => self.prepare(control),
+                Output::Exchange if self.is_answered => {
+                    self.is_answered = false;
+                    return Step::Head;
+                }
                 Output::Exchange => self.exchange(control).await,
                 Output::Inspect => self.inspect(control),
+                Output::Finish if self.input.hands_on() => return Step::Finish,
                 Output::Finish => control.tell(Task::handle_committed),
                 Output::Wait => control.obey(Output::Wait).await,
-                Output::Event(event) => {
-                    self.target.note(event);
-                    self.input.note(event);
-                    #[cfg(feature = "internals")]
-                    control.note(event, self.target.next());
-                }
+                Output::Event(event) => self.note(control, event),
                 Output::Close(reason) => {
                     if let Some(lease) = self.lease.take() {
                         lease.close(reason);
@@ -100,47 +113,71 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
                     self.lease = None;
                     control.tell(|task| task.handle_upgraded_end(Ok(())));
                 }
-                Output::Complete(result) => return result,
+                Output::Complete(result) => {
+                    if let Some(delegate) = self.outgoing.delegate.0 {
+                        delegate.completed(result);
+                    }
+                    return Step::Done(result);
+                }
             }
         }
     }
 
+    /// Passes on what happened.
+    fn note(&mut self, control: &Reins, event: Event) {
+        self.target.note(event);
+        self.input.note(event);
+        #[cfg(feature = "internals")]
+        if let (Event::Redirected { .. }, Some(to)) = (event, self.target.next()) {
+            control.watch.redirected(to.as_str());
+        }
+        if let Event::Response { status } = event {
+            self.is_answered = self.input.hands_on();
+            control.watch.answered(status);
+        }
+        let own = self.lease.as_ref().map_or(&[][..], Lease::inbox);
+        let head = self.input.head(own);
+        let stored = self.outgoing.resume.map(|resume| resume.from.data());
+        self.record.note(control, event, self.target.request(), &head, stored);
+        if let Some(delegate) = self.outgoing.delegate.0 {
+            delegate.pass_on(control, event, head, &self.target);
+        }
+    }
+
     /// Takes an idle connection or opens one, until the task wants something else.
-    async fn connect(&mut self, control: &ControlBlock, wish: Wish) {
+    async fn connect(&mut self, control: &Reins, wish: Wish) {
         self.input.restart();
         self.target.go_on();
-        let (bytes, url) = (self.outgoing.expected_bytes, self.target.url());
-        let connecting = connect(self.session, control, wish, bytes, url);
+        let url = self.target.url();
+        let connecting = connect(self.base, control, wish, &url, &mut self.lease);
         let changed = control.obey(Output::Connect(wish));
-        if let Either::First(lease) = select(connecting, changed).await {
-            self.lease = lease;
+        if let Either::Second(()) = select(connecting, changed).await {
+            self.lease = None;
         }
     }
 
     /// Nothing is added to the head by now. A body that is not as long as the request says ends the
     /// task before a byte of it is sent.
-    fn prepare(&self, control: &ControlBlock) {
+    fn prepare(&self, control: &Reins) {
         control.tell(|task| task.handle_prepared(now()));
-        let is_said = match self.target.request().body() {
-            BodyLength::None => self.outgoing.body.is_empty(),
-            BodyLength::Known(length) => length == self.outgoing.body.len() as u64,
-            BodyLength::Unknown => true,
-        };
-        if !is_said {
+        if !self.outgoing.source.suits(self.target.request().body()) {
             control.tell(Task::handle_source_failed);
         }
     }
 
     /// Shows the head of the response to the task.
-    fn inspect(&mut self, control: &ControlBlock) {
-        let (target, resume) = (&mut self.target, self.outgoing.resume);
+    fn inspect(&mut self, control: &Reins) {
+        let (resume, target) = (self.outgoing.resume, &mut self.target);
         let own = self.lease.as_mut().map(Lease::parts).map(|(_, inbox)| &*inbox);
         let head = self.input.head(own.unwrap_or_default());
-        control.tell(|task| target.inspect(task, head, resume));
+        control.tell(|task| match resume {
+            Some(resume) => (resume.means.inspect)(target, task, head, resume.from),
+            None => target.inspect(task, head, None),
+        });
     }
 
     /// Moves bytes in both directions, until the task wants something else.
-    async fn exchange(&mut self, control: &ControlBlock) {
+    async fn exchange(&mut self, control: &Reins) {
         let Some(lease) = &mut self.lease else {
             return control.tell(|task| task.handle_broken(Broken::Receiving));
         };
@@ -152,21 +189,23 @@ impl<'r, 'd, 'a, const N: usize> Driver<'r, 'd, 'a, N> {
         // one sees what the others did.
         select3(
             send(&outgoing, writer),
-            receive(control, &mut self.input, inbox, reader),
+            receive(&outgoing, &mut self.input, inbox, reader),
             control.obey(Output::Exchange),
         )
         .await;
     }
 }
 
-/// The receive half. Waits while nothing may be received, and never ends by itself.
+/// The receive half. Waits while nothing may be received, and ends by itself only where it has
+/// brought content to be taken.
 async fn receive(
-    control: &ControlBlock,
+    outbox: &Outbox<'_>,
     input: &mut Input<'_>,
     inbox: &mut [u8],
     mut reader: impl Incoming,
-) -> ! {
-    loop {
+) {
+    let control = outbox.control;
+    while !input.has_fresh() {
         let wanted = poll_fn(|cx| match control.io(input.room(inbox)).receive {
             Some(wanted) if input.has(wanted) => Poll::Ready(wanted),
             Some(wanted) => reader.poll_readable(cx).map(|()| wanted),
@@ -183,6 +222,8 @@ async fn receive(
             Ok(count) => {
                 let take = |task: &mut Task| input.take(task, wanted, inbox, count.unwrap_or(0));
                 control.with(take).unwrap_or(());
+                outbox.outgoing.delegate.count(control, TaskEvent::Received);
+                control.watch.changed();
             }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),
         }

@@ -1,8 +1,11 @@
-//! Where received bytes go: heads to an inbox, content to the caller's buffer.
+//! Where received bytes go: heads to an inbox, content to the caller's buffer, or to the inbox for
+//! who takes it as it comes.
+
+use core::ops::Range;
 
 use sortie_core::{Error, Event, Limit, Receive, ResponseHead, Slot, Task, Url};
 
-use crate::control::report;
+use crate::reins::report;
 use crate::task::{Failure, Response};
 use crate::time::now;
 
@@ -16,6 +19,8 @@ pub(crate) struct Input<'r> {
     lent: Option<&'r mut [u8]>,
     index: &'r mut [Slot],
     content: &'r mut [u8],
+    /// Content stays in the inbox, to be taken from there.
+    hands_on: bool,
     at: Fill,
 }
 
@@ -30,6 +35,14 @@ struct Fill {
     head: usize,
     /// Content in the caller's buffer.
     stored: usize,
+    /// Content in the inbox that is to be taken: from here,
+    fresh: usize,
+    /// to here,
+    fresh_end: usize,
+    /// and this is the inbox that the head is in.
+    is_beside_head: bool,
+    /// Bytes that a lent buffer has to have, where it was too small and that is known; else 0.
+    needed: usize,
     /// Of the final response, or 0.
     status: u16,
     /// The content is the rest of what was cut off before.
@@ -42,7 +55,60 @@ impl<'r> Input<'r> {
             Some((bytes, index)) => (Some(bytes), index),
             None => (None, [].as_mut_slice()),
         };
-        Self { lent, index, content, at: Fill::default() }
+        Self { lent, index, content, hands_on: false, at: Fill::default() }
+    }
+
+    /// Content is handed on as it comes.
+    pub(crate) const fn handing_on(mut self) -> Self {
+        self.hands_on = true;
+        self
+    }
+
+    /// Whether content is handed on.
+    pub(crate) const fn hands_on(&self) -> bool {
+        self.hands_on
+    }
+
+    /// Whether there is content to be taken.
+    pub(crate) const fn has_fresh(&self) -> bool {
+        self.at.fresh < self.at.fresh_end
+    }
+
+    /// The content that is to be taken, with the inbox of the slot being `own`.
+    pub(crate) fn fresh<'s>(&'s self, own: &'s [u8]) -> &'s [u8] {
+        let inbox = match self.at.is_beside_head {
+            true => self.lent.as_deref().unwrap_or(own),
+            false => own,
+        };
+        inbox.get(self.at.fresh..self.at.fresh_end).unwrap_or_default()
+    }
+
+    /// So many bytes of that were taken. Returns how many there were.
+    pub(crate) fn consume(&mut self, count: usize) -> usize {
+        let left = self.at.fresh_end.saturating_sub(self.at.fresh);
+        let count = count.min(left);
+        self.at.fresh += count;
+        count
+    }
+
+    /// Bytes that a lent buffer has to have, where it was too small and that is known; else 0.
+    pub(crate) const fn needed(&self) -> usize {
+        self.at.needed
+    }
+
+    /// The status of the final response, if its head came.
+    pub(crate) fn status(&self) -> Option<u16> {
+        Some(self.at.status).filter(|status| *status != 0)
+    }
+
+    /// Whether the content is the rest of what was cut off before.
+    pub(crate) const fn is_resumed(&self) -> bool {
+        self.at.is_resumed
+    }
+
+    /// The head of the final response in the memory that was lent for it.
+    pub(crate) fn lent_head(&self) -> ResponseHead<'_> {
+        self.head(&[])
     }
 
     /// Starts again, for a new connection.
@@ -127,15 +193,20 @@ impl<'r> Input<'r> {
                 // There is no content in it, so that nothing is delivered.
                 report(task.handle_body(now(), bytes.unwrap_or_default()).map(drop));
                 self.at.taken = self.at.held;
+                self.at.needed = task.head_needs().map_or(0, usize::from);
             }
             Receive::Body { .. } if self.unread() > 0 => {
                 let inbox = self.lent.as_deref_mut().unwrap_or(own);
-                let held = inbox.get_mut(self.at.taken..self.at.held);
+                let from = self.at.taken;
+                let held = inbox.get_mut(from..self.at.held);
                 let held = held.unwrap_or_default();
                 let length = task.handle_body(now(), held).unwrap_or(0);
+                self.at.taken = self.at.held;
+                if self.hands_on {
+                    return self.hand_on(from..from + length, true);
+                }
                 let content = held.get(..length).unwrap_or_default();
                 let stored = store(self.content, self.at.stored, content);
-                self.at.taken = self.at.held;
                 self.delivered(task, length, stored);
             }
             Receive::Body { .. } if self.content_room() >= DIRECT => {
@@ -148,11 +219,21 @@ impl<'r> Input<'r> {
             Receive::Body { .. } => {
                 let bytes = own.get_mut(..count).unwrap_or_default();
                 let length = task.handle_body(now(), bytes).unwrap_or(0);
+                if self.hands_on {
+                    return self.hand_on(0..length, false);
+                }
                 let content = bytes.get(..length).unwrap_or_default();
                 let stored = store(self.content, self.at.stored, content);
                 self.delivered(task, length, stored);
             }
         }
+    }
+
+    /// There is content to be taken, maybe in the inbox that the head is in.
+    const fn hand_on(&mut self, content: Range<usize>, is_beside_head: bool) {
+        self.at.fresh = content.start;
+        self.at.fresh_end = content.end;
+        self.at.is_beside_head = is_beside_head;
     }
 
     fn take_head(&mut self, task: &mut Task, own: &mut [u8], count: usize) {
@@ -176,6 +257,8 @@ impl<'r> Input<'r> {
         self.at.stored += stored;
         report(task.handle_delivered(now(), stored as u64));
         if stored < length {
+            let whole = task.counts().expected_to_receive;
+            self.at.needed = whole.and_then(|whole| usize::try_from(whole).ok()).unwrap_or(0);
             report(task.handle_sink_failed(Some(Limit::ContentBuffer)));
         }
     }
@@ -184,22 +267,24 @@ impl<'r> Input<'r> {
         self.content.len().saturating_sub(self.at.stored)
     }
 
-    /// What the task brought: after redirects from `url`, and going on behind `stored` bytes if the
-    /// server went on there.
+    /// What the task brought: after redirects from `url`, for which `needed` bytes have to be there
+    /// if there were fewer, and going on behind `stored` bytes if the server went on there.
     pub(crate) fn finish(
         self,
         result: Result<(), Error>,
         stored: u64,
+        needed: usize,
         url: Option<Url<'r>>,
     ) -> Result<Response<'r>, Failure> {
-        let Self { lent, index, content, at } = self;
+        let Self { lent, index, content, hands_on: _, at } = self;
         let offset = if at.is_resumed { stored } else { 0 };
         if let Err(error) = result {
             return Err(Failure {
                 error,
                 status: Some(at.status).filter(|status| *status != 0),
                 offset,
-                received: at.stored,
+                received: at.stored as u64,
+                needed: Some(at.needed.max(needed)).filter(|needed| *needed > 0),
             });
         }
         let lent: &[u8] = lent.unwrap_or_default();

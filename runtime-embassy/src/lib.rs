@@ -3,7 +3,7 @@
 //!
 //! The machine behind every task is [`sortie_core`]; this crate carries its bytes over TCP sockets
 //! of embassy-net, keeps its time with embassy-time, and gives it memory that the program sets
-//! aside. Nothing is spawned and nothing runs beside the program's own tasks: a data task is a
+//! aside. Nothing is spawned and nothing runs beside the program's own tasks: a task is a
 //! future, driven by whoever awaits it, and cancelled by dropping it. A [`TaskControl`] suspends,
 //! resumes, cancels and watches it from beside.
 //!
@@ -31,15 +31,70 @@
 //! }
 //! ```
 //!
+//! # Tasks
+//!
+//! - To send bytes, and receive content in a buffer: [`Session::data_task`] or
+//!   [`upload_task`](Session::upload_task) with [`DataTask::receive`]; in short [`Session::data`].
+//! - To write content to any [`Write`](embedded_io_async::Write): [`Session::download_task`] with
+//!   [`DataTask::to`]; in short [`Session::download`].
+//! - To send what any [`Read`](embedded_io_async::Read) gives: [`DataTask::from_reader`]; in short
+//!   [`Session::upload`].
+//! - To read content as it comes: [`DataTask::open`], which gives a [`Body`].
+//! - To go on with a download that was cut off: [`DataTask::resume_data`] keeps what that takes,
+//!   and [`DataTask::resume_from`] does it.
+//!
+//! All of them are made by one builder, [`DataTask`], and driven by one driver: what a program does
+//! not use of that it does not link.
+//!
+//! A download that survives a loss of power stores its [`ResumeData`] beside what it has, before it
+//! has it:
+//!
+//! ```
+//! # use embedded_io_async::Write;
+//! # use sortie_embassy::{Failure, Request, ResumeData, Session};
+//! # trait Flash: Write {
+//! #     async fn store(&mut self, record: &[u8]);
+//! #     async fn begin_at(&mut self, at: u64);
+//! # }
+//! # async fn update(
+//! #     session: &Session<'_, 1>,
+//! #     request: &Request<'_>,
+//! #     stored: Option<&[u8]>,
+//! #     flash: &mut impl Flash,
+//! # ) -> Result<(), Failure> {
+//! let stored = stored.and_then(|bytes| ResumeData::decode(bytes).ok());
+//! let mut record = [0; 256];
+//! let mut task = session.download_task(request).require_success().resume_data(&mut record);
+//! if let Some(stored) = &stored {
+//!     task = task.resume_from(stored);
+//! }
+//! let mut body = task.open().await?;
+//! // Behind what is there if the server goes on, or else at the start.
+//! flash.begin_at(body.offset()).await;
+//! if let Some(data) = body.resume_data() {
+//!     let mut bytes = [0; 256];
+//!     if let Ok(length) = data.encode(&mut bytes) {
+//!         flash.store(&bytes[..length]).await;
+//!     }
+//! }
+//! body.copy_to(flash).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A task that is watched has a [`ControlBlock`] lent to it. Its properties are those of
+//! URLSessionTask; `docs/properties.md` of the repository has a row for each.
+//!
 //! # Memory
 //!
 //! | what | where | bytes on a 32-bit device |
 //! |---|---|---|
-//! | [`Resources<C, B>`](Resources) | a static | `3 * C * B` |
-//! | [`Session<C>`](Session) | a static or a local | 616 + 88 a connection |
-//! | future of a task | the future that awaits it | 710 |
-//! | future of a task with a lent [`ControlBlock`] | the same | 430 |
-//! | [`ControlBlock`] | a static or a local | 288 |
+//! | [`Resources<C, R, S, H>`](Resources) | a static | `C * (R + S + H)` |
+//! | [`Session<C>`](Session) | a static or a local | 88 + 56 a connection |
+//! | [`Schedule<C>`](Schedule), if there is one | a static or a local | 632 for one connection |
+//! | future of a task | the future that awaits it | 824 |
+//! | future of a task with a lent [`ControlBlock`] | the same | 552 |
+//! | [`ControlBlock`] | a static or a local | 336 |
 //! | [URLs of redirects](DataTask::target), if any are followed | a local | 1 or 2 URLs |
 //!
 //! The response is read straight into the caller's buffer and decoded in place. Its head lives in
@@ -53,15 +108,17 @@
 //! server has closed it meanwhile, the task opens another, or retries once if that was noticed only
 //! after the request was sent.
 //!
-//! Tasks for which there is none wait. The core decides which is next and on which connection, as
-//! it does on a desktop: see [`scheduler`](sortie_core::session::scheduler). Of equal
-//! [priority](DataTask::priority) they start in the order in which they came; eight of them, and
+//! Tasks for which there is none wait, and start in the order in which they came; 32 of them, and
 //! those that come while as many wait get in line as soon as there is room, in no order. The wait
 //! does not count as idle time. A task that is dropped while it waits, or just when its turn has
 //! come, leaves it to the next. One that is neither dropped nor polled keeps what it was given.
+//! A connection that was idle for [`IDLE_TIMEOUT`](sortie_core::limits::IDLE_TIMEOUT) is not used
+//! again.
 //!
-//! An idle connection is closed after
-//! [`IDLE_TIMEOUT`](sortie_core::limits::IDLE_TIMEOUT), with the next call of the session.
+//! A session with a [`Schedule`] has the order of a desktop's instead: by
+//! [priority](DataTask::priority), with a limit for each host, see
+//! [`scheduler`](sortie_core::session::scheduler). Eight tasks are in its queue. An idle connection
+//! is closed after that timeout, with the next call of the session.
 //!
 //! # Redirects
 //!
@@ -93,32 +150,60 @@
 //!   nothing is sent: never in plaintext what was to be secure.
 //! - IPv6, and host names that have no IPv4 address.
 //! - Challenges: they are delivered as any other response.
-//! - Content larger than the buffer that is lent for it: a data task needs it whole.
+//! - A body from a reader in a request that has to be sent again, and content to a sink or a
+//!   [`Body`] for a request whose body comes from a reader.
+//! - An answer to a redirect by another request: refuse it, and send that.
+//! - The fields of interim responses, trailers, and metrics of transactions.
+//! - WebSocket and stream tasks, proxies, cookies, caches, content codings.
 //! - Use from more than one executor: like the network stack, a session stays on its own.
 //!
 //! # Features
 //!
 //! - `medium-ethernet` (default): embassy-net needs a medium to compile. Without default features
 //!   the program chooses one itself.
-//! - `defmt`: [`Failure`] and the types in it can be logged.
+//! - `defmt`: every public type can be formatted, and what tasks do is traced.
+//! - `log`: the same traces through `log`. Both may be on. Neither ever shows a path, the value of
+//!   a field, or content.
 
+mod body;
+mod changes;
+mod close;
 mod connect;
 mod connection;
 mod control;
+mod download;
+mod driven;
 mod driver;
+mod event;
+mod facts;
+mod failure;
+#[cfg(feature = "defmt")]
+mod format;
 mod input;
+mod line;
+mod log;
 mod queue;
+mod record;
+mod reins;
 mod resources;
+mod schedule;
 mod send;
 mod session;
+mod source;
 mod stream;
 mod target;
 mod task;
 mod time;
 mod turn;
+mod upload;
 
+pub use body::Body;
+pub use changes::{Changes, Snapshot};
 pub use control::{ControlBlock, Seat, TaskControl};
+pub use download::{DownloadFailure, Downloaded};
+pub use event::TaskEvent;
 pub use resources::Resources;
+pub use schedule::Schedule;
 pub use session::{Config, Session};
 pub use sortie_core;
 pub use sortie_core::{
@@ -126,4 +211,5 @@ pub use sortie_core::{
     Request, ResponseHead, ResumeData, Rewrite, Slot, TaskState, Token, Transport, Url, Validator,
     field,
 };
-pub use task::{Alone, DataTask, Failure, Response, Under};
+pub use task::{Alone, DataTask, Failure, Governor, Response, Under};
+pub use upload::ReaderTask;

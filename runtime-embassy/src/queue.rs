@@ -141,6 +141,11 @@ impl<const N: usize> Queue<N> {
         self.schedule.keep(slot, now, unread)
     }
 
+    /// Has the connections closed that are idle, with the next [`assign`](Self::assign).
+    pub(crate) fn drain_idle(&mut self) {
+        self.schedule.drain_idle();
+    }
+
     /// A task has closed its connection, or has opened none.
     pub(crate) fn free(&mut self, slot: usize) {
         self.schedule.free(slot);

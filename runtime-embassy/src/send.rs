@@ -3,34 +3,73 @@
 use core::future::poll_fn;
 use core::task::Poll;
 
-use sortie_core::{Broken, RangeFields, Request, RequestHead, Send, Task, Url};
+use sortie_core::{
+    Broken, Field, Misuse, RangeFields, Request, RequestHead, ResponseHead, ResumeData, Resumption,
+    Send, Task, Url,
+};
 
-use crate::control::{ControlBlock, report};
 use crate::driver::Parcel;
-use crate::input::copy;
+use crate::event::TaskEvent;
+use crate::reins::{Reins, report};
+use crate::source::Supply;
 use crate::stream::{Lost, Outgoing};
+use crate::target::{Target, inspect_listed};
 use crate::time::now;
 
 /// What is sent.
 pub(crate) struct Outbox<'r> {
-    pub(crate) control: &'r ControlBlock,
+    pub(crate) control: &'r Reins,
     pub(crate) request: &'r Request<'r>,
     pub(crate) target: Url<'r>,
     pub(crate) outgoing: &'r Parcel<'r>,
+}
+
+type Inspect =
+    fn(&mut Target<'_, '_>, &mut Task, ResponseHead<'_>, Resumption<'_>) -> Result<(), Misuse>;
+
+/// What a task goes on from, with the code that asks for the rest: a program whose tasks never do
+/// links neither that nor what judges the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resuming<'r> {
+    pub(crate) from: Resumption<'r>,
+    pub(crate) means: &'static Means,
+}
+
+/// What it takes to go on with a download.
+#[derive(Debug)]
+pub(crate) struct Means {
+    /// Encodes the head with the fields of a range.
+    encode: fn(&Outbox<'_>, &mut Task, &ResumeData<'_>, &mut [u8]) -> usize,
+    /// Shows the head of the response to the task.
+    pub(crate) inspect: Inspect,
+}
+
+impl<'r> Resuming<'r> {
+    pub(crate) const fn new(data: &'r ResumeData<'r>) -> Self {
+        const MEANS: Means = Means { encode: encode_range, inspect: inspect_listed };
+        Self { from: data.resumption(), means: &MEANS }
+    }
 }
 
 /// The send half. Waits while there is nothing to send, and never ends by itself.
 pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
     let control = outbox.control;
     loop {
-        poll_fn(|cx| match control.io(0).send {
-            Some(_) => writer.poll_writable(cx),
-            None => Poll::Pending,
+        poll_fn(|cx| match control.io(0).send.map(|due| outbox.outgoing.source.supply(due)) {
+            Some(Supply::Bytes | Supply::Ended) => writer.poll_writable(cx),
+            Some(Supply::Failed) => {
+                control.tell(Task::handle_source_failed);
+                Poll::Pending
+            }
+            Some(Supply::Awaited) | None => Poll::Pending,
         })
         .await;
         match writer.write_with(|room| outbox.fill(room)).await {
             Ok(0) => {}
-            Ok(count) => control.tell(|task| task.handle_sent(now(), count)),
+            Ok(count) => {
+                control.tell(|task| task.handle_sent(now(), count));
+                outbox.outgoing.delegate.count(control, TaskEvent::Sent);
+            }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Sending)),
         }
     }
@@ -43,7 +82,8 @@ impl Outbox<'_> {
             let encoded = match task.io(0).send {
                 Some(Send::Encode) => self.encode(task, room),
                 Some(Send::Source { from }) => {
-                    report(task.handle_source(now(), self.body_from(from).len()));
+                    let count = self.outgoing.source.at_hand(from);
+                    report(task.handle_source(now(), count));
                     0
                 }
                 Some(Send::Write { .. }) | None => 0,
@@ -52,24 +92,31 @@ impl Outbox<'_> {
             let Some(Send::Write { from, max, .. }) = task.io(0).send else {
                 return encoded;
             };
-            let bytes = self.body_from(from);
             let room = room.get_mut(encoded..).unwrap_or_default();
-            encoded + copy(bytes.get(..max).unwrap_or(bytes), room)
+            let most = max.min(room.len());
+            encoded + self.outgoing.source.copy(from, room.get_mut(..most).unwrap_or_default())
         });
         filled.unwrap_or(0)
     }
 
     fn encode(&self, task: &mut Task, room: &mut [u8]) -> usize {
-        let resume = self.outgoing.resume.filter(|_| task.sends_range());
-        let range = resume.map(RangeFields::new);
-        let fields = range.as_ref().map(RangeFields::fields);
-        let added = fields.as_ref().map_or(&[][..], |fields| fields);
+        match self.outgoing.resume.filter(|_| task.sends_range()) {
+            Some(resume) => (resume.means.encode)(self, task, resume.from.data(), room),
+            None => self.encode_with(&[], task, room),
+        }
+    }
+
+    fn encode_with(&self, added: &[Field<'_>], task: &mut Task, room: &mut [u8]) -> usize {
         let head = RequestHead { request: self.request, target: self.target, added };
         task.encode(&head, room).unwrap_or(0)
     }
+}
 
-    fn body_from(&self, from: u64) -> &[u8] {
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        self.outgoing.body.get(from..).unwrap_or_default()
-    }
+fn encode_range(
+    outbox: &Outbox<'_>,
+    task: &mut Task,
+    data: &ResumeData<'_>,
+    room: &mut [u8],
+) -> usize {
+    outbox.encode_with(&RangeFields::new(data).fields(), task, room)
 }

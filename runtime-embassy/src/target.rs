@@ -2,15 +2,15 @@
 //! for it.
 
 use sortie_core::{
-    Event, InspectError, Inspection, Limit, Misuse, Request, ResponseHead, ResumeData, Slot, Task,
+    Event, InspectError, Inspection, Limit, Misuse, Request, ResponseHead, Resumption, Slot, Task,
     Url,
 };
 
 use crate::time::now;
 
-/// Fields of a head that are listed where the caller's index does not have them all. Servers send
-/// some ten; more than this in a redirect end the task, unless the caller lends a larger index. It
-/// takes 512 bytes of stack, no more than the decoder of heads does before.
+/// Fields of a head that are listed where a download is gone on with and the caller's index does
+/// not have them all. Servers send some ten; more than this end the task, unless the caller lends a
+/// larger index. It takes 512 bytes of stack.
 const FIELDS: usize = 64;
 
 /// The URL that a task is at, and the one that it may go to.
@@ -21,6 +21,8 @@ pub(crate) struct Target<'r, 'a> {
     /// Bytes of the current URL in `room`; 0 if it is that of the request.
     current: usize,
     next: Next,
+    /// Bytes that `room` has to have, where it was too small; else 0.
+    needed: usize,
 }
 
 /// Where a redirect leads: to a URL of so many bytes.
@@ -36,7 +38,7 @@ enum Next {
 
 impl<'r, 'a> Target<'r, 'a> {
     pub(crate) const fn new(request: &'r Request<'r>, room: &'a mut [u8]) -> Self {
-        Self { request, room, current: 0, next: Next::Nowhere }
+        Self { request, room, current: 0, next: Next::Nowhere, needed: 0 }
     }
 
     pub(crate) const fn request(&self) -> &'r Request<'r> {
@@ -44,13 +46,24 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// The current URL.
+    #[inline(never)]
     pub(crate) fn url(&self) -> Url<'_> {
         redirected(self.room, self.current).unwrap_or_else(|| self.request.url())
     }
 
     /// The URL of the last redirect that was followed.
+    pub(crate) fn redirected(&self) -> Option<Url<'_>> {
+        redirected(self.room, self.current)
+    }
+
+    /// The same, for as long as its memory was lent.
     pub(crate) fn into_redirected(self) -> Option<Url<'a>> {
         redirected(self.room, self.current)
+    }
+
+    /// Bytes that the memory for URLs has to have, where it was too small; else 0.
+    pub(crate) const fn needed(&self) -> usize {
+        self.needed
     }
 
     /// Notes what the task says that happened.
@@ -61,11 +74,9 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// The URL that is gone to next.
-    #[cfg(feature = "internals")]
-    pub(crate) fn next(&self) -> Option<&str> {
+    pub(crate) fn next(&self) -> Option<Url<'_>> {
         let Next::Followed(length) = self.next else { return None };
-        let text = self.room.get(self.current..)?.get(..length)?;
-        core::str::from_utf8(text).ok()
+        redirected(self.room.get(self.current..)?, length)
     }
 
     /// Before a connection is asked for: the URL of a redirect that is followed is the current one.
@@ -81,20 +92,12 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// Shows the head of the response to the task, which may find a redirect in it.
-    #[inline(never)] // The index is on the stack, which should not be so deep anywhere else.
     pub(crate) fn inspect(
         &mut self,
         task: &mut Task,
         head: ResponseHead<'_>,
-        resume: Option<&ResumeData<'_>>,
+        resume: Option<Resumption<'_>>,
     ) -> Result<(), Misuse> {
-        let mut index = [Slot::EMPTY; FIELDS];
-        let count = ResponseHead::list(head.as_bytes(), &mut index);
-        let head = match count {
-            0..=FIELDS => ResponseHead::new(head.as_bytes(), &index),
-            _ if head.fields().count() == count => head,
-            _ => return task.handle_sink_failed(Some(Limit::HeadFields)),
-        };
         let Some((text, next)) = self.room.split_at_mut_checked(self.current) else {
             return Ok(());
         };
@@ -105,9 +108,32 @@ impl<'r, 'a> Target<'r, 'a> {
                 Ok(())
             }
             Err(InspectError::Misuse(misuse)) => Err(misuse),
+            Err(InspectError::BufferTooSmall { needed }) => {
+                self.needed = self.current.saturating_add(needed);
+                task.handle_sink_failed(Some(Limit::TargetBuffer))
+            }
+            // The core may come to refuse more.
             Err(_) => task.handle_sink_failed(Some(Limit::TargetBuffer)),
         }
     }
+}
+
+/// As [`Target::inspect`], for a task that goes on with a download: no field may be overlooked.
+#[inline(never)] // The index is on the stack, which should not be so deep anywhere else.
+pub(crate) fn inspect_listed(
+    target: &mut Target<'_, '_>,
+    task: &mut Task,
+    head: ResponseHead<'_>,
+    resume: Resumption<'_>,
+) -> Result<(), Misuse> {
+    let mut index = [Slot::EMPTY; FIELDS];
+    let count = ResponseHead::list(head.as_bytes(), &mut index);
+    let head = match count {
+        0..=FIELDS => ResponseHead::new(head.as_bytes(), &index),
+        _ if head.fields().count() == count => head,
+        _ => return task.handle_sink_failed(Some(Limit::HeadFields)),
+    };
+    target.inspect(task, head, Some(resume))
 }
 
 /// The URL of `length` bytes at the front of `room`, where the core wrote it: what it wrote parses.

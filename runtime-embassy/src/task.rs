@@ -1,31 +1,45 @@
-//! Data tasks: content into a buffer of the caller.
+//! Tasks, as they are put together, and those whose content goes into a buffer of the caller.
 
 use core::fmt;
 
 use embassy_time::Instant;
 use sortie_core::limits::{PRIORITY_DEFAULT, PRIORITY_MOST};
-use sortie_core::{Asks, Error, RedirectPolicy, Request, ResponseHead, ResumeData, Slot, Url};
+use sortie_core::{
+    Asks, Error, RedirectPolicy, Request, ResponseHead, ResumeData, Slot, TaskKind, Url,
+};
 
 use crate::control::{ControlBlock, Seat};
 use crate::driver::{Driver, Parcel};
+use crate::event::{Delegate, TaskEvent};
 use crate::input::Input;
+use crate::record::Record;
+use crate::reins::{Own, Reins};
+use crate::send::Resuming;
 use crate::session::Session;
+use crate::source::Source;
 use crate::target::Target;
 use crate::time::instant;
+use crate::upload::ReaderTask;
 
-/// A task that receives the content of its response in a buffer: what it takes, put together.
+/// A task: what it takes, put together. Content goes where it is run to.
 ///
-/// Made by [`Session::data_task`], run by [`receive`](Self::receive).
-#[must_use = "a task does nothing before `receive` is awaited"]
+/// Made by [`Session::data_task`], [`upload_task`](Session::upload_task) or
+/// [`download_task`](Session::download_task), run by [`receive`](Self::receive) into a buffer, by
+/// [`to`](Self::to) into a sink, or by [`open`](Self::open) to be read as it comes.
+#[must_use = "a task does nothing before one of its futures is awaited"]
 pub struct DataTask<'r, 'd, 'a, const CONNECTIONS: usize, C = Alone> {
     session: &'r Session<'d, CONNECTIONS>,
     request: &'r Request<'r>,
     outgoing: Parcel<'r>,
     /// What the response borrows from.
-    head: Option<(&'a mut [u8], &'a mut [Slot])>,
+    head: Option<Head<'a>>,
     target: &'a mut [u8],
+    record: Record<'a>,
     control: C,
 }
+
+/// Memory for the head of a response, and for the list of its fields.
+pub(crate) type Head<'a> = (&'a mut [u8], &'a mut [Slot]);
 
 /// Marks a task that nobody governs: its future holds what a [`ControlBlock`] would.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +48,37 @@ pub struct Alone;
 /// Marks a task that is governed through a lent [`Seat`].
 #[derive(Debug, Clone, Copy)]
 pub struct Under<'c>(&'c ControlBlock);
+
+/// Where the memory behind a task's commands and properties is: in its own future, or lent.
+/// Implemented by [`Alone`] and [`Under`], and by nothing else.
+#[allow(private_bounds, reason = "sealed")]
+pub trait Governor: Sealed {
+    #[doc(hidden)]
+    type Block: AsRef<Reins>;
+    #[doc(hidden)]
+    fn block(self) -> Self::Block;
+}
+
+trait Sealed {}
+
+impl Sealed for Alone {}
+impl Sealed for Under<'_> {}
+
+impl Governor for Alone {
+    type Block = Own;
+
+    fn block(self) -> Own {
+        Own::new()
+    }
+}
+
+impl<'c> Governor for Under<'c> {
+    type Block = &'c ControlBlock;
+
+    fn block(self) -> &'c ControlBlock {
+        self.0
+    }
+}
 
 /// A whole response: its content, and its head if memory was lent for it.
 #[derive(Clone, Copy)]
@@ -57,26 +102,36 @@ pub struct Failure {
     /// Where the bytes that came begin in the whole content: behind what was there before if the
     /// server [went on](DataTask::resume_from) there, else 0.
     pub offset: u64,
-    /// Bytes of content that came before, at the front of the buffer that was lent for it.
-    pub received: usize,
+    /// Bytes of content that came before: at the front of the buffer that was lent for it, or taken
+    /// by the sink of a download, or by who read it.
+    pub received: u64,
+    /// Where a buffer was too small ([`Error::Limit`]): how many bytes it needs, if that is known.
+    /// Of a head, which is read to its end for that, and of the URLs of redirects it is; of content
+    /// where the server said how long it is.
+    pub needed: Option<usize>,
 }
 
 impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
     pub(crate) const fn new(
         session: &'r Session<'d, CONNECTIONS>,
         request: &'r Request<'r>,
+        kind: TaskKind,
     ) -> Self {
         let outgoing = Parcel {
-            body: &[],
+            kind,
+            source: Source::Slice(&[]),
+            delegate: Delegate(None),
             resume: None,
-            redirects: session.config.redirects,
+            redirects: session.base().config.redirects,
             asks: Asks { redirect: false, disposition: false, new_body: false },
             requires_success: false,
             earliest_begin: sortie_core::Instant::EPOCH,
             priority: PRIORITY_DEFAULT,
-            expected_bytes: 0,
+            expects: [0; 2],
         };
-        Self { session, request, outgoing, head: None, target: &mut [], control: Alone }
+        let control = Alone;
+        let record = Record::none();
+        Self { session, request, outgoing, head: None, target: &mut [], record, control }
     }
 }
 
@@ -85,8 +140,19 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// [`Error::Source`] before it sends anything. It is sent again from its start where a redirect
     /// or a dead connection asks for that.
     pub const fn body(mut self, body: &'r [u8]) -> Self {
-        self.outgoing.body = body;
+        self.outgoing.source = Source::Slice(body);
         self
+    }
+
+    /// Sends what `reader` gives, by way of `stage`, which it fills piece by piece: as many bytes
+    /// as the request says, or, where it says [`BodyLength::Unknown`](sortie_core::BodyLength), all
+    /// that come, in a chunk for each piece.
+    pub fn from_reader<'b, R>(
+        self,
+        reader: &'b mut R,
+        stage: &'b mut [u8],
+    ) -> ReaderTask<'r, 'd, 'a, 'b, R, CONNECTIONS, C> {
+        ReaderTask { task: self, reader, stage }
     }
 
     /// Keeps the head of the response in `bytes`, with as many of its fields listed as `index` has
@@ -100,10 +166,6 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// URL, for more of them one after the other for two URLs. Without this there is room for none.
     /// A redirect for which there is no room ends the task with
     /// [`Limit::TargetBuffer`](sortie_core::Limit::TargetBuffer).
-    ///
-    /// One whose head has more than 64 fields ends it with
-    /// [`Limit::HeadFields`](sortie_core::Limit::HeadFields), unless the [index](Self::head) that
-    /// was lent has room for all of them.
     pub fn target(self, bytes: &'a mut [u8]) -> Self {
         Self { target: bytes, ..self }
     }
@@ -111,6 +173,21 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// What is done with redirects, in the place of [`Config::redirects`](crate::Config).
     pub const fn redirects(mut self, policy: RedirectPolicy) -> Self {
         self.outgoing.redirects = policy;
+        self
+    }
+
+    /// Keeps in `bytes` what this download could be gone on with later, if it is cut off: 30 bytes
+    /// and those of its URL and of the validator that the server sends, at most
+    /// [`RESUME_DATA_BYTES`](sortie_core::limits::RESUME_DATA_BYTES). Where there is no room for
+    /// that there is none.
+    pub fn resume_data(self, bytes: &'a mut [u8]) -> Self {
+        Self { record: Record::new(bytes), ..self }
+    }
+
+    /// Tells `delegate` what happens, in order. It is called by whoever polls the task, with
+    /// nothing of the task or its session locked: it may use both.
+    pub const fn delegate<F: Fn(TaskEvent<'_>)>(mut self, delegate: &'r F) -> Self {
+        self.outgoing.delegate = Delegate(Some(delegate));
         self
     }
 
@@ -130,18 +207,29 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// thousandths, from 0 to 1000, the most urgent; more counts as that. 500 unless set otherwise,
     /// and 250 and 750 are URLSession's low and high.
     ///
-    /// It orders those that wait; it does not slow down one that runs. A task of lower priority is
-    /// not starved: waiting counts for it, too, and each thousandth for 30 ms of that.
+    /// Where the session has a [`Schedule`](crate::Schedule), it orders those that wait; it does
+    /// not slow down one that runs. A task of lower priority is not starved: waiting counts for it,
+    /// too, and each thousandth for 30 ms of that.
     pub const fn priority(mut self, thousandths: u16) -> Self {
         self.outgoing.priority =
             if thousandths < PRIORITY_MOST { thousandths } else { PRIORITY_MOST };
         self
     }
 
-    /// The most that is expected to be sent and received, heads included, in bytes. A hint, never
-    /// enforced: of tasks that come at the same time small ones go first.
-    pub const fn expected_bytes(mut self, bytes: u64) -> Self {
-        self.outgoing.expected_bytes = bytes;
+    /// The most that the client expects to send, head included, in bytes. A hint, never enforced:
+    /// where the session has a [`Schedule`](crate::Schedule), of tasks that come at the same time
+    /// small ones go first. Nothing more follows from more than 1 GiB.
+    pub const fn client_expects_to_send(mut self, bytes: u32) -> Self {
+        let [_, receive] = self.outgoing.expects;
+        self.outgoing.expects = [bytes, receive];
+        self
+    }
+
+    /// The most that the client expects to receive, head included, in bytes. A hint as
+    /// [`client_expects_to_send`](Self::client_expects_to_send) is.
+    pub const fn client_expects_to_receive(mut self, bytes: u32) -> Self {
+        let [send, _] = self.outgoing.expects;
+        self.outgoing.expects = [send, bytes];
         self
     }
 
@@ -153,8 +241,12 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// another version by now, the content is the whole and the offset is 0. Where all of it was
     /// there already, the status is 416, the offset is its length and the content is empty. Any
     /// other status fails with [`Error::Status`], so that what is there is not replaced by it.
+    ///
+    /// An answer whose head has more than 64 fields ends the task with
+    /// [`Limit::HeadFields`](sortie_core::Limit::HeadFields), unless the [index](Self::head) that
+    /// was lent has room for all of them.
     pub const fn resume_from(mut self, data: &'r ResumeData<'r>) -> Self {
-        self.outgoing.resume = Some(data);
+        self.outgoing.resume = Some(Resuming::new(data));
         self
     }
 
@@ -163,21 +255,43 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
         self,
         seat: &'c mut Seat<'_>,
     ) -> DataTask<'r, 'd, 'a, CONNECTIONS, Under<'c>> {
-        let Self { session, request, outgoing, head, target, control: _ } = self;
-        DataTask { session, request, outgoing, head, target, control: Under(seat.block) }
+        let Self { session, request, outgoing, head, target, record, control: _ } = self;
+        DataTask { session, request, outgoing, head, target, record, control: Under(seat.block) }
     }
 
-    fn driver(self, content: &'a mut [u8]) -> Driver<'r, 'd, 'a, CONNECTIONS> {
-        let input = Input::new(self.head, content);
+    pub(crate) const fn request(&self) -> &'r Request<'r> {
+        self.request
+    }
+
+    pub(crate) fn resumes_from(&self) -> Option<&'r ResumeData<'r>> {
+        self.outgoing.resume.map(|resume| resume.from.data())
+    }
+
+    fn driver(self, content: &'a mut [u8]) -> Driver<'r, 'd, 'a> {
+        self.parts(|head| Input::new(head, content)).0
+    }
+
+    /// What drives the task, and what governs it.
+    pub(crate) fn parts(
+        self,
+        input: impl FnOnce(Option<Head<'a>>) -> Input<'a>,
+    ) -> (Driver<'r, 'd, 'a>, C) {
+        let input = input(self.head);
         let target = Target::new(self.request, self.target);
-        Driver::new(self.session, self.outgoing, target, input)
+        (Driver::new(self.session.base(), self.outgoing, target, input, self.record), self.control)
+    }
+
+    /// The same with another body.
+    pub(crate) fn with_source(mut self, source: Source<'r>) -> Self {
+        self.outgoing.source = source;
+        self
     }
 }
 
 impl<const CONNECTIONS: usize> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>> {
     /// Asks these questions, which [`TaskControl::answer`](crate::TaskControl::answer) answers. The
     /// task waits until then, without the request timer and with the resource timer. A question for
-    /// a new body is never asked: a slice can always be had again.
+    /// a new body is never asked: a slice can always be had again, and what a reader gave cannot.
     pub const fn asks(mut self, asks: Asks) -> Self {
         self.outgoing.asks = asks;
         self
@@ -197,15 +311,17 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS> {
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. What was received until
     /// then is at the front of `content`, without a way to tell how much.
+    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub fn receive(
         self,
         content: &'a mut [u8],
     ) -> impl Future<Output = Result<Response<'a>, Failure>> {
         let mut driver = self.driver(content);
         async move {
-            let own = ControlBlock::new();
-            let _governed = driver.begin(&own);
-            let result = driver.run(&own).await;
+            let own = Own::new();
+            let control = own.as_ref();
+            let _governed = driver.begin(control);
+            let result = driver.run(control).await;
             driver.finish(result)
         }
     }
@@ -224,11 +340,13 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS, Under<'_>> 
     /// Cancels the task: its connection is reset and never used again. What was received until
     /// then is at the front of `content`, as much as
     /// [`TaskControl::counts`](crate::TaskControl::counts) says.
+    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub fn receive(
         self,
         content: &'a mut [u8],
     ) -> impl Future<Output = Result<Response<'a>, Failure>> {
-        let Under(control) = self.control;
+        let Under(block) = self.control;
+        let control = block.as_ref();
         let mut driver = self.driver(content);
         async move {
             let _governed = driver.begin(control);
@@ -289,8 +407,8 @@ impl<const CONNECTIONS: usize, C> fmt::Debug for DataTask<'_, '_, '_, CONNECTION
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataTask")
             .field("request", &self.request)
-            .field("body", &self.outgoing.body.len())
-            .field("resume_from", &self.outgoing.resume)
+            .field("body", &self.outgoing.source)
+            .field("resume_from", &self.resumes_from())
             .finish_non_exhaustive()
     }
 }

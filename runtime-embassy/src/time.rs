@@ -16,12 +16,17 @@ pub(crate) fn instant(at: embassy_time::Instant) -> Instant {
     Instant::from_micros(micros(since))
 }
 
+/// The same point of embassy's clock; `None` where that never gets there.
+pub(crate) fn clock(at: Instant) -> Option<embassy_time::Instant> {
+    embassy_time::Instant::try_from_micros(at.as_micros())
+}
+
 /// A timer for `at`; `None` where embassy's clock never gets there.
 ///
 /// A tick may be longer than a microsecond. The timer is rounded up: fired a part of a tick too
 /// early it would be set again for the tick that it is in, over and over.
 pub(crate) fn timer(at: Instant) -> Option<Timer> {
-    let tick = embassy_time::Instant::try_from_micros(at.as_micros())?;
+    let tick = clock(at)?;
     let is_early = tick.as_micros() < at.as_micros();
     let rest = Duration::from_ticks(u64::from(is_early));
     tick.checked_add(rest).map(Timer::at)

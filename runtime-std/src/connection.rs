@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use sortie_core::session::scheduler::{Assign, GrowableScheduler, How, Ticket, Urgency};
 use sortie_core::{Instant, Transport, Url, Wish, limits};
 
+use crate::buffers::{Inbox, Outbox};
 use crate::origins::Origins;
 use crate::sweeper::Sweeper;
 use crate::world::{Stream, World};
@@ -15,22 +17,14 @@ use crate::world::{Stream, World};
 /// Connections that a session has at most, idle ones included, if nothing else is said.
 const CONNECTIONS: u16 = 256;
 
-/// How long a connection can be idle without being looked at before its next use, in microseconds.
-/// In that time hardly anything can have happened to it; a look costs a system call.
+/// How long a connection can be idle without being looked at before its next use, in microseconds,
+/// if its last read took all that there was. In that time hardly anything can have happened to it;
+/// a look costs a system call. A read that ends with its response, since it had room for no more,
+/// says nothing of what lies behind: that would be taken for the next answer.
 const TRUSTED_IDLE: u64 = 1000;
 
-/// Bytes of input that a connection holds at first. Most responses to a program are small, and
-/// thousands of connections may wait for one.
-const INBOX: usize = 1024;
-
-/// Bytes of input up to which it grows where reads fill it. A head can be longer.
-const LARGE_INBOX: usize = 16 * 1024;
-
-/// Room for what is encoded: a head that is longer goes in several pieces.
-const OUTBOX: usize = 1024;
-
 /// Connections with a task, from which on each of them keeps as little memory as it can while it
-/// waits for content. Fewer are spared to allocate it again for the next exchange.
+/// waits. Fewer are spared to allocate it again and again.
 const CROWD: usize = 128;
 
 /// An open connection, with what belongs to it whichever task has it.
@@ -52,8 +46,8 @@ impl<W: World> Connection<W> {
             slot,
             stream,
             timer: world.timer(),
-            inbox: Inbox { bytes: vec![0; INBOX], start: 0, end: 0, was_filled: false },
-            outbox: Outbox { bytes: vec![0; OUTBOX], end: 0 },
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
             failure: None,
             idle_since: Instant::EPOCH,
         })
@@ -61,109 +55,24 @@ impl<W: World> Connection<W> {
 }
 
 impl<W: World> Connection<W> {
-    /// Nothing is to be sent, and content is waited for, which is read into a buffer elsewhere: in a
-    /// crowd what is empty is given back.
-    pub(crate) fn rest(&mut self, is_crowded: impl FnOnce() -> bool) {
-        if self.inbox.len() == 0 && !self.outbox.bytes.is_empty() && is_crowded() {
-            self.inbox = Inbox { bytes: Vec::new(), start: 0, end: 0, was_filled: false };
-            self.outbox = Outbox { bytes: Vec::new(), end: 0 };
+    /// One of many waits: it gives back the memory that it does not need for that. `is_sent`:
+    /// nothing waits to be written.
+    pub(crate) fn rest(&mut self, is_sent: bool) {
+        if is_sent {
+            self.outbox.rest();
         }
+        self.inbox.rest();
     }
 
     /// Whether an idle connection can carry another exchange, as far as can be seen.
     fn is_usable(&mut self, now: Instant, look: Look) -> bool {
         let is_trusted = match look {
             Look::Always => false,
-            Look::WhereItMayHaveClosed => now < self.idle_since.after(TRUSTED_IDLE),
+            Look::WhereItMayHaveClosed => {
+                now < self.idle_since.after(TRUSTED_IDLE) && self.stream.is_drained()
+            }
         };
         is_trusted || self.stream.is_quiet()
-    }
-}
-
-/// Encoded bytes that wait to be written.
-#[derive(Debug)]
-pub(crate) struct Outbox {
-    /// Empty after a [`rest`](Connection::rest).
-    bytes: Vec<u8>,
-    end: usize,
-}
-
-impl Outbox {
-    /// Room for what is encoded anew.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
-        if self.bytes.is_empty() {
-            self.bytes.resize(OUTBOX, 0);
-        }
-        &mut self.bytes
-    }
-
-    /// So many bytes were encoded.
-    pub(crate) const fn set(&mut self, end: usize) {
-        self.end = end;
-    }
-
-    /// The last `count` bytes that were encoded.
-    pub(crate) fn last(&self, count: usize) -> &[u8] {
-        &self.bytes[self.end - count..self.end]
-    }
-}
-
-/// Bytes received and not yet taken.
-#[derive(Debug)]
-pub(crate) struct Inbox {
-    /// Empty after a [`rest`](Connection::rest).
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// The last read took all the room there was: more would have saved another one.
-    was_filled: bool,
-}
-
-impl Inbox {
-    pub(crate) fn held(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.end]
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.end - self.start
-    }
-
-    pub(crate) fn drop_front(&mut self, count: usize) {
-        self.start = self.end.min(self.start + count);
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-    }
-
-    /// Room behind what is held, some at least: it grows, up to one byte more than the longest
-    /// head, so that a longer one is seen to be too long.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
-        if self.end == self.bytes.len() {
-            self.bytes.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        if self.was_filled && self.end == 0 && self.bytes.len() < LARGE_INBOX {
-            self.bytes.resize(self.bytes.len() * 2, 0);
-        }
-        if self.end == self.bytes.len() {
-            let most = limits::HEAD_BYTES + 1;
-            let length = (self.bytes.len() * 2).max(INBOX).min(most.max(self.end + 1));
-            self.bytes.resize(length, 0);
-        }
-        &mut self.bytes[self.end..]
-    }
-
-    pub(crate) fn add(&mut self, count: usize) {
-        self.end += count;
-        self.was_filled = self.end == self.bytes.len();
-    }
-
-    /// Moves as much as fits to the front of `buffer`. Returns how much.
-    pub(crate) fn move_to(&mut self, buffer: &mut [u8]) -> usize {
-        let count = self.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&self.bytes[self.start..self.start + count]);
-        self.drop_front(count);
-        count
     }
 }
 
@@ -189,6 +98,8 @@ impl Default for Room {
 /// The connections of a session, idle or with a task, and the tasks that wait for one.
 pub(crate) struct Connections<W: World> {
     state: Mutex<State<W>>,
+    /// Whether as many as [`CROWD`] have a task.
+    is_crowded: AtomicBool,
 }
 
 struct State<W: World> {
@@ -241,7 +152,7 @@ impl<W: World> Connections<W> {
             origins: Origins::default(),
             sweeper,
         };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), is_crowded: AtomicBool::new(false) }
     }
 
     /// Asks for a connection to the origin of `url`, as a task that `arrived` then.
@@ -260,7 +171,7 @@ impl<W: World> Connections<W> {
         let Ok(ticket) = state.schedule.add(arrived, origin, wish, urgency) else {
             return Taken::Full;
         };
-        match state.assign(now, Some(ticket)) {
+        match self.assign(state, now, Some(ticket)) {
             Some((slot, how)) => state.take(now, slot, how, look),
             None => {
                 let waiting = Waiting { waker: waker.clone(), granted: None };
@@ -279,7 +190,7 @@ impl<W: World> Connections<W> {
         waker: &Waker,
     ) -> Taken<W> {
         let mut state = self.lock();
-        state.assign(now, None);
+        self.assign(&mut state, now, None);
         let until = state.until(now);
         let Some(waiting) = state.waiting.get_mut(&ticket) else {
             return Taken::Full;
@@ -301,7 +212,7 @@ impl<W: World> Connections<W> {
         let mut state = self.lock();
         // A stale one has its connection: nothing is to be ordered any more.
         let _ = state.schedule.change(ticket, urgency);
-        state.assign(now, None);
+        self.assign(&mut state, now, None);
     }
 
     /// A task waits no more, and what it was given is for others.
@@ -318,7 +229,7 @@ impl<W: World> Connections<W> {
                 }
             }
         }
-        state.assign(now, None);
+        self.assign(&mut state, now, None);
     }
 
     /// Keeps a connection for the next task. `false` if it had to be closed.
@@ -334,7 +245,7 @@ impl<W: World> Connections<W> {
             }
             state.idle[slot] = Some(connection);
         }
-        state.assign(now, None);
+        self.assign(&mut state, now, None);
         keeps
     }
 
@@ -342,7 +253,7 @@ impl<W: World> Connections<W> {
     pub(crate) fn open_failed(&self, now: Instant, slot: usize, why: Transport) -> bool {
         let mut state = self.lock();
         let waits = state.schedule.open_failed(slot, now, why);
-        state.assign(now, None);
+        self.assign(&mut state, now, None);
         waits
     }
 
@@ -350,21 +261,21 @@ impl<W: World> Connections<W> {
     pub(crate) fn free(&self, now: Instant, slot: usize) {
         let mut state = self.lock();
         state.schedule.free(slot);
-        state.assign(now, None);
+        self.assign(&mut state, now, None);
     }
 
     /// Closes the connections that no task has; those that tasks have are not kept after them.
     pub(crate) fn flush(&self, now: Instant) {
         let mut state = self.lock();
         state.schedule.flush();
-        state.assign(now, None);
+        self.assign(&mut state, now, None);
     }
 
     /// Closes the connections that have been idle for too long.
     pub(crate) fn sweep(&self, now: Instant) {
         let mut state = self.lock();
         state.sweeper.rang();
-        state.assign(now, None);
+        self.assign(&mut state, now, None);
     }
 
     /// The session has ended: as [`flush`](Self::flush), and nothing is idle any more.
@@ -375,7 +286,22 @@ impl<W: World> Connections<W> {
 
     /// Whether many connections have a task.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.lock().schedule.busy() >= CROWD
+        self.is_crowded.load(Ordering::Relaxed)
+    }
+
+    /// As [`State::assign`].
+    fn assign(
+        &self,
+        state: &mut State<W>,
+        now: Instant,
+        own: Option<Ticket>,
+    ) -> Option<(usize, How)> {
+        let granted = state.assign(now, own);
+        let is_crowded = state.schedule.busy() >= CROWD;
+        if is_crowded != self.is_crowded() {
+            self.is_crowded.store(is_crowded, Ordering::Relaxed);
+        }
+        granted
     }
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {

@@ -165,8 +165,9 @@ impl<W: World> Driver<W> {
                 (Poll::Ready(_), _) if self.untold > 0 => return Poll::Ready(Moved::Nothing),
                 (Poll::Ready(_), _) | (_, Poll::Ready(_)) => {}
                 (Poll::Pending, Poll::Pending) => {
-                    if io.send.is_none() && matches!(io.receive, Some(Receive::Body { .. })) {
-                        connection.rest(|| shared.session.connections.is_crowded());
+                    if shared.session.connections.is_crowded() {
+                        // Where neither may be done, the rest of a head may wait to be sent.
+                        connection.rest(io.send.is_none() && io.receive.is_some());
                     }
                     // A write that fails is met again by the next write or read.
                     let _ = connection.stream.poll_flush(cx);

@@ -109,6 +109,10 @@ pub(crate) fn poll_head<W: World>(
 ) -> Poll<usize> {
     let Connection { stream, inbox, failure, .. } = connection;
     if !again {
+        if !inbox.has_room() {
+            // Memory for it is there when it is.
+            ready!(stream.poll_readable(cx));
+        }
         match ready!(stream.poll_read(cx, inbox.room())) {
             Ok(0) => tell(shared.core().handle_end()),
             Ok(count) => inbox.add(count),

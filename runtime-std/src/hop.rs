@@ -108,6 +108,7 @@ impl Hop {
     pub(crate) fn inspect<W: World>(&mut self, shared: &Shared<W>, now: Instant) {
         let mut room = vec![0; URL_ROOM];
         let resolved = loop {
+            let resume = self.resume_data();
             let Some(response) = &self.response else {
                 return tell(shared.core().handle_sink_failed(None));
             };
@@ -117,7 +118,7 @@ impl Hop {
                     head: response.head(),
                     target: self.target(),
                     next: &mut room,
-                    resume: self.resume_data().as_ref(),
+                    resume: resume.as_ref().map(ResumeData::resumption),
                 },
             );
             match inspected {

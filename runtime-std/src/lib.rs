@@ -64,6 +64,7 @@
 
 mod background;
 mod body;
+mod buffers;
 mod builder;
 mod changes;
 mod configuration;

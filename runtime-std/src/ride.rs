@@ -67,24 +67,25 @@ impl<W: World> Ride<W> {
 
     /// Takes the seat, or waits for it.
     fn poll_seat<'a>(
-        &mut self,
         seated: &'a Arc<Seated<W>>,
+        own: &mut Option<Rider>,
+        is_background: bool,
         cx: &Context<'_>,
         now: Instant,
     ) -> Poll<MutexGuard<'a, Seat<W>>> {
         let mut seat = seated.seat();
         let is_ended = seat.outcome.is_some() && !seat.is_calling;
-        if self.rider.is_some() && seat.rider == self.rider || is_ended {
+        if own.is_some() && seat.rider == *own || is_ended {
             return Poll::Ready(seat);
         }
         let is_known = seat.background.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if self.is_background && !is_known {
+        if is_background && !is_known {
             seat.background = Some(cx.waker().clone());
         }
         let is_free = match seat.rider {
             None => true,
             // Who awaits goes before the background.
-            Some(rider) => rider.is_background && !self.is_background && !seat.is_calling,
+            Some(rider) => rider.is_background && !is_background && !seat.is_calling,
         };
         if !is_free {
             if !seat.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -93,9 +94,9 @@ impl<W: World> Ride<W> {
             return Poll::Pending;
         }
         seat.last_rider = seat.last_rider.wrapping_add(1);
-        let rider = Rider { number: seat.last_rider, is_background: self.is_background };
+        let rider = Rider { number: seat.last_rider, is_background };
         seat.rider = Some(rider);
-        self.rider = Some(rider);
+        *own = Some(rider);
         if seat.place.is_none() && seated.shared.core().is_new() {
             seat.place = seated.shared.session.live.enter(seated);
             match seat.place {
@@ -136,12 +137,13 @@ impl<W: World> Ride<W> {
     }
 
     fn poll_goal(&mut self, cx: &mut Context<'_>, mut goal: Goal<'_>) -> Poll<usize> {
-        let seated = self.seated.clone();
+        let Self { seated, rider, is_background, .. } = self;
+        let is_background = *is_background;
         let shared = &seated.shared;
         // One look at the clock: nothing below waits, unless the user's code does.
         let mut now = shared.now();
         // The bell rings for whoever has the seat, and for nobody else.
-        let mut seat = ready!(self.poll_seat(&seated, cx, now));
+        let mut seat = ready!(Self::poll_seat(seated, rider, is_background, cx, now));
         shared.bell.register(cx.waker());
         seat.is_parked = false;
         let mut turns: usize = 0;
@@ -150,7 +152,7 @@ impl<W: World> Ride<W> {
                 ready!(seat.poll_ending(cx, shared));
             }
             if seat.outcome.is_some() {
-                Self::hear_end(&seated, seat);
+                Self::hear_end(seated, seat);
                 return Poll::Ready(0);
             }
             if matches!(goal, Goal::Response) && seat.driver.hop.is_delivered {
@@ -184,15 +186,15 @@ impl<W: World> Ride<W> {
                 Turn::Connected | Turn::Sent(_) | Turn::Event(_) => {}
             }
             if let Some(listener) = seat.listener.clone() {
-                Self::tell(&seated, listener.as_ref(), seat, turn);
+                Self::tell(seated, listener.as_ref(), seat, turn);
                 now = shared.now();
-                seat = ready!(self.poll_seat(&seated, cx, now));
+                seat = ready!(Self::poll_seat(seated, rider, is_background, cx, now));
             } else {
                 turns += 1;
                 if turns.is_multiple_of(TURNS) {
                     // A transfer that never waits must let others have a look.
                     drop(seat);
-                    seat = ready!(self.poll_seat(&seated, cx, now));
+                    seat = ready!(Self::poll_seat(seated, rider, is_background, cx, now));
                 }
             }
             shared.changed();

@@ -101,8 +101,19 @@ pub trait Stream: Send + 'static {
     /// Reads into `buffer`, which is not empty; 0 is an orderly end.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Ready where there may be something to read, or an end: always, where that cannot be told.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
+
     /// Whether no content can be read now, nor an end: what an idle connection must be.
     fn is_quiet(&mut self) -> bool;
+
+    /// Whether the last read is known to have taken all that there was.
+    fn is_drained(&self) -> bool {
+        false
+    }
 
     /// Writes some of `bytes`, which are not empty.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;

@@ -295,6 +295,8 @@ impl Timers {
             | Output::Upgraded
             | Output::Complete(_) => [resource, request].into_iter().flatten().min(),
         };
+        // The end of time never comes.
+        let expected = expected.filter(|at| *at < u64::MAX);
         let deadline = task.deadline().map(Instant::as_micros);
         // A body that waits for 100 (Continue) may only bring it forward, to within its own limit.
         let continues = idle.map(|at| at + CONTINUE_TIMEOUT).filter(|_| self.expects);

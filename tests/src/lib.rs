@@ -7,7 +7,8 @@
 //! - [`bare`]: the runner on the core alone;
 //! - [`desktop`]: the runner on `sortie`'s driver, over in-memory streams;
 //! - [`embassy`]: the runner on `sortie-embassy`, over two network stacks;
-//! - [`replay`]: one script on all three, compared.
+//! - [`replay`]: one script on all three, compared;
+//! - [`simulation`]: many tasks, origins and a network from one seed.
 
 pub mod bare;
 mod contract;
@@ -16,5 +17,6 @@ pub mod embassy;
 pub mod origin;
 pub mod replay;
 pub mod script;
+pub mod simulation;
 pub mod strict;
 pub mod trace;

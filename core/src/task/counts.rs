@@ -92,6 +92,7 @@ impl ByteCounts {
 }
 
 /// The one addition: it cannot wrap, on any target.
+#[cfg_attr(target_os = "none", inline(never))]
 fn add(count: &mut u64, bytes: u64) {
     *count = count.saturating_add(bytes);
 }

@@ -2,10 +2,9 @@
 
 use super::counts::ByteCounts;
 use super::deadline::Deadlines;
-use super::output::{Release, Tell, Wish};
+use super::output::{Release, Tell};
 use super::{Phase, Task, TaskKind, Then, expected_to_send};
 use crate::error::{Error, Limit, Misuse, PeerError, TlsError, Transport};
-use crate::limits;
 use crate::request::BodyLength;
 use crate::time::Instant;
 use crate::transfer::{BodyRead, Look, Send, Transfer};
@@ -20,7 +19,7 @@ use crate::wire::head::{Slot, WholeHead};
 #[must_use]
 pub struct Advance {
     /// Bytes to drop from the front of the input: an interim response, which `index` lists until
-    /// then.
+    /// then; or all of it, of a head that is [measured](super::TaskOptions::measures_heads).
     pub drop: usize,
     /// Bytes of the head of the final response, at the front of the input; what follows is body.
     /// 0 while it is not whole.
@@ -178,8 +177,10 @@ impl Task {
     // Receiving.
 
     /// Looks for the head of a response in `input`: all bytes received and not yet taken, of which
-    /// nothing was dropped. `full`: they cannot become more. Lists the fields in `index` as far as
-    /// it goes. Folded field lines are joined in place.
+    /// nothing was dropped. `full`: they cannot become more. Where heads are
+    /// [measured](super::TaskOptions::measures_heads) what does not fit is dropped, and the rest
+    /// discarded. Lists the fields in `index` as far as it goes. Folded field lines are joined in
+    /// place.
     ///
     /// # Errors
     /// [`Misuse::NotAskedFor`] unless `io` says [`Receive::Head`](crate::Receive) or `HeadAgain`. A
@@ -195,6 +196,11 @@ impl Task {
         let look = self.transfer.receive.look(input, full, index).ok_or(Misuse::NotAskedFor)?;
         self.deadlines.touch(now);
         match look {
+            Err(Error::Limit(Limit::HeadBuffer)) if self.measures_heads => {
+                self.transfer.stop_sending();
+                self.transfer.receive.measure(input);
+                Ok(Advance { drop: input.len(), head: 0 })
+            }
             Err(error) => {
                 self.fail(error);
                 Ok(Advance::default())
@@ -375,8 +381,9 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] before there is a connection, and after everything is committed.
     pub fn handle_sink_failed(&mut self, why: Option<Limit>) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Prepare | Phase::Exchange | Phase::Inspect | Phase::Finish)
-        {
+        let has_sink =
+            matches!(self.phase, Phase::Prepare | Phase::Exchange | Phase::Inspect | Phase::Finish);
+        if !has_sink || self.transfer.receive.is_oversized() {
             return Err(Misuse::NotAskedFor);
         }
         self.fail(why.map_or(Error::Sink, Error::Limit));
@@ -530,24 +537,5 @@ impl Task {
             None => Release::Reuse,
         });
         self.set_phase(Phase::Finish);
-    }
-
-    /// The connection is gone before the end: retried once if it was dead from the start.
-    ///
-    /// A reused connection may have been closed by the server while the request was on its way.
-    /// Without any byte of an answer the request may be sent again, if it is idempotent or was
-    /// not sent at all, and if its body can be had again (RFC 9112 §9.3.1).
-    fn lose(&mut self, why: Transport) {
-        let is_untouched = self.counts.wire_sent == 0;
-        let again = self.transfer.is_reused
-            && why == Transport::NoResponse
-            && self.stale_retries < limits::STALE_RETRIES
-            && (is_untouched || self.can_be_sent_again(self.counts.sent == 0));
-        if !again {
-            return self.fail(Error::Transport(why));
-        }
-        self.stale_retries = self.stale_retries.saturating_add(1);
-        self.release(Release::Close(CloseReason::Stale));
-        self.reconnect(Wish::New);
     }
 }

@@ -10,15 +10,16 @@ use crate::error::{Error, Misuse, PeerError, RedirectError};
 use crate::limits;
 use crate::request::{Request, Rewrite};
 use crate::response::ResponseHead;
-use crate::resume::{ResumeData, Verdict, judge};
+use crate::resume::{ResumeData, Resumption, Verdict, judge};
 use crate::time::Instant;
 use crate::url::{ResolveError, Resolved, Url, UrlError};
 use crate::wire::framing::CloseReason;
+use crate::wire::head::values;
 
 /// What is lent to [`Task::inspect`].
 #[derive(Debug)]
 pub struct Inspection<'a> {
-    /// The head that `handle_head` found, listed.
+    /// The head that `handle_head` found; listed, if `resume` is lent.
     pub head: ResponseHead<'a>,
     /// The current URL: that of the request, or of the last redirect.
     pub target: Url<'a>,
@@ -26,7 +27,7 @@ pub struct Inspection<'a> {
     /// [`Event::Redirected`](crate::Event::Redirected). Not the room in which `target` lies.
     pub next: &'a mut [u8],
     /// What the download goes on from, if `sends_range` said so.
-    pub resume: Option<&'a ResumeData<'a>>,
+    pub resume: Option<Resumption<'a>>,
 }
 
 /// Why a head was not inspected. The call changed nothing.
@@ -235,7 +236,7 @@ impl Task {
     /// The response is the result: not a redirect that is followed.
     fn deliver_or_judge(&mut self, now: Instant, lent: &Inspection<'_>) {
         match lent.resume.filter(|_| self.sends_range()) {
-            Some(resume) => self.judge(resume, &lent.head),
+            Some(resume) => resume.judge(self, &lent.head),
             None => self.deliver(),
         }
         self.deadlines.resume(now);
@@ -295,8 +296,8 @@ impl Task {
         last.checked_add(1) == Some(total) || self.transfer.receive.has_length()
     }
 
-    /// The response to a request for the rest.
-    fn judge(&mut self, resume: &ResumeData<'_>, head: &ResponseHead<'_>) {
+    /// The response to a request for the rest. Called through a [`Resumption`] and by nobody else.
+    pub(crate) fn judge(&mut self, resume: &ResumeData<'_>, head: &ResponseHead<'_>) {
         match judge(resume, head) {
             Verdict::Append { total: Some(total), last } if self.is_bounded(last, total) => {
                 self.counts.resume_at(resume.received(), total);
@@ -326,7 +327,7 @@ fn locate(
     target: Url<'_>,
     next: &mut [u8],
 ) -> Result<Location, InspectError> {
-    let mut locations = head.values("location");
+    let mut locations = values(head.as_bytes(), b"location");
     let Some(location) = locations.next() else {
         return Ok(Location::Absent);
     };

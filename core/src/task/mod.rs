@@ -2,11 +2,13 @@
 
 pub(crate) mod counts;
 mod deadline;
+mod failing;
 mod input;
 mod inspect;
 pub(crate) mod output;
 mod progress;
 pub(crate) mod question;
+mod stale;
 pub(crate) mod state;
 
 pub use input::{Advance, Broken};
@@ -45,6 +47,7 @@ pub enum TaskKind {
 
 /// How a task behaves, beside its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TaskOptions {
     /// What it is for.
     pub kind: TaskKind,
@@ -66,6 +69,9 @@ pub struct TaskOptions {
     pub is_resuming: bool,
     /// No connection is asked for before this instant; [`Instant::EPOCH`] for at once.
     pub earliest_begin: Instant,
+    /// Whether a head that does not fit in the lent buffer is read to its end before it fails the
+    /// task, so that [`Task::head_needs`] can say how large it is.
+    pub measures_heads: bool,
 }
 
 impl Default for TaskOptions {
@@ -80,6 +86,7 @@ impl Default for TaskOptions {
             requires_success: false,
             is_resuming: false,
             earliest_begin: Instant::EPOCH,
+            measures_heads: false,
         }
     }
 }
@@ -92,7 +99,8 @@ impl Default for TaskOptions {
 ///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
 ///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
 ///   [`can_be_resumed`](Self::can_be_resumed), [`survives_stale`](Self::survives_stale),
-///   [`pending_question`](Self::pending_question);
+///   [`pending_question`](Self::pending_question), [`failure`](Self::failure),
+///   [`head_needs`](Self::head_needs);
 /// - commands: [`resume`](Self::resume), [`suspend`](Self::suspend), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`set_earliest_begin`](Self::set_earliest_begin),
 ///   [`set_resuming`](Self::set_resuming);
@@ -121,6 +129,7 @@ pub struct Task {
     stale_retries: u8,
     body_is_replayable: bool,
     requires_success: bool,
+    measures_heads: bool,
     /// The redirect that is asked about leads to another origin.
     leaves_origin: bool,
     /// The download goes on from what is stored, where the request allows it.
@@ -218,6 +227,7 @@ impl Task {
             stale_retries: 0,
             body_is_replayable: options.body_is_replayable,
             requires_success: options.requires_success,
+            measures_heads: options.measures_heads,
             leaves_origin: false,
             is_resuming: options.is_resuming,
             is_resumed: false,
@@ -327,22 +337,6 @@ impl Task {
         self.request.can_be_resumed()
     }
 
-    /// Whether the request would be made again if a used connection, over which it was sent, turned
-    /// out to be dead (RFC 9112 §9.3.1). If not, it is worth a look whether an idle connection was
-    /// closed meanwhile, before it is used.
-    #[must_use]
-    pub const fn survives_stale(&self) -> bool {
-        let has_no_body = matches!(self.request.body, BodyLength::None | BodyLength::Known(0));
-        self.stale_retries < limits::STALE_RETRIES && self.can_be_sent_again(has_no_body)
-    }
-
-    /// Whether the request may be sent a second time, and its body can be had again, if that is not
-    /// untouched.
-    const fn can_be_sent_again(&self, body_is_untouched: bool) -> bool {
-        self.request.is_idempotent
-            && (self.body_is_replayable || self.asks.new_body || body_is_untouched)
-    }
-
     /// The bytes of the current transfer.
     #[must_use]
     pub const fn counts(&self) -> &ByteCounts {
@@ -365,24 +359,26 @@ impl Task {
     /// harmless. `None`: no timer runs.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let next = || self.deadlines.next(self.is_suspended(), self.transfer.send.waits_since());
-        match self.phase {
+        let suspended = self.is_suspended();
+        let before = match self.phase {
             // Resuming it looks at the time by itself.
-            Phase::Delayed if self.is_suspended() => next(),
-            Phase::Delayed => Some(next().map_or(self.not_before, |at| at.min(self.not_before))),
+            Phase::Delayed if !suspended => self.not_before,
             // What is wholly received is committed, however long that takes; an answer is not
             // waited for without end.
-            Phase::Finish if self.asked.pending().is_none() => None,
-            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => None,
-            Phase::Connect(_)
+            Phase::Finish if self.asked.pending().is_none() => return None,
+            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
+            Phase::Delayed
+            | Phase::Connect(_)
             | Phase::Prepare
             | Phase::Exchange
             | Phase::Inspect
             | Phase::Discard { .. }
             | Phase::AskBody(_)
             | Phase::Upgraded
-            | Phase::Finish => next(),
-        }
+            | Phase::Finish => deadline::NEVER,
+        };
+        let next = self.deadlines.next(suspended, self.transfer.send.waits_since());
+        Some(next.min(before)).filter(|at| *at != deadline::NEVER)
     }
 
     /// What the connection may be used for now, with `room` bytes for content: the same until
@@ -471,7 +467,8 @@ impl Task {
 
     /// On the connection, and nothing has to be said before bytes are moved. An exchange is kept
     /// while the task is suspended, with whatever is pending in it, and gated by `io`.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     const fn exchanges(&self) -> bool {
         matches!(self.phase, Phase::Exchange | Phase::Discard { .. }) && !self.due.blocks_input()
     }
@@ -486,7 +483,8 @@ impl Task {
     }
 
     /// What is to be done, with nothing to be told.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn peek_state(&self) -> Output {
         let state = match self.phase {
             Phase::Failed(error) => return Output::Complete(Err(error)),
@@ -551,6 +549,7 @@ impl Task {
     }
 
     /// Ends the task with an error; the first one counts.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn fail(&mut self, error: Error) {
         if matches!(self.phase, Phase::Failed(_) | Phase::Completed) {
             return;
@@ -564,6 +563,7 @@ impl Task {
     }
 
     /// Gives up the connection, if there is one.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn release(&mut self, release: Release) {
         self.deadlines.rest();
         if self.is_connected {

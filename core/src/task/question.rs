@@ -43,6 +43,7 @@ pub struct Token(u16);
 
 /// An answer to a [`Question`].
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Answer<'a> {
     /// Follow the redirect to the URL that `inspect` wrote.
     Follow,

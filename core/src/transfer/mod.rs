@@ -53,6 +53,7 @@ impl Transfer {
 
     /// Adds a reason not to use the connection again. The first one stays: later ones follow
     /// from it, or matter less.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn add_reason(&mut self, reason: Option<CloseReason>) {
         self.closes = self.closes.or(reason);
     }

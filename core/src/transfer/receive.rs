@@ -1,7 +1,7 @@
 //! The receive half: head, then body, framed as the head said.
 
 use crate::error::{Error, Limit, Transport};
-use crate::limits::INTERIM_RESPONSES;
+use crate::limits::{HEAD_BYTES, INTERIM_RESPONSES};
 use crate::wire::chunked::{ChunkedDecoder, Decoded, Run};
 use crate::wire::framing::Framing;
 use crate::wire::head::{HeadScan, Slot, WholeHead};
@@ -48,6 +48,9 @@ impl Receive {
 pub(crate) enum ReceiveHalf {
     /// Before the final head. Exits: all others.
     Head { scan: HeadScan, interims: u8, again: bool, touched: bool },
+    /// Within a head that is larger than the buffer lent for it, of which so many bytes were seen.
+    /// Its end is looked for to tell how large; then the task fails. No exit.
+    Oversized { length: u16, at: LineEnd, is_whole: bool },
     /// Within a body of known length, not 0. Exit: `Done`.
     Length { left: u64 },
     /// Within a chunked body. Exit: `Done`.
@@ -56,6 +59,17 @@ pub(crate) enum ReceiveHalf {
     Close,
     /// Behind the last byte.
     Done,
+}
+
+/// How far the empty line at the end of a head was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineEnd {
+    /// Within a line.
+    Within,
+    /// Behind a line end.
+    Behind,
+    /// Behind that and a CR.
+    Half,
 }
 
 /// What a look at the input found.
@@ -95,7 +109,34 @@ impl ReceiveHalf {
                 Some(Receive::Body { max })
             }
             Self::Chunked(_) | Self::Close => Some(Receive::Body { max: room }),
+            Self::Oversized { .. } => Some(Receive::Discard { max: usize::MAX }),
             Self::Done => None,
+        }
+    }
+
+    /// The head is larger than the buffer in which `input` is, without its end.
+    pub(crate) fn measure(&mut self, input: &[u8]) {
+        let mut at = LineEnd::Within;
+        let _ = at.find(input);
+        let length = u16::try_from(input.len()).unwrap_or(u16::MAX);
+        *self = Self::Oversized { length, at, is_whole: false };
+    }
+
+    /// Whether a head is measured.
+    pub(crate) const fn is_oversized(&self) -> bool {
+        matches!(self, Self::Oversized { .. })
+    }
+
+    /// How large a head is that did not fit, once that is known.
+    pub(crate) const fn head_needs(&self) -> Option<u16> {
+        match self {
+            Self::Oversized { length, is_whole: true, .. } => Some(*length),
+            Self::Oversized { is_whole: false, .. }
+            | Self::Head { .. }
+            | Self::Length { .. }
+            | Self::Chunked(_)
+            | Self::Close
+            | Self::Done => None,
         }
     }
 
@@ -144,6 +185,19 @@ impl ReceiveHalf {
     pub(crate) fn read_body(&mut self, bytes: &mut [u8]) -> Option<BodyRead> {
         match self {
             Self::Head { .. } | Self::Done => None,
+            Self::Oversized { length, at, is_whole } => {
+                let end = at.find(bytes);
+                let consumed = end.unwrap_or(bytes.len());
+                let seen = usize::from(*length).saturating_add(consumed);
+                *length = u16::try_from(seen).unwrap_or(u16::MAX);
+                *is_whole = end.is_some() && seen <= HEAD_BYTES;
+                let failure = match (end, seen) {
+                    (_, HEAD_BYTES..) if !*is_whole => Some(Error::Limit(Limit::HeadBytes)),
+                    (Some(_), _) => Some(Error::Limit(Limit::HeadBuffer)),
+                    (None, _) => None,
+                };
+                Some(BodyRead { content: 0, consumed, excess: false, failure })
+            }
             Self::Length { .. } | Self::Close => {
                 let content = self.take_plain(bytes.len());
                 let excess = content < bytes.len();
@@ -170,7 +224,7 @@ impl ReceiveHalf {
     #[inline]
     pub(crate) fn read_run(&mut self, bytes: &[u8]) -> Result<Run, Option<Error>> {
         match self {
-            Self::Head { .. } | Self::Done => Err(None),
+            Self::Head { .. } | Self::Oversized { .. } | Self::Done => Err(None),
             Self::Length { .. } | Self::Close => {
                 Ok(Run { framing: 0, content: self.take_plain(bytes.len()) })
             }
@@ -206,7 +260,9 @@ impl ReceiveHalf {
                 Ok(())
             }
             Self::Done => Ok(()),
-            Self::Head { .. } | Self::Length { .. } | Self::Chunked(_) => Err(self.lost()),
+            Self::Head { .. } | Self::Oversized { .. } | Self::Length { .. } | Self::Chunked(_) => {
+                Err(self.lost())
+            }
         }
     }
 
@@ -215,6 +271,7 @@ impl ReceiveHalf {
         match self {
             Self::Head { touched: false, .. } => Transport::NoResponse,
             Self::Head { touched: true, .. }
+            | Self::Oversized { .. }
             | Self::Length { .. }
             | Self::Chunked(_)
             | Self::Close
@@ -232,7 +289,7 @@ impl ReceiveHalf {
         match self {
             Self::Length { left } => *left <= u64::from(bytes),
             Self::Chunked(_) | Self::Done => true,
-            Self::Head { .. } | Self::Close => false,
+            Self::Head { .. } | Self::Oversized { .. } | Self::Close => false,
         }
     }
 
@@ -243,5 +300,20 @@ impl ReceiveHalf {
 
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self, Self::Done)
+    }
+}
+
+impl LineEnd {
+    /// Looks for the end of a head in what follows. `Some`: it ends behind so many of `bytes`.
+    fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (place, byte) in bytes.iter().enumerate() {
+            *self = match (*self, *byte) {
+                (Self::Behind | Self::Half, b'\n') => return Some(place.wrapping_add(1)),
+                (Self::Within, b'\n') => Self::Behind,
+                (Self::Behind, b'\r') => Self::Half,
+                (Self::Within | Self::Behind | Self::Half, _) => Self::Within,
+            };
+        }
+        None
     }
 }

@@ -171,15 +171,19 @@ struct Base<'t> {
 impl<'t> Base<'t> {
     fn new(url: &Url<'t>) -> Self {
         let UrlParts { scheme, user_start, path_start, query_end, .. } = url.parts;
-        let start = url.piece(0, user_start);
-        let (path, query) = cut(url.path_and_query().as_bytes(), b"?");
+        let text = url.text.as_bytes();
+        let piece = |start: u16, end: u16| {
+            text.get(usize::from(start)..usize::from(end)).unwrap_or_default()
+        };
+        let start = piece(0, user_start);
+        let (path, query) = cut(piece(path_start, query_end), b"?");
         Self {
             known: scheme,
-            scheme: start.strip_suffix("//").unwrap_or(start).as_bytes(),
-            authority: url.piece(user_start, path_start).as_bytes(),
+            scheme: start.strip_suffix(b"//").unwrap_or(start),
+            authority: piece(user_start, path_start),
             path,
             query,
-            fragment: url.text.get(usize::from(query_end)..).unwrap_or_default().as_bytes(),
+            fragment: text.get(usize::from(query_end)..).unwrap_or_default(),
         }
     }
 }
@@ -269,6 +273,7 @@ impl Backwards<'_> {
         }
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     fn put(&mut self, byte: u8) {
         self.length = self.length.saturating_add(1);
         if let Some((last, front)) = mem::take(&mut self.room).split_last_mut() {

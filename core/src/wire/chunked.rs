@@ -153,6 +153,10 @@ impl ChunkedDecoder {
     /// The next run, where the framing at its front is not the usual, or not all there.
     #[inline(never)]
     fn next_run_by_steps(&mut self, input: &[u8]) -> Result<Run, Error> {
+        // Told even where no byte follows.
+        if let State::Failed(error) = self.state {
+            return Err(error);
+        }
         let mut rest = input;
         while !matches!(self.state, State::Data | State::Finished) {
             let [byte, tail @ ..] = rest else { break };
@@ -350,6 +354,8 @@ fn move_left(bytes: &mut [u8], from: usize, to: usize, length: usize) {
         return;
     }
     let rest = bytes.get_mut(to..from.wrapping_add(length)).unwrap_or_default();
+    // On a device the code of it would weigh more than the time.
+    #[cfg(not(target_os = "none"))]
     let rest = move_blocks::<128>(rest, gap);
     let rest = move_blocks::<8>(rest, gap);
     move_blocks::<1>(rest, gap);

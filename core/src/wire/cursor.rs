@@ -20,7 +20,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Appends one piece of the message.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn put(&mut self, piece: &[u8]) {
         self.total = self.total.saturating_add(piece.len());
         if self.skip == 0 && piece.len() <= self.room.len() {
@@ -42,15 +43,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// Appends some pieces: the same as one after another, with one look at the room for all.
-    #[inline]
-    pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn put_all(&mut self, pieces: &[&[u8]]) {
         let length = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
         if self.skip == 0 && length <= self.room.len() {
             self.total = self.total.saturating_add(length);
             let room = core::mem::take(&mut self.room);
-            self.room = pieces.into_iter().fold(room, copied);
+            self.room = pieces.iter().fold(room, |room, piece| copied(room, piece));
         } else {
-            pieces.into_iter().for_each(|piece| self.put(piece));
+            pieces.iter().for_each(|piece| self.put(piece));
         }
     }
 
@@ -61,30 +63,28 @@ impl<'a> Cursor<'a> {
         self.room = copied(room, piece);
     }
 
-    /// Appends `value` in decimal. By subtraction: a Cortex-M0 has no division.
+    /// Appends `value` in decimal. By doubling what is there for each bit: that needs no division,
+    /// which a Cortex-M0 has not, and no table.
     pub(crate) fn put_decimal(&mut self, value: u64) {
-        #[allow(clippy::indexing_slicing, reason = "a fault is a compile error")]
-        const POWERS: [u64; 20] = {
-            let mut powers = [1; 20];
-            let mut at = 19;
-            while at > 0 {
-                at -= 1;
-                powers[at] = powers[at + 1] * 10;
+        // The last digit first.
+        let mut digits = [b'0'; 20];
+        let mut used = 1;
+        for bit in (0..u64::BITS).rev() {
+            let mut carry = u8::from(value >> bit & 1 != 0);
+            for digit in digits.iter_mut().take(used) {
+                let double = (*digit & 15) << 1 | carry;
+                carry = u8::from(double >= 10);
+                *digit = b'0' | if double >= 10 { double.wrapping_sub(10) } else { double };
             }
-            powers
-        };
-        let mut left = value;
-        let mut leading = true;
-        for power in POWERS {
-            let mut digit = b'0';
-            while left >= power {
-                left -= power;
-                digit = digit.wrapping_add(1);
+            if carry != 0 {
+                if let Some(digit) = digits.get_mut(used) {
+                    *digit = b'1';
+                }
+                used = used.wrapping_add(1);
             }
-            leading = leading && digit == b'0' && power != 1;
-            if !leading {
-                self.put(&[digit]);
-            }
+        }
+        for digit in digits.iter().take(used).rev() {
+            self.put(&[*digit]);
         }
     }
 

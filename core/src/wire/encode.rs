@@ -6,6 +6,7 @@ use crate::wire::cursor::Cursor;
 
 /// What a request head is made of: the same for every call until the head is sent.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RequestHead<'a> {
     /// The request as the caller made it.
     pub request: &'a Request<'a>,
@@ -41,7 +42,7 @@ pub(crate) fn request_head(
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
     let target = head.target.path_and_query().as_bytes();
     let space: &[u8] = if target.first() == Some(&b'/') { b" " } else { b" /" };
-    out.put_all([method.as_bytes(), space, target]);
+    out.put_all(&[method.as_bytes(), space, target]);
     if traits.has_host {
         out.put(b" HTTP/1.1\r\n");
     } else {
@@ -50,11 +51,11 @@ pub(crate) fn request_head(
         if host.first() == Some(&b'[') {
             put_literal_host(&mut out, host);
         } else {
-            out.put_all([b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
+            out.put_all(&[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
         }
     }
-    // Nearly every request is sent as it was made.
-    if !rewrite.becomes_get && !rewrite.leaves_origin {
+    // Nearly every request is sent as it was made; a device has no room for a loop of its own.
+    if !cfg!(target_os = "none") && !rewrite.becomes_get && !rewrite.leaves_origin {
         request.fields().iter().for_each(|field| put_field(&mut out, field));
     } else {
         let kept = request.fields().iter().filter(|field| keeps(rewrite, field.known()));
@@ -106,12 +107,12 @@ const fn is_addable(known: Known) -> bool {
 #[cold]
 fn put_literal_host(out: &mut Cursor<'_>, host: &[u8]) {
     let [address, end] = without_zone(host);
-    out.put_all([b" HTTP/1.1\r\nHost: ", address, end]);
+    out.put_all(&[b" HTTP/1.1\r\nHost: ", address, end]);
     out.put(b"\r\n");
 }
 
 fn put_field(out: &mut Cursor<'_>, field: &Field<'_>) {
-    out.put_all([field.name().as_bytes(), b": ", field.value(), b"\r\n"]);
+    out.put_all(&[field.name().as_bytes(), b": ", field.value(), b"\r\n"]);
 }
 
 /// What frames a chunk (RFC 9112 §7.1).

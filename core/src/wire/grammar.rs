@@ -31,6 +31,27 @@ const CLASS: [u8; 256] = {
         if mark || b.is_ascii_alphanumeric() {
             table[byte] |= TOKEN;
         }
+        if b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+            )
+        {
+            table[byte] |= HOST;
+        }
         if b == b'\t' || (b >= b' ' && b != 0x7f) {
             table[byte] |= VALUE;
         }
@@ -48,6 +69,8 @@ const TOKEN: u8 = 1;
 const VALUE: u8 = 2;
 /// HEXDIG, in either case (RFC 5234 appendix B.1); its value stands in the upper four bits.
 const HEX: u8 = 4;
+/// unreserved or sub-delims (RFC 3986 §3.2.2), which a registered name consists of here.
+const HOST: u8 = 8;
 
 #[allow(clippy::indexing_slicing, reason = "a u8 indexes every entry of a table of 256")]
 const fn class(byte: u8) -> u8 {
@@ -95,6 +118,11 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
     class(byte) & TOKEN != 0
 }
 
+/// Whether `byte` may stand in a host that is a name (RFC 3986 §3.2.2).
+pub(crate) const fn is_host_byte(byte: u8) -> bool {
+    class(byte) & HOST != 0
+}
+
 /// The value of a hexadecimal digit.
 #[inline]
 pub(crate) const fn hex_digit(byte: u8) -> Option<u32> {
@@ -104,6 +132,7 @@ pub(crate) const fn hex_digit(byte: u8) -> Option<u32> {
 
 /// Case-insensitive equality, as field names and most tokens compare (RFC 9110 §5.1).
 /// `lower` must be in lower case.
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) const fn eq_ignore_case(bytes: &[u8], lower: &[u8]) -> bool {
     if bytes.len() != lower.len() {
         return false;
@@ -120,6 +149,7 @@ pub(crate) const fn eq_ignore_case(bytes: &[u8], lower: &[u8]) -> bool {
 }
 
 /// `bytes` without leading and trailing OWS (RFC 9110 §5.6.3).
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) const fn trim_ows(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [b' ' | b'\t', tail @ ..] = rest {
@@ -132,11 +162,31 @@ pub(crate) const fn trim_ows(bytes: &[u8]) -> &[u8] {
 }
 
 /// The elements of a comma-separated list, trimmed, empty ones included (RFC 9110 §5.6.1).
-pub(crate) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|byte| *byte == b',').map(trim_ows)
+pub(crate) const fn elements(list: &[u8]) -> Elements<'_> {
+    Elements { rest: Some(list) }
+}
+
+/// See [`elements`].
+pub(crate) struct Elements<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let list = self.rest.take()?;
+        let end = list.iter().position(|byte| *byte == b',').unwrap_or(list.len());
+        let (element, rest) = list.split_at_checked(end)?;
+        self.rest = rest.get(1..);
+        Some(trim_ows(element))
+    }
 }
 
 /// 1*DIGIT as a `u64`; `None` for anything else and for what does not fit (RFC 9110 §8.6).
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn decimal(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() {
         return None;

@@ -85,8 +85,8 @@ impl HeadScan {
         begins_as_http(input)?;
         if !self.tried {
             self.tried = true;
-            if let Ok(Some((head, length))) = read(input, index) {
-                return bounded(head, length);
+            if let Ok(Some(head)) = read(input, index) {
+                return Ok(Some(head));
             }
         }
         match find_end(input, usize::from(self.looked)) {
@@ -97,7 +97,7 @@ impl HeadScan {
                 }
                 join_folded_lines(head);
                 match read(head, index)? {
-                    Some((head, length)) => bounded(head, length),
+                    Some(head) => Ok(Some(head)),
                     None => Err(Error::Peer(PeerError::FieldLine)),
                 }
             }
@@ -113,17 +113,22 @@ impl HeadScan {
 
 /// Lists the fields of a whole head whose folded lines are joined. Returns how many there are.
 pub(crate) fn list(head: &[u8], index: &mut [Slot]) -> usize {
-    read(head, index).ok().flatten().map_or(0, |(head, _)| usize::from(head.fields))
+    read(head, index).ok().flatten().map_or(0, |head| usize::from(head.fields))
 }
 
-fn bounded(head: WholeHead, length: usize) -> Result<Option<WholeHead>, Error> {
-    if length > HEAD_BYTES {
-        return Err(Error::Limit(Limit::HeadBytes));
-    }
-    if usize::from(head.fields) > HEAD_FIELDS {
-        return Err(Error::Limit(Limit::HeadFields));
-    }
-    Ok(Some(head))
+/// The values of the field lines of this name, which is in lower case, in a head that was read
+/// before. It walks over the lines and needs no index, so that none is overlooked.
+pub(crate) fn values<'a>(head: &'a [u8], lower: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let _status_line = lines.next();
+    core::iter::from_fn(move || {
+        lines.find_map(|line| {
+            let (name, value) = line.split_at_checked(lower.len())?;
+            let value = value.strip_prefix(b":")?;
+            let named = grammar::eq_ignore_case(name, lower);
+            named.then(|| grammar::trim_ows(value.strip_suffix(b"\r").unwrap_or(value)))
+        })
+    })
 }
 
 /// Refuses what is not HTTP/1.x with its first wrong byte, so that a server that speaks first, or
@@ -132,9 +137,8 @@ fn begins_as_http(input: &[u8]) -> Result<(), Error> {
     const START: &[u8] = b"HTTP/1.";
     match input.get(..START.len()) {
         Some(START) => Ok(()),
-        Some(_) => Err(Error::Peer(PeerError::NotHttp)),
         None if START.starts_with(input) => Ok(()),
-        None => Err(Error::Peer(PeerError::NotHttp)),
+        Some(_) | None => Err(Error::Peer(PeerError::NotHttp)),
     }
 }
 
@@ -173,9 +177,8 @@ fn status_line(input: &[u8]) -> Result<Option<(usize, u8, u16)>, Error> {
     Ok(Some((length, minor.wrapping_sub(b'0'), status)))
 }
 
-/// Reads a head without folded lines, and tells its length, which may be over the limit.
-/// `Ok(None)` means its end is not there.
-fn read(input: &[u8], index: &mut [Slot]) -> Result<Option<(WholeHead, usize)>, Error> {
+/// Reads a head without folded lines. `Ok(None)` means its end is not there.
+fn read(input: &[u8], index: &mut [Slot]) -> Result<Option<WholeHead>, Error> {
     let Some((start, minor, status)) = status_line(input)? else {
         return Ok(None);
     };
@@ -197,9 +200,15 @@ fn read(input: &[u8], index: &mut [Slot]) -> Result<Option<(WholeHead, usize)>, 
         fields = fields.wrapping_add(count);
         match found {
             Lines::All { length, .. } => {
-                end_index(index, fields);
                 let length = at.wrapping_add(length);
-                return Ok(Some((whole(length, fields, facts), length)));
+                if length > HEAD_BYTES {
+                    return Err(Error::Limit(Limit::HeadBytes));
+                }
+                if fields > HEAD_FIELDS {
+                    return Err(Error::Limit(Limit::HeadFields));
+                }
+                end_index(index, fields);
+                return Ok(Some(WholeHead { length: low(length), fields: low(fields), facts }));
             }
             // Go on behind the line of the last field.
             Lines::Batch | Lines::Partial | Lines::Malformed => {
@@ -212,11 +221,6 @@ fn read(input: &[u8], index: &mut [Slot]) -> Result<Option<(WholeHead, usize)>, 
             return Err(Error::Limit(Limit::HeadFields));
         }
     }
-}
-
-fn whole(length: usize, fields: usize, facts: HeadFacts) -> WholeHead {
-    let fit = |value| u16::try_from(value).unwrap_or(u16::MAX);
-    WholeHead { length: fit(length), fields: fit(fields), facts }
 }
 
 /// Notes the fields of one batch. Returns where the value of the last one ends.

@@ -16,6 +16,16 @@ const MAC: [u8; 6] = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
 /// its random number generator: sequence numbers and ports follow from it.
 const SEED: u64 = 0x5027_1e5e_ed00_0001;
 
+/// Bytes of a TCP socket's buffer for what was received and not yet taken. The same in every image
+/// whose size is compared, as are the next two.
+pub const RECEIVE: usize = 4096;
+
+/// Bytes of a TCP socket's buffer for what was written and not yet acknowledged.
+pub const SEND: usize = 1024;
+
+/// Bytes of the buffer that a client reads a head to.
+pub const HEAD: usize = 1024;
+
 /// DHCP, and three for the image.
 const SOCKETS: usize = 4;
 
@@ -23,6 +33,7 @@ const SOCKETS: usize = 4;
 ///
 /// Call it once: the memory behind it is static. The address comes later, from DHCP: see
 /// [`Stack::wait_config_up`].
+#[inline(never)] // What it moves into place would else be on the stack for ever.
 pub fn start(spawner: Spawner) -> Option<Stack<'static>> {
     static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
@@ -38,4 +49,15 @@ pub fn start(spawner: Spawner) -> Option<Stack<'static>> {
 #[embassy_executor::task]
 async fn run(mut runner: Runner<'static, Lan9118>) -> ! {
     runner.run().await
+}
+
+/// The URL of a path at the host, without `core::fmt`.
+pub fn url<'b>(port: &[u8], path: &[u8], buffer: &'b mut [u8]) -> Option<&'b str> {
+    let mut length = 0;
+    for piece in [b"http://10.0.2.2:", port, path] {
+        let end = length + piece.len();
+        buffer.get_mut(length..end)?.copy_from_slice(piece);
+        length = end;
+    }
+    core::str::from_utf8(buffer.get(..length)?).ok()
 }

@@ -7,6 +7,11 @@ pub fn body(path: &[u8], length: u32, hash: Fnv) {
     Line::new().text(path).text(b" ").decimal(length).text(b" ").hex(hash.value()).print();
 }
 
+/// Prints how long the last fetch took, in milliseconds of the board.
+pub fn took(milliseconds: u64) {
+    Line::new().text(b"time ").decimal(milliseconds as u32).print();
+}
+
 /// Prints how deep the stack went, and ends the run.
 pub fn finish(success: bool) -> ! {
     Line::new().text(b"stack ").decimal(stack::peak()).print();

@@ -76,9 +76,21 @@ impl Stream for Tcp {
         }
     }
 
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Whatever is wrong is met again by the read.
+        if self.drained && ready!(self.socket.poll_readable(cx)).is_ok() {
+            self.drained = false;
+        }
+        Poll::Ready(())
+    }
+
     fn is_quiet(&mut self) -> bool {
         let nothing = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
         self.socket.get_ref().peek(&mut [0]).is_err_and(nothing)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.drained
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

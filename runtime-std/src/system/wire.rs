@@ -27,11 +27,27 @@ impl Stream for Wire {
         }
     }
 
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(tcp) => tcp.poll_readable(cx),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.poll_readable(cx),
+        }
+    }
+
     fn is_quiet(&mut self) -> bool {
         match self {
             Self::Plain(tcp) => tcp.is_quiet(),
             #[cfg(feature = "tls")]
             Self::Secure(tls) => tls.is_quiet(),
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_drained(),
+            #[cfg(feature = "tls")]
+            Self::Secure(tls) => tls.is_drained(),
         }
     }
 

@@ -3,8 +3,8 @@
 use core::fmt::Write;
 
 use sortie_core::{
-    ContentRange, RangeFields, ResumeData, ResumeDataError, Validator, http_date, judge,
-    repr_digest_sha256,
+    ContentRange, RangeFields, ResumeData, ResumeDataError, Resumption, Validator, http_date,
+    judge, repr_digest_sha256,
 };
 
 use crate::messages::Sink;
@@ -37,6 +37,7 @@ fn data(with: &mut Arguments<'_>) {
     call!(with, ResumeData::validator(&with.resume_data));
     call!(with, ResumeData::received(&with.resume_data));
     call!(with, ResumeData::total(&with.resume_data));
+    call!(with, Resumption::data(&ResumeData::resumption(&with.resume_data)));
     call!(with, ResumeData::encoded_length(&with.resume_data));
     call!(with, ResumeData::encode(&with.resume_data, with.bytes));
     call!(with, ResumeData::decode(with.input));
@@ -48,5 +49,6 @@ fn formats(with: &mut Arguments<'_>) {
     call!(with, write!(Sink, "{}", with.buffer_too_small));
     call!(with, write!(Sink, "{:?}", with.validator));
     call!(with, write!(Sink, "{:?}", with.resume_data));
+    call!(with, write!(Sink, "{:?}", with.resume_data.resumption()));
     call!(with, write!(Sink, "{:?}", with.range_fields));
 }

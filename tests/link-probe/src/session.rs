@@ -1,6 +1,7 @@
 //! Every call of what tasks share, and of the race for a connection.
 
 use sortie_core::session::scheduler::{Schedule, Scheduler, Ticket, Urgency};
+use sortie_core::session::{Standing, choose};
 
 use sortie_core::Race;
 
@@ -35,6 +36,15 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
     call!(with, Schedule::idle(&with.scheduler));
     call!(with, Schedule::is_queued(&with.scheduler, with.ticket));
     call!(with, Schedule::is_origin_used(&with.scheduler, with.size));
+    call!(with, {
+        let idle = Standing::Idle { since: with.now, fits: with.flag };
+        let all = with.input.iter().map(|byte| match byte {
+            0 => Standing::Busy,
+            1 => Standing::Closed,
+            _ => idle,
+        });
+        choose(with.now, with.wish, all)
+    });
     race(with);
 }
 

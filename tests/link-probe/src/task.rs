@@ -43,6 +43,8 @@ fn exchange(with: &mut Arguments<'_>) {
     call!(with, Task::encode_behind(&mut with.task, with.bytes));
     call!(with, Task::handle_sent(&mut with.task, with.now, with.size));
     call!(with, Task::handle_source(&mut with.task, with.now, with.size));
+    call!(with, Task::head_needs(&with.task));
+    call!(with, Task::failure(&with.task));
     call!(with, Task::handle_head(&mut with.task, with.now, with.bytes, with.flag, with.index));
     call!(with, Task::handle_body(&mut with.task, with.now, with.bytes));
     call!(with, Task::handle_run(&mut with.task, with.now, with.input));
@@ -56,7 +58,7 @@ fn decisions(with: &mut Arguments<'_>) {
             head: with.response_head,
             target: with.url,
             next: with.bytes,
-            resume: with.flag.then_some(&with.resume_data),
+            resume: with.flag.then_some(with.resume_data.resumption()),
         };
         Task::inspect(&mut with.task, with.now, lent)
     });

@@ -1,6 +1,8 @@
 //! The head, lent with room for the URL of a redirect.
 
-use sortie_core::{InspectError, Inspection, Limit, ResponseHead, Url, UrlParts, limits};
+use sortie_core::{
+    InspectError, Inspection, Limit, ResponseHead, ResumeData, Url, UrlParts, limits,
+};
 
 use super::Runner;
 use crate::contract::Input;
@@ -18,7 +20,7 @@ impl Runner<'_> {
                     head: ResponseHead::new(&self.head, &self.index),
                     target: Url::parse(&self.target).expect("a target is a URL"),
                     next: &mut next,
-                    resume: self.resume.as_ref(),
+                    resume: self.resume.as_ref().map(ResumeData::resumption),
                 },
             );
             match result {

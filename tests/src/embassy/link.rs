@@ -1,4 +1,5 @@
-//! Two network stacks back to back, with a cable that may be slow and may lose frames.
+//! Two network stacks back to back, with a cable that may be slow, lose frames, double them, mix
+//! them up, and be pulled out for a while.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -20,6 +21,9 @@ const MTU: usize = 1514;
 /// Frames that a network interface holds in each direction.
 const FRAMES: usize = 4;
 
+/// How much longer a frame takes that is overtaken, beside three times the usual, in microseconds.
+const DETOUR: u64 = 700;
+
 /// Sockets of a stack: connections, DNS.
 const SOCKETS: usize = 12;
 
@@ -34,6 +38,12 @@ pub const FAR: Ipv4Address = Ipv4Address::new(192, 0, 2, 1);
 pub struct Cable {
     /// Every so many frames one is lost; 0: none.
     pub loses_every: usize,
+    /// Every so many frames one arrives twice; 0: none.
+    pub doubles_every: usize,
+    /// Every so many frames one is overtaken by the next ones; 0: none.
+    pub delays_every: usize,
+    /// While it is pulled out, nothing arrives: from this time on, to this one, in microseconds.
+    pub is_out: (u64, u64),
     /// How long a frame takes, in microseconds.
     pub delay: u64,
     /// How far the clock goes at once while nothing happens, in microseconds, at least 1. Timers
@@ -43,7 +53,14 @@ pub struct Cable {
 
 impl Cable {
     /// Loses nothing, takes no time, and is exact to the microsecond.
-    pub const GOOD: Self = Self { loses_every: 0, delay: 0, step: 1 };
+    pub const GOOD: Self = Self {
+        loses_every: 0,
+        doubles_every: 0,
+        delays_every: 0,
+        is_out: (0, 0),
+        delay: 0,
+        step: 1,
+    };
 
     /// The same, for scripts that take long.
     pub const COARSE: Self = Self { step: 100, ..Self::GOOD };
@@ -132,9 +149,10 @@ pub(super) async fn carry(
         };
         match select(departure, arrival).await {
             embassy_futures::select::Either::First(bytes) => {
-                let is_lost = note(&mut frames.borrow_mut(), cable, is_outbound, &bytes);
+                let mut frames = frames.borrow_mut();
+                let is_lost = note(&mut frames, cable, is_outbound, &bytes);
                 if !is_lost {
-                    on_the_way.push_back((now() + cable.delay, bytes));
+                    put(&mut on_the_way, cable, frames.len(), bytes);
                 }
             }
             embassy_futures::select::Either::Second(()) => {
@@ -147,11 +165,25 @@ pub(super) async fn carry(
     }
 }
 
+/// Puts the frame with this number on its way, where the first to arrive is in front.
+fn put(on_the_way: &mut VecDeque<(u64, Vec<u8>)>, cable: Cable, number: usize, bytes: Vec<u8>) {
+    let is = |every: usize| every > 0 && number.is_multiple_of(every);
+    let detour = if is(cable.delays_every) { 3 * cable.delay + DETOUR } else { 0 };
+    let due = now() + cable.delay + detour;
+    let copies = if is(cable.doubles_every) { 2 } else { 1 };
+    for _ in 0..copies {
+        let place = on_the_way.partition_point(|(other, _)| *other <= due);
+        on_the_way.insert(place, (due, bytes.clone()));
+    }
+}
+
 /// Writes a frame down. Returns whether it is lost.
 fn note(frames: &mut Vec<Frame>, cable: Cable, is_outbound: bool, bytes: &[u8]) -> bool {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
+    let (from, to) = cable.is_out;
     let is_lost = cable.loses_every > 0 && (frames.len() + 1).is_multiple_of(cable.loses_every);
+    let is_lost = is_lost || (from..to).contains(&now());
     frames.push(Frame {
         at: now(),
         is_outbound,

@@ -6,8 +6,10 @@
 mod executor;
 mod far;
 mod link;
+mod memory;
 mod names;
 mod player;
+mod server;
 
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +20,9 @@ use embassy_time::MockDriver;
 use crate::script::Origin;
 use far::Far;
 pub use link::{Cable, FAR, Frame};
-pub use player::{lacks, play};
+pub use memory::{Heap, Pieces};
+pub use player::{Way, lacks, play, play_by};
+pub use server::Served;
 
 /// Everything that a run showed beside what its client returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,19 +67,47 @@ pub fn run<R>(
     origins: &[Origin],
     client: impl AsyncFnOnce(Stack<'_>, Beginning<'_>) -> R,
 ) -> Run<R> {
+    let far = Far::default();
+    let run = run_beside(
+        cable,
+        async |stack| far.serve(stack, origins).await,
+        async |stack| client(stack, Beginning(&far)).await,
+    );
+    Run { requests: far.requests(), ..run }
+}
+
+/// Runs `client` on the near stack, to its end, with a server at the far one that answers any
+/// number of requests by their paths. What it was asked is in `served`.
+///
+/// # Panics
+/// If nothing happens any more.
+pub fn run_served<R>(
+    cable: Cable,
+    served: &Served,
+    client: impl AsyncFnOnce(Stack<'_>) -> R,
+) -> Run<R> {
+    run_beside(cable, async |stack| server::serve(stack, served).await, client)
+}
+
+fn run_beside<R>(
+    cable: Cable,
+    serve: impl AsyncFnOnce(Stack<'_>),
+    client: impl AsyncFnOnce(Stack<'_>) -> R,
+) -> Run<R> {
     let _guard: MutexGuard<'_, ()> = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     MockDriver::get().reset();
-    let (mut near, mut far_memory) = (link::Memory::new(), link::Memory::new());
-    let (near, far_end) = (near.start(2), far_memory.start(1));
-    let (frames, far) = (RefCell::new(Vec::new()), Far::default());
+    let (mut near, mut far) = (link::Memory::new(), link::Memory::new());
+    let (near, far) = (near.start(2), far.start(1));
+    let frames = RefCell::new(Vec::new());
     let beside: Vec<executor::Beside<'_>> = vec![
         Box::pin(link::keep_running(near.runner)),
-        Box::pin(link::keep_running(far_end.runner)),
-        Box::pin(link::carry(near.sends, far_end.receives, cable, true, &frames)),
-        Box::pin(link::carry(far_end.sends, near.receives, cable, false, &frames)),
-        Box::pin(far.serve(far_end.stack, origins)),
-        Box::pin(names::serve(far_end.stack)),
+        Box::pin(link::keep_running(far.runner)),
+        Box::pin(link::carry(near.sends, far.receives, cable, true, &frames)),
+        Box::pin(link::carry(far.sends, near.receives, cable, false, &frames)),
+        Box::pin(serve(far.stack)),
+        Box::pin(names::serve(far.stack)),
     ];
-    let output = executor::run(cable.step, client(near.stack, Beginning(&far)), beside);
-    Run { output, requests: far.requests(), ended: executor::now(), frames: frames.into_inner() }
+    let output = executor::run(cable.step, client(near.stack), beside);
+    let (requests, ended) = (Vec::new(), executor::now());
+    Run { output, requests, ended, frames: frames.into_inner() }
 }

@@ -11,11 +11,15 @@ const PORT: u16 = 53;
 /// The end of `origin.example`, as a query writes it, with the type and the class of an address.
 const KNOWN: &[u8] = b"\x07example\x00\x00\x01\x00\x01";
 
+/// The end of a name about which nothing is said.
+const SILENT: &[u8] = b"\x06silent\x00\x00\x01\x00\x01";
+
 /// Bytes before the question of a message (RFC 1035 §4.1.1).
 const HEADER: usize = 12;
 
 /// Answers queries, for ever: names such as `origin.example` have the address of the far end, and
-/// nothing else has one.
+/// nothing else has one. Of names such as
+/// `origin.silent` it says nothing at all.
 pub(super) async fn serve(stack: Stack<'_>) {
     let (mut receive, mut send) = ([0; 1024], [0; 1024]);
     let (mut received, mut sent) = ([PacketMetadata::EMPTY; 4], [PacketMetadata::EMPTY; 4]);
@@ -24,6 +28,9 @@ pub(super) async fn serve(stack: Stack<'_>) {
     let mut query = [0; 512];
     loop {
         let (length, from) = socket.recv_from(&mut query).await.expect("a short query");
+        if query[HEADER..length].ends_with(SILENT) {
+            continue;
+        }
         let answer = answer(&query[..length]);
         socket.send_to(&answer, from).await.expect("a way back");
     }

@@ -8,13 +8,17 @@ use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
 use embassy_time::{Duration, Instant, Timer};
+use embedded_io_async::Read;
 use sortie_core::{
     Answer, BodyLength, ByteCounts, Error, Event, Output, Request, ResponseHead, Slot, TaskKind,
     Url, Wish, limits,
 };
-use sortie_embassy::{Config, ControlBlock, Resources, Session, TaskControl};
+use sortie_embassy::{
+    Config, ControlBlock, DataTask, Failure, Resources, Session, TaskControl, Under,
+};
 
 use super::executor::now;
+use super::memory::{Heap, Pieces};
 use super::{Beginning, Cable, run};
 use crate::script::{Body, Command, Origin, Part, Reply, Say, Script, Step, URL, What, When};
 use crate::trace::{Connection, Counts, Released, Told, Trace, destination};
@@ -51,11 +55,12 @@ struct Seen {
 #[must_use]
 pub fn lacks(script: &Script) -> Option<&'static str> {
     let options = script.options;
-    let is_data = match options.kind {
-        TaskKind::Data => !options.is_resuming,
-        TaskKind::Download => options.is_resuming,
-        TaskKind::Upload | TaskKind::Stream | TaskKind::WebSocket => false,
+    let is_http = match options.kind {
+        TaskKind::Data | TaskKind::Upload => !options.is_resuming,
+        TaskKind::Download => true,
+        TaskKind::Stream | TaskKind::WebSocket => false,
     };
+    let asks_again = options.asks.new_body && !options.body_is_replayable;
     let follows_with = |reply: &Reply| matches!(reply.say, Say::FollowWith(_));
     let upgrades = script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
     let has_body = script.body != Body::None;
@@ -63,12 +68,12 @@ pub fn lacks(script: &Script) -> Option<&'static str> {
     let steps = script.connections.iter().flat_map(|origin| &origin.steps);
     let waits = |step: &Step| matches!(step, Step::Wait(micros) if *micros >= just_in_time);
     match () {
-        () if !is_data => Some("a task kind that it does not have"),
+        () if !is_http => Some("a task kind that it does not have"),
         () if script.replies.iter().any(follows_with) => Some("a request lent by another task"),
         () if !script.connections.iter().all(stays_here) => Some("other addresses, and TLS"),
         () if upgrades => Some("a connection handed over to the user"),
         () if script.url != URL => Some("other addresses"),
-        () if !script.options.body_is_replayable => Some("a body that can be had once only"),
+        () if asks_again => Some("a second reader for a body"),
         () if has_body && !script.connections.iter().all(takes_all_first) => {
             Some("a network without buffers: what is sent is taken, or not")
         }
@@ -106,15 +111,61 @@ fn takes_all_first(origin: &Origin) -> bool {
     taken.is_some_and(|taken| !origin.steps[..taken].iter().any(ends))
 }
 
-/// Plays `script` to its end. Times are those of a network: a trace to compare is
-/// [`timeless`](Trace::timeless).
+/// How the content of a response is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Into one buffer.
+    Whole,
+    /// By a sink, which takes so many bytes at a time.
+    Sink(usize),
+    /// Read as it comes, so many bytes at a time.
+    Read(usize),
+}
+
+impl Way {
+    /// The one that a task of the script's kind takes. A download that goes on is taken whole: a
+    /// sink would not know where to begin where the server does not go on.
+    #[must_use]
+    pub fn of(script: &Script) -> Self {
+        match script.options.kind {
+            TaskKind::Download if script.resume.is_none() => Self::Sink(usize::MAX),
+            TaskKind::Data
+            | TaskKind::Download
+            | TaskKind::Upload
+            | TaskKind::Stream
+            | TaskKind::WebSocket => Self::Whole,
+        }
+    }
+}
+
+/// Whether the body comes from a reader: where it may, and never has to be had again.
+fn is_read(script: &Script) -> bool {
+    let once = match script.connections.as_slice() {
+        [only] => !only.is_reused && !only.steps.contains(&Step::Next),
+        _ => false,
+    };
+    let is_in_pieces = matches!(script.body, Body::Pieces(_));
+    script.body != Body::None && (!script.options.body_is_replayable || is_in_pieces && once)
+}
+
+/// Plays `script` to its end, with the content taken as its kind has it. Times are those of a
+/// network: a trace to compare is [`timeless`](Trace::timeless).
 ///
 /// # Panics
 /// If nothing can happen any more.
 #[must_use]
 pub fn play(script: &Script, cable: Cable) -> Trace {
+    play_by(Way::of(script), script, cable)
+}
+
+/// As [`play`], with the content taken in a certain way.
+///
+/// # Panics
+/// If nothing can happen any more.
+#[must_use]
+pub fn play_by(way: Way, script: &Script, cable: Cable) -> Trace {
     let run = run(cable, &script.connections, async |stack, beginning| {
-        client(script, stack, beginning).await
+        client(script, way, stack, beginning).await
     });
     let Seen { said, hops, result, head, content, counts, ended } = run.output;
     let connections = connections(script, &said, &hops, &run.requests);
@@ -158,7 +209,7 @@ pub fn play(script: &Script, cable: Cable) -> Trace {
     }
 }
 
-async fn client(script: &Script, stack: Stack<'_>, beginning: Beginning<'_>) -> Seen {
+async fn client(script: &Script, way: Way, stack: Stack<'_>, beginning: Beginning<'_>) -> Seen {
     let mut resources = Box::new(Resources::<4, 8192>::new());
     let mut config = Config::default();
     config.request_timeout = duration(script.options.request_timeout);
@@ -177,15 +228,20 @@ async fn client(script: &Script, stack: Stack<'_>, beginning: Beginning<'_>) -> 
     block.watch(|output| SAID.with_borrow_mut(|said| said.push(output)));
     block.watch_redirects(|url| HOPS.with_borrow_mut(|hops| hops.push(url.into())));
     let (mut seat, control) = block.split();
-    let (mut content, mut head) = (vec![0; CONTENT], vec![0; HEAD]);
+    let (mut content, mut head) = (Vec::new(), vec![0; HEAD]);
     let mut index = vec![Slot::EMPTY; FIELDS];
     let start = now();
     let rest = before(control, &script.commands, start).await;
     let (options, mut target) = (script.options, vec![0; 2 * limits::URL_BYTES]);
     let resume = script.resume_data();
-    let mut task = session
-        .data_task(&request)
-        .body(&body)
+    let made = match options.kind {
+        TaskKind::Download => session.download_task(&request).body(&body),
+        TaskKind::Upload => session.upload_task(&request, &body),
+        TaskKind::Data | TaskKind::Stream | TaskKind::WebSocket => {
+            session.data_task(&request).body(&body)
+        }
+    };
+    let mut task = made
         .head(&mut head, &mut index)
         .target(&mut target)
         .redirects(options.redirects)
@@ -196,14 +252,13 @@ async fn client(script: &Script, stack: Stack<'_>, beginning: Beginning<'_>) -> 
     if let Some(resume) = &resume {
         task = task.resume_from(resume);
     }
-    let task = task.control(&mut seat).asks(options.asks).receive(&mut content);
+    let task = task.control(&mut seat).asks(options.asks);
+    let task = taken(task, way, is_read(script).then(|| reader(&script.body)), &mut content);
     let user = join(during(control, rest, start), answers(control, &script.replies));
-    let (result, length) = match select(task, user).await {
-        Either::First(Ok(response)) => (Ok(()), response.content().len()),
-        Either::First(Err(failure)) => (Err(failure.error), failure.received),
+    let result = match select(task, user).await {
+        Either::First(result) => result,
         Either::Second(_) => panic!("what a user does never ends"),
     };
-    content.truncate(length);
     let counts = control.counts();
     let response = ResponseHead::new(&head, &index);
     Seen {
@@ -215,6 +270,78 @@ async fn client(script: &Script, stack: Stack<'_>, beginning: Beginning<'_>) -> 
         counts,
         ended: now() - start,
     }
+}
+
+/// Runs a task, and puts its content into `content`.
+async fn taken<const N: usize>(
+    task: DataTask<'_, '_, '_, N, Under<'_>>,
+    way: Way,
+    reader: Option<Pieces>,
+    content: &mut Vec<u8>,
+) -> Result<(), Error> {
+    if let Some(mut reader) = reader {
+        let mut room = vec![0; CONTENT];
+        let came = task.from_reader(&mut reader, &mut [0; 256]).receive(&mut room).await;
+        let came = came.map(|response| response.content().len());
+        return whole(came, room, content);
+    }
+    match way {
+        Way::Whole => {
+            let mut room = vec![0; CONTENT];
+            let came = task.receive(&mut room).await;
+            let came = came.map(|response| response.content().len());
+            whole(came, room, content)
+        }
+        Way::Sink(most) => {
+            let mut sink = Heap { most, ..Heap::default() };
+            let came = task.to(&mut sink).await;
+            *content = sink.bytes;
+            let received = match &came {
+                Ok(done) => done.received(),
+                Err(failed) => failed.failure.received,
+            };
+            assert_eq!(received, content.len() as u64);
+            came.map(drop).map_err(|failed| failed.failure.error)
+        }
+        Way::Read(most) => {
+            let mut body = task.open().await.map_err(|failure| failure.error)?;
+            let mut piece = vec![0; most];
+            loop {
+                match body.read(&mut piece).await {
+                    Ok(0) => return Ok(()),
+                    Ok(count) => content.extend(&piece[..count]),
+                    Err(failure) => {
+                        assert_eq!(failure.received, content.len() as u64);
+                        return Err(failure.error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Puts what came of the content at the front of `room` into `content`.
+fn whole(
+    came: Result<usize, Failure>,
+    mut room: Vec<u8>,
+    content: &mut Vec<u8>,
+) -> Result<(), Error> {
+    room.truncate(came.unwrap_or_else(|failure| length(failure.received)));
+    *content = room;
+    came.map(drop).map_err(|failure| failure.error)
+}
+
+/// A reader of a body, in its pieces.
+fn reader(body: &Body) -> Pieces {
+    match body {
+        Body::None => Pieces::new([]),
+        Body::Bytes(bytes) => Pieces::new(bytes.chunks(100).map(<[u8]>::to_vec)),
+        Body::Pieces(pieces) => Pieces::new(pieces.iter().cloned()),
+    }
+}
+
+fn length(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("it was in a buffer")
 }
 
 fn duration(micros: u64) -> Duration {

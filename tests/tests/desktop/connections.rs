@@ -128,6 +128,30 @@ fn a_second_response_that_comes_later_never_answers_the_next_request() {
     origin.done();
 }
 
+/// At once, when a connection is not looked at again, and behind a body that is read to its end and
+/// no further. Found by the simulation.
+#[test]
+fn an_answer_that_came_with_the_one_before_is_not_taken_for_the_next() {
+    const LENGTH: usize = 20_000;
+    let long = || "x".repeat(LENGTH);
+    let origin = Origin::new(vec![
+        Box::new(move |near: &mut Near| {
+            near.request();
+            let first = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", long());
+            near.send(first + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON");
+            near.closed();
+        }) as Box<dyn FnOnce(&mut Near) + Send>,
+        Box::new(|near: &mut Near| {
+            near.request();
+            near.send(OK);
+        }),
+    ]);
+    let session = Session::new();
+    assert_eq!(session.data_blocking(&origin.url).unwrap().1.len(), LENGTH);
+    assert_eq!(session.data_blocking(&origin.url).unwrap().1, b"ok");
+    origin.done();
+}
+
 #[test]
 fn a_refused_connection_is_told_with_its_url() {
     let port = {

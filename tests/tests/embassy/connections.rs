@@ -106,7 +106,7 @@ fn a_task_waits_while_all_connections_are_taken() {
         let mut resources = Resources::<1, 1024>::new();
         let session = One::new(stack, &mut resources, config);
         let two = join(text(&session, URL), text(&session, URL));
-        let (one, (two, three)) = join(text(&session, URL), two).await;
+        let (one, (two, three)) = Box::pin(join(text(&session, URL), two)).await;
         [one, two, three]
     });
     assert_eq!(run.output, [(); 3].map(|()| Ok("hello".into())));

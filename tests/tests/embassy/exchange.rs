@@ -103,7 +103,8 @@ fn a_body_of_unknown_length_is_sent_chunked() {
     let body = Body::pieces(["one ", "two ", "three"]);
     let trace = agreed(&Script::new("PUT", body).answered(HELLO), GOOD);
     let request = trace.request(0);
-    assert!(request.ends_with("d\r\none two three\r\n0\r\n\r\n"), "{request}");
+    let chunks = "4\r\none \r\n4\r\ntwo \r\n5\r\nthree\r\n0\r\n\r\n";
+    assert!(request.ends_with(chunks), "a chunk for each piece of the reader: {request}");
 }
 
 #[test]

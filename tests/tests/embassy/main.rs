@@ -3,17 +3,24 @@
 mod buffers;
 mod connections;
 mod control;
+mod downloads;
+mod endings;
 mod exchange;
+mod faults;
 mod order;
+mod properties;
 mod questions;
 mod redirects;
 mod resume;
 mod sizes;
 mod time;
+mod uploads;
 
+use embassy_net::Stack;
 use sortie_core::{BodyLength, Request, Url};
+use sortie_embassy::{Config, Resources, Session};
 use sortie_tests::bare::{self, Drive};
-use sortie_tests::embassy::{Cable, lacks, play};
+use sortie_tests::embassy::{Cable, Way, lacks, play, play_by};
 use sortie_tests::script::{Origin, Part, Script, Step};
 use sortie_tests::trace::Trace;
 
@@ -28,7 +35,19 @@ fn agreed(script: &Script, cable: Cable) -> Trace {
     let bare = bare::play(script, Drive::default());
     let comparable = |trace: &Trace| trace.clone().timeless().normalized();
     assert_eq!(comparable(&trace), comparable(&bare));
+    // The same, whichever way the content is taken.
+    if Way::of(script) == Way::Whole && script.resume.is_none() {
+        for way in [Way::Sink(usize::MAX), Way::Sink(999), Way::Read(1000)] {
+            let other = play_by(way, script, cable);
+            assert_eq!(comparable(&other), comparable(&bare), "{way:?}");
+        }
+    }
     trace
+}
+
+/// A session with two connections.
+fn session<'d>(stack: Stack<'d>, resources: &'d mut Resources<2, 1024>) -> Session<'d, 2> {
+    Session::new(stack, resources, Config::default())
 }
 
 /// A GET of this URL.

@@ -4,8 +4,9 @@ use std::pin::pin;
 
 use embassy_futures::join::{join, join_array, join3, join4, join5};
 use embassy_futures::poll_once;
+use embassy_net::Stack;
 use embassy_time::{Duration, Timer, with_timeout};
-use sortie_embassy::{Config, ControlBlock, Failure, Resources, Session};
+use sortie_embassy::{Config, ControlBlock, Failure, Resources, Schedule, Session};
 use sortie_tests::embassy::run;
 use sortie_tests::script::{Origin, Part, Step};
 
@@ -16,6 +17,30 @@ type One<'d> = Session<'d, 1>;
 const LOW: u16 = 250;
 const USUAL: u16 = 500;
 const HIGH: u16 = 750;
+
+/// The two orders that a session can have.
+const LINE: bool = false;
+const SCHEDULE: bool = true;
+
+/// What a session of one connection needs.
+struct Memory {
+    resources: Resources<1, 1024>,
+    schedule: Option<Schedule<1>>,
+}
+
+impl Memory {
+    fn new(is_scheduled: bool) -> Self {
+        Self { resources: Resources::new(), schedule: is_scheduled.then(Schedule::new) }
+    }
+
+    fn session<'d>(&'d mut self, stack: Stack<'d>) -> One<'d> {
+        let session = One::new(stack, &mut self.resources, Config::default());
+        match &mut self.schedule {
+            Some(schedule) => session.scheduled(schedule),
+            None => session,
+        }
+    }
+}
 
 /// A GET of a path of one letter; its content as text.
 async fn text(session: &One<'_>, path: &str, priority: u16) -> Result<String, Failure> {
@@ -53,8 +78,8 @@ fn paths(requests: &[Vec<u8>]) -> String {
 #[test]
 fn tasks_start_by_priority_and_in_their_order_where_it_is_equal() {
     let run = run(GOOD, &[patient(5)], async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(SCHEDULE);
+        let session = memory.session(stack);
         join5(
             text(&session, "a", LOW),
             text(&session, "l", LOW),
@@ -71,10 +96,11 @@ fn tasks_start_by_priority_and_in_their_order_where_it_is_equal() {
 #[test]
 fn small_transfers_go_before_large_ones_that_came_at_the_same_time() {
     let run = run(GOOD, &[patient(3)], async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(SCHEDULE);
+        let session = memory.session(stack);
         let (request, mut content) = (get("http://192.0.2.1/l"), [0; 100]);
-        let large = session.data_task(&request).expected_bytes(1 << 30).receive(&mut content);
+        let large =
+            session.data_task(&request).client_expects_to_receive(1 << 30).receive(&mut content);
         let both = async { join(large, text(&session, "s", USUAL)).await };
         let (a, (large, small)) = join(text(&session, "a", USUAL), both).await;
         (a, large.map(|response| response.content().len()), small)
@@ -87,8 +113,8 @@ fn small_transfers_go_before_large_ones_that_came_at_the_same_time() {
 fn a_task_that_waits_is_moved_when_its_priority_changes() {
     for (priority, order) in [(HIGH, "acb"), (LOW, "abc"), (u16::MAX, "acb")] {
         let run = run(GOOD, &[patient(3)], async |stack, _| {
-            let mut resources = Resources::<1, 1024>::new();
-            let session = One::new(stack, &mut resources, Config::default());
+            let mut memory = Memory::new(SCHEDULE);
+            let session = memory.session(stack);
             let mut block = ControlBlock::new();
             let (mut seat, control) = block.split();
             let (request, mut content) = (get("http://192.0.2.1/c"), [0; 100]);
@@ -111,8 +137,8 @@ fn a_task_that_waits_is_moved_when_its_priority_changes() {
 #[test]
 fn a_priority_that_is_set_before_a_task_begins_counts_for_it() {
     let run = run(GOOD, &[patient(3)], async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(SCHEDULE);
+        let session = memory.session(stack);
         let mut block = ControlBlock::new();
         let (mut seat, control) = block.split();
         control.set_priority(HIGH);
@@ -129,8 +155,8 @@ fn a_priority_that_is_set_before_a_task_begins_counts_for_it() {
 #[test]
 fn a_task_that_is_dropped_while_it_waits_is_passed_over() {
     let run = run(GOOD, &[patient(2)], async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(SCHEDULE);
+        let session = memory.session(stack);
         let dropped = with_timeout(Duration::from_micros(500), text(&session, "b", HIGH));
         let both = join(text(&session, "a", USUAL), dropped);
         let ((a, b), c) = join(both, text(&session, "c", LOW)).await;
@@ -144,10 +170,12 @@ fn a_task_that_is_dropped_while_it_waits_is_passed_over() {
 fn a_task_that_is_dropped_when_its_turn_has_come_leaves_it_to_the_next() {
     let closes = || origin([Step::Wait(1000), Step::Send(HELLO.into()), Step::Close]);
     // An idle connection that it does not take, and one that it does not open.
-    for (origins, openings) in [(vec![patient(2)], 1), (vec![closes(), closes()], 2)] {
+    let reused = [(LINE, vec![patient(2)], 1), (SCHEDULE, vec![patient(2)], 1)];
+    let opened = [LINE, SCHEDULE].map(|order| (order, vec![closes(), closes()], 2));
+    for (order, origins, openings) in reused.into_iter().chain(opened) {
         let run = run(GOOD, &origins, async |stack, _| {
-            let mut resources = Resources::<1, 1024>::new();
-            let session = One::new(stack, &mut resources, Config::default());
+            let mut memory = Memory::new(order);
+            let session = memory.session(stack);
             let mut a = pin!(text(&session, "a", USUAL));
             let mut b = Box::pin(text(&session, "b", USUAL));
             let mut c = pin!(text(&session, "c", USUAL));
@@ -167,7 +195,7 @@ fn a_task_that_is_dropped_when_its_turn_has_come_leaves_it_to_the_next() {
 
 /// Drops a task after so many microseconds of which it waits some for its turn, while another
 /// waits behind it. Returns whether it was whole.
-fn dropped_in_the_middle(micros: u64) -> bool {
+fn dropped_in_the_middle(order: bool, micros: u64) -> bool {
     let halting = |pause| {
         let (head, rest) = HELLO.split_at(20);
         let steps = [Step::Send(head.into()), Step::Wait(pause), Step::Send(rest.into())];
@@ -175,8 +203,8 @@ fn dropped_in_the_middle(micros: u64) -> bool {
     };
     let origins = [halting(50), halting(50), answers(HELLO), answers(HELLO)];
     let run = run(GOOD, &origins, async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(order);
+        let session = memory.session(stack);
         let dropped = with_timeout(Duration::from_micros(micros), text(&session, "b", USUAL));
         let both = join(text(&session, "a", USUAL), dropped);
         let ((a, b), c) = join(both, text(&session, "c", USUAL)).await;
@@ -188,16 +216,18 @@ fn dropped_in_the_middle(micros: u64) -> bool {
 
 #[test]
 fn a_task_that_is_dropped_at_any_time_lets_the_next_one_start() {
-    let whole = (0..).find(|micros| dropped_in_the_middle(*micros));
-    assert!(whole > Some(200), "{whole:?}");
+    for order in [LINE, SCHEDULE] {
+        let whole = (0..).find(|micros| dropped_in_the_middle(order, *micros));
+        assert!(whole > Some(200), "{whole:?}");
+    }
 }
 
 #[test]
 fn tasks_of_two_origins_take_turns_in_the_order_in_which_they_came() {
     let origins = [answers(HELLO), answers(HELLO), answers(HELLO)];
     let run = run(GOOD, &origins, async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(SCHEDULE);
+        let session = memory.session(stack);
         let (one, other) = ("http://192.0.2.1/", "http://origin.example/");
         let (a, b) = (format!("{one}a"), format!("{other}b"));
         let both = join(text_of(&session, &a, USUAL), text_of(&session, &b, USUAL));
@@ -213,8 +243,8 @@ fn tasks_of_two_origins_take_turns_in_the_order_in_which_they_came() {
 #[test]
 fn a_connection_is_used_by_who_waits_for_its_origin_if_it_is_next() {
     let run = run(GOOD, &[patient(2), answers(HELLO)], async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(SCHEDULE);
+        let session = memory.session(stack);
         let both =
             join(text(&session, "a", USUAL), text_of(&session, "http://origin.example/b", LOW));
         join(both, text(&session, "c", USUAL)).await
@@ -224,11 +254,39 @@ fn a_connection_is_used_by_who_waits_for_its_origin_if_it_is_next() {
 }
 
 #[test]
+fn without_a_schedule_tasks_start_in_the_order_in_which_they_came() {
+    let run = run(GOOD, &[patient(4)], async |stack, _| {
+        let mut memory = Memory::new(LINE);
+        let session = memory.session(stack);
+        let again = async {
+            let first = text(&session, "a", USUAL).await;
+            (first, text(&session, "d", HIGH).await)
+        };
+        join3(again, text(&session, "b", LOW), text(&session, "c", HIGH)).await
+    });
+    assert_eq!(run.output, ((hello(), hello()), hello(), hello()));
+    assert_eq!((paths(&run.requests).as_str(), run.openings()), ("abcd", 1));
+}
+
+#[test]
+fn more_tasks_than_a_line_has_numbers_are_all_served() {
+    const TASKS: usize = 40;
+    let run = run(GOOD, &[patient(TASKS)], async |stack, _| {
+        let mut memory = Memory::new(LINE);
+        let session = memory.session(stack);
+        let session = &session;
+        Box::pin(join_array([(); TASKS].map(|()| text(session, "q", USUAL)))).await
+    });
+    assert_eq!(run.output, [(); TASKS].map(|()| hello()));
+    assert_eq!((paths(&run.requests), run.openings()), ("q".repeat(TASKS), 1));
+}
+
+#[test]
 fn more_tasks_than_the_queue_has_room_for_are_all_served() {
     const LETTERS: &str = "abcdefghijklmnop";
     let run = run(GOOD, &[patient(16)], async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(SCHEDULE);
+        let session = memory.session(stack);
         let session = &session;
         let tasks: [usize; 16] = std::array::from_fn(|at| at);
         Box::pin(join_array(tasks.map(|at| text(session, &LETTERS[at..=at], USUAL)))).await
@@ -244,8 +302,8 @@ fn more_tasks_than_the_queue_has_room_for_are_all_served() {
 #[test]
 fn a_task_that_is_dropped_while_the_queue_is_full_keeps_nobody_out() {
     let run = run(GOOD, &[patient(10)], async |stack, _| {
-        let mut resources = Resources::<1, 1024>::new();
-        let session = One::new(stack, &mut resources, Config::default());
+        let mut memory = Memory::new(SCHEDULE);
+        let session = memory.session(stack);
         let session = &session;
         let nine = join_array([(); 9].map(|()| text(session, "q", USUAL)));
         let dropped = with_timeout(Duration::from_micros(500), text(session, "d", USUAL));

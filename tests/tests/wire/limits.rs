@@ -85,6 +85,22 @@ fn a_head_that_does_not_fit_in_the_lent_buffer() {
     }
 }
 
+/// A small device is told how large a buffer it should have lent.
+#[test]
+fn a_head_that_does_not_fit_is_read_to_its_end_where_it_is_measured() {
+    let response = head_of(500);
+    for split in [Split::Whole, Split::Bytewise, Split::At(499)] {
+        let mut script = Script::get().answered(response.as_str());
+        script.options.measures_heads = true;
+        let drive = |input| Drive { input, ..Drive::split(split) };
+        assert_ok(&play(&script, drive(500)), "hello", REUSE);
+        for input in [20, 100, 498, 499] {
+            let trace = play(&script, drive(input));
+            assert_err(&trace, "", Error::Limit(Limit::HeadBuffer));
+        }
+    }
+}
+
 #[test]
 fn bytes_of_a_size_line() {
     let most = usize::from(limits::CHUNK_LINE_BYTES);

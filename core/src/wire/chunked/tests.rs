@@ -116,6 +116,17 @@ fn malformed_framing_is_refused_after_the_content_before_it() {
     }
 }
 
+/// Who has no more bytes to give hears of it, too. Found by the fuzzer.
+#[test]
+fn a_fault_behind_the_last_content_is_told_by_a_call_without_bytes() {
+    let mut decoder = ChunkedDecoder::new();
+    let mut bytes = *b"3\r\nabcd\r\n";
+    assert_eq!(decoder.decode_in_place(&mut bytes), Ok(Decoded { content: 3, consumed: 6 }));
+    let fault = Err(Error::Peer(PeerError::ChunkEnd));
+    assert_eq!(decoder.decode_in_place(&mut []), fault);
+    assert_eq!(decoder.next_run(&[]).map(Run::consumed), fault.map(|_: Decoded| 0));
+}
+
 #[test]
 fn the_largest_size_is_taken_and_no_larger_one() {
     let mut decoder = ChunkedDecoder::new();

@@ -10,7 +10,7 @@
 use embassy_executor::Spawner;
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{Ipv4Address, Stack};
-use embassy_time::Duration;
+use embassy_time::{Duration, Instant};
 use embedded_io_async::Write;
 use sortie_firmware::board::host::{self, Arguments};
 use sortie_firmware::board::{self, stack};
@@ -34,14 +34,16 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     let port = host::port(words.next()?)?;
     let path = words.next()?;
     stack.wait_config_up().await;
+    let start = Instant::now();
     let (length, hash) = get(stack, port, path).await?;
+    report::took(start.elapsed().as_millis());
     report::body(path, length, hash);
     Some(())
 }
 
 /// Fetches one path, and returns the length and hash of what came.
 async fn get(stack: Stack<'static>, port: u16, path: &[u8]) -> Option<(u32, Fnv)> {
-    let (mut receive, mut send) = ([0; 4096], [0; 1024]);
+    let (mut receive, mut send) = ([0; net::RECEIVE], [0; net::SEND]);
     let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
     socket.set_timeout(Some(PATIENCE));
     socket.connect((Ipv4Address::from_octets(net::HOST), port)).await.ok()?;
@@ -49,7 +51,7 @@ async fn get(stack: Stack<'static>, port: u16, path: &[u8]) -> Option<(u32, Fnv)
     socket.write_all(path).await.ok()?;
     socket.write_all(b" HTTP/1.1\r\nHost: 10.0.2.2\r\nConnection: close\r\n\r\n").await.ok()?;
 
-    let mut buffer = [0; 1024];
+    let mut buffer = [0; net::HEAD];
     let mut filled = 0;
     let head = loop {
         let free = buffer.get_mut(filled..)?;

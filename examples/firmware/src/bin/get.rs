@@ -1,22 +1,22 @@
-//! `get PORT PATH...`: each path fetched by `sortie-embassy`, over one session.
+//! `get PORT PATH...`: each path fetched by a data task of `sortie-embassy`, over one session.
 //!
 //! The same GET as `baseline` does by hand, with everything that a client has to get right: what
-//! this image has above that one is what the client costs.
+//! this image has above `stack` is what the client costs. Tasks have deadlines and count bytes,
+//! follow redirects, take chunks, use a connection again, and are suspended, resumed or cancelled.
 
 #![no_std]
 #![no_main]
 
 use embassy_executor::Spawner;
 use embassy_net::Stack;
-use sortie_embassy::{BodyLength, Config, Request, Resources, Session, Url};
+use embassy_time::Instant;
+use embedded_io_async::BufRead;
+use sortie_embassy::{BodyLength, Config, ControlBlock, Request, Resources, Session, Url};
 use sortie_firmware::board::host::{self, Arguments};
 use sortie_firmware::board::{self, stack};
-use sortie_firmware::net;
+use sortie_firmware::net::{self, HEAD, RECEIVE, SEND};
 use sortie_firmware::report::{self, Fnv};
-use static_cell::{ConstStaticCell, StaticCell};
-
-/// Room for the longest content that the tests fetch.
-const CONTENT: usize = 16 * 1024;
+use static_cell::StaticCell;
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
@@ -27,37 +27,48 @@ async fn main(spawner: Spawner) {
 }
 
 async fn run(stack: Stack<'static>) -> Option<()> {
-    static RESOURCES: StaticCell<Resources<1, 2048>> = StaticCell::new();
-    static BUFFER: ConstStaticCell<[u8; CONTENT]> = ConstStaticCell::new([0; CONTENT]);
+    static RESOURCES: StaticCell<Resources<1, RECEIVE, SEND, HEAD>> = StaticCell::new();
 
     let session = Session::new(stack, RESOURCES.init_with(Resources::new), Config::default());
-    let content = BUFFER.take();
     let arguments = Arguments::read();
     let mut words = arguments.words();
     let port = words.next()?;
     stack.wait_config_up().await;
-    for path in words {
-        let mut url = [0; 64];
-        let url = url_of(port, path, &mut url)?;
-        let request = Request::new("GET", Url::parse(url).ok()?, &[], BodyLength::None).ok()?;
-        let response = session.data(&request, &[], content).await.ok()?;
-        if response.status() != 200 {
-            return None;
-        }
-        let mut hash = Fnv::new();
-        hash.add(response.content());
-        report::body(path, response.content().len() as u32, hash);
+    let mut next = Some(words.next()?);
+    while let Some(path) = next {
+        let mut url = [0; 48];
+        let url = Url::parse(net::url(port, path, &mut url)?).ok()?;
+        let request = Request::new("GET", url, &[], BodyLength::None).ok()?;
+        let start = Instant::now();
+        let (length, hash) = get(&session, &request).await?;
+        report::took(start.elapsed().as_millis());
+        report::body(path, length, hash);
+        next = words.next();
     }
     Some(())
 }
 
-/// The URL of a path at the host, without `core::fmt`.
-fn url_of<'b>(port: &[u8], path: &[u8], buffer: &'b mut [u8]) -> Option<&'b str> {
-    let mut length = 0;
-    for piece in [b"http://10.0.2.2:", port, path] {
-        let end = length + piece.len();
-        buffer.get_mut(length..end)?.copy_from_slice(piece);
-        length = end;
+/// Fetches what is asked for, and returns the length and hash of what came.
+async fn get(session: &Session<'_, 1>, request: &Request<'_>) -> Option<(u32, Fnv)> {
+    let mut urls = [0; 64];
+    let mut block = ControlBlock::new();
+    let (mut seat, control) = block.split();
+    let task = session.data_task(request).target(&mut urls).control(&mut seat);
+    let mut body = task.open().await.ok()?;
+    if body.status() != 200 {
+        control.cancel();
     }
-    core::str::from_utf8(buffer.get(..length)?).ok()
+    // As a program does that has something more urgent to do.
+    control.suspend().ok()?;
+    control.resume();
+    let mut hash = Fnv::new();
+    loop {
+        let content = body.fill_buf().await.ok()?;
+        if content.is_empty() {
+            return Some((body.counts().received as u32, hash));
+        }
+        hash.add(content);
+        let length = content.len();
+        body.consume(length);
+    }
 }

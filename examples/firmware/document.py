@@ -1,0 +1,96 @@
+"""Writes docs/sizes.md: what the images take, beside what they may take."""
+
+import os
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# What each image is, in the order of the table.
+IMAGES = {
+    "stack": "embassy-net with DHCP, DNS and TCP; a connection, and nothing sent over it",
+    "baseline": "a GET by hand, without DNS: it reads the status and skips the fields",
+    "get": "**ours**: a GET by a data task: deadlines, counts, redirects, chunked, keep-alive, "
+    "suspend and cancel",
+    "full": "**ours**: that, downloads and uploads, resume data, 100 (Continue), the scheduler",
+    "reqwless": "reqwless 0.14, without TLS: a GET",
+    "edge-http": "edge-http 0.8: a GET; neither URLs nor names",
+}
+
+HEAD = """# Sizes
+
+    examples/firmware/run.py --target all --document
+
+writes this file: it builds every image by itself, runs it in QEMU and takes what it measures.
+`examples/firmware/budgets.txt` has the most that each may take, and `run.py` fails above that;
+`.ci/run` looks at two images so, `.ci/deep sizes` at all.
+
+Taken on {date} at `{commit}`, {rustc}, opt-level "s", fat LTO, one codegen unit,
+`panic = "abort"`, a panic handler that prints nothing of the panic. Every image has DHCP, four
+sockets, and for its one connection 4,096 bytes to receive, 1,024 to send and 1,024 for the head,
+the peers' as ours. In bytes: *flash* is vectors, code, constants and initial values; *static* is
+variables, with all buffers and futures; *stack* is the deepest point of any run once start-up was
+over, interrupts included, under `-icount shift=5`. *Time* is that of 4 MiB in milliseconds of the
+board, the fastest of three runs, and beside it how many times that of the GET by hand.
+"""
+
+BETWEEN = """
+What a client costs is what its image has above `stack`. A program links what it uses: `get` has no
+scheduler, no ranges and no dates in it, `full` has all.
+
+## RAM
+
+Bytes on thumbv7em. A future is part of the static of the task that awaits it.
+
+"""
+
+
+def text_of(command):
+    """What a program prints."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def number(value):
+    """With a comma before three digits, or a dash."""
+    return f"{value:,}" if value else "–"
+
+
+def table(target, measured):
+    """The images on one target."""
+    by_hand = measured[target, "baseline"].time
+    lines = [f"\n## {target}\n"]
+    lines.append("| image | flash | above `stack` | static | stack | time | is |")
+    lines.append("|---|---:|---:|---:|---:|---:|---|")
+    floor = measured[target, "stack"].flash
+    for image, what in IMAGES.items():
+        one = measured[target, image]
+        above = number(one.flash - floor) if one.flash > floor else "–"
+        time = f"{one.time:,} ({one.time / by_hand:.2f})" if one.time else "–"
+        figures = [number(one.flash), above, number(one.static), number(one.stack), time]
+        lines.append(f"| `{image}` | {' | '.join(figures)} | {what} |")
+    return lines
+
+
+def document(measured, budgets):
+    """Writes the file from what was measured on all targets."""
+    targets = list(dict.fromkeys(target for target, _ in measured))
+    rustc = text_of([os.environ.get("RUSTC", "rustc"), "--version"]).split()
+    about = {
+        "date": datetime.now(timezone.utc).date(),
+        "commit": text_of(["git", "rev-parse", "--short=10", "HEAD"]).strip(),
+        "rustc": " ".join(rustc[:2]),
+    }
+    lines = HEAD.format(**about).splitlines()
+    for target in targets:
+        lines += table(target, measured)
+    lines += BETWEEN.splitlines()
+    lines += ["| what | bytes |", "|---|---:|"]
+    for line in measured[targets[0], "futures"].said:
+        what, bytes_ = line.removeprefix("size ").rsplit(" ", 1)
+        lines.append(f"| {what} | {number(int(bytes_))} |")
+    lines += ["", "## Budgets", ""]
+    lines += ["| target | image | flash | static | stack |", "|---|---|---:|---:|---:|"]
+    for (target, image), mosts in budgets.items():
+        lines.append(f"| {target} | `{image}` | {' | '.join(number(most) for most in mosts)} |")
+    (ROOT / "docs" / "sizes.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

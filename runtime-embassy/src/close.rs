@@ -1,0 +1,50 @@
+//! Closing what is idle.
+
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll};
+
+use embassy_time::{Duration, with_timeout};
+
+use crate::session::{Base, Session};
+
+impl<const CONNECTIONS: usize> Session<'_, CONNECTIONS> {
+    /// Closes the connections that no task has, in order, and waits until the servers have taken
+    /// note. Those whose server has not `within` so long are reset. Tasks that run keep theirs; the
+    /// session can be used on.
+    ///
+    /// To be awaited before the link is taken down, or the device sleeps: a server that hears
+    /// nothing keeps its side for minutes.
+    ///
+    /// # Dropping
+    /// Loses nothing: the connections are being closed, and none is reset.
+    pub async fn close(&self, within: Duration) {
+        let base = self.base();
+        base.order().close_idle(base);
+        if with_timeout(within, poll_fn(|cx| base.poll_closed(cx))).await.is_err() {
+            for slot in 0..CONNECTIONS {
+                if let Some(mut connection) = base.slot(slot)
+                    && connection.is_closing()
+                {
+                    connection.end(false);
+                }
+            }
+        }
+    }
+}
+
+impl Base<'_> {
+    /// Ready when all that was closed has been acknowledged, in every slot that no task has.
+    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut result = Poll::Ready(());
+        for slot in 0..self.slots.len() {
+            if let Some(mut connection) = self.slot(slot)
+                && connection.is_closing()
+                && pin!(connection.flush()).poll(cx).is_pending()
+            {
+                result = Poll::Pending;
+            }
+        }
+        result
+    }
+}

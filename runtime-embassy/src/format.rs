@@ -1,0 +1,140 @@
+//! [`defmt::Format`] for what holds more than can be derived from: as `Debug` has it.
+
+use defmt::{Format, Formatter, write};
+
+use crate::body::Body;
+use crate::changes::Changes;
+use crate::control::{ControlBlock, Seat, TaskControl};
+use crate::event::TaskEvent;
+use crate::resources::Resources;
+use crate::schedule::Schedule;
+use crate::session::Session;
+use crate::task::{Alone, DataTask, Governor, Response, Under};
+use crate::upload::ReaderTask;
+
+impl Format for TaskControl<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "TaskControl({=u32} {} {})", self.identifier(), self.state(), self.progress());
+    }
+}
+
+impl Format for ControlBlock {
+    fn format(&self, f: Formatter<'_>) {
+        TaskControl { block: self }.format(f);
+    }
+}
+
+impl Format for Seat<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Seat({})", self.block);
+    }
+}
+
+impl Format for Changes<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Changes({})", self.seen());
+    }
+}
+
+impl Format for Response<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        let length = self.content().len();
+        write!(f, "Response({=u16}, {=usize} bytes)", self.status(), length);
+    }
+}
+
+impl Format for TaskEvent<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        match self {
+            Self::InformationalResponse { status } => write!(f, "informational {=u16}", status),
+            Self::Redirected { status, to } => write!(f, "redirected by {=u16} to {}", status, to),
+            Self::Response(head) => write!(f, "response {}", head),
+            Self::Resumed { offset, total } => write!(f, "resumed at {=u64} of {}", offset, total),
+            Self::BodyRestarted => write!(f, "body restarted"),
+            Self::Asked(question, _) => write!(f, "asked {}", question),
+            Self::Sent(counts) => write!(f, "sent {}", counts),
+            Self::Received(counts) => write!(f, "received {}", counts),
+            Self::Delivered(counts) => write!(f, "delivered {}", counts),
+            Self::Completed(result) => write!(f, "completed {}", result),
+        }
+    }
+}
+
+impl<C: Governor> Format for Body<'_, '_, '_, C> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Body({=u16}, {})", self.status(), self.counts());
+    }
+}
+
+impl<const N: usize, C> Format for DataTask<'_, '_, '_, N, C> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "DataTask({})", self.request());
+    }
+}
+
+impl<R, const N: usize, C> Format for ReaderTask<'_, '_, '_, '_, R, N, C> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "ReaderTask({})", self.task.request());
+    }
+}
+
+impl<const N: usize> Format for Session<'_, N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Session({})", self.base().config);
+    }
+}
+
+impl<const N: usize> Format for Schedule<N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Schedule<{=usize}>", N);
+    }
+}
+
+impl<const N: usize, const B: usize> Format for Resources<N, B> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Resources<{=usize}, {=usize}>", N, B);
+    }
+}
+
+impl Format for Alone {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Alone");
+    }
+}
+
+impl Format for Under<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Under");
+    }
+}
+
+/// Does not compile unless every public type can be formatted.
+const _: () = {
+    const fn is_formatted<T: Format>() {}
+    is_formatted::<crate::Config>();
+    is_formatted::<crate::Failure>();
+    is_formatted::<crate::DownloadFailure<'_>>();
+    is_formatted::<crate::Downloaded<'_>>();
+    is_formatted::<crate::Snapshot>();
+    is_formatted::<Changes<'_>>();
+    is_formatted::<ControlBlock>();
+    is_formatted::<Seat<'_>>();
+    is_formatted::<TaskControl<'_>>();
+    is_formatted::<TaskEvent<'_>>();
+    is_formatted::<Response<'_>>();
+    is_formatted::<Body<'_, '_, '_>>();
+    is_formatted::<DataTask<'_, '_, '_, 1>>();
+    is_formatted::<ReaderTask<'_, '_, '_, '_, (), 1>>();
+    is_formatted::<Session<'_, 1>>();
+    is_formatted::<Schedule<1>>();
+    is_formatted::<Resources<1, 64>>();
+    is_formatted::<Alone>();
+    is_formatted::<Under<'_>>();
+    is_formatted::<crate::Answer<'_>>();
+    is_formatted::<crate::Request<'_>>();
+    is_formatted::<crate::ResponseHead<'_>>();
+    is_formatted::<crate::ResumeData<'_>>();
+    is_formatted::<crate::Url<'_>>();
+    is_formatted::<crate::Field<'_>>();
+    is_formatted::<crate::Validator<'_>>();
+};

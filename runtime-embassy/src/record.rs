@@ -1,0 +1,118 @@
+//! Resume data of a download, kept in memory of the caller's while it runs.
+
+use sortie_core::{Event, Request, ResponseHead, ResumeData, Slot};
+
+use crate::reins::Reins;
+
+/// Fields of a head that are listed here: resume data is made only of a head whose fields are all
+/// seen. It takes 512 bytes of stack.
+const FIELDS: usize = 64;
+
+/// Writes resume data: of the head of a response if there is one, else `stored` itself. Returns its
+/// length; 0 where there is none, or no room for it.
+type Write =
+    fn(&mut [u8], &Request<'_>, Option<&ResponseHead<'_>>, Option<&ResumeData<'_>>) -> usize;
+
+/// Resume data in its byte form, and whether it is about what is received now.
+pub(crate) struct Record<'a> {
+    room: &'a mut [u8],
+    length: usize,
+    /// What is delivered now counts for it; else what it says itself.
+    is_current: bool,
+    /// A pointer, so that a program without downloads carries nothing of it.
+    write: Option<Write>,
+}
+
+impl<'a> Record<'a> {
+    /// None is kept.
+    pub(crate) const fn none() -> Self {
+        Self { room: &mut [], length: 0, is_current: false, write: None }
+    }
+
+    /// It is kept in `room`.
+    pub(crate) fn new(room: &'a mut [u8]) -> Self {
+        Self { room, length: 0, is_current: false, write: Some(write) }
+    }
+
+    /// Until a response comes, it is what the download goes on from.
+    pub(crate) fn begin(&mut self, request: &Request<'_>, stored: Option<&ResumeData<'_>>) {
+        if let Some(write) = self.write {
+            self.length = write(self.room, request, None, stored);
+        }
+    }
+
+    /// Notes what the task says that happened, with the head of the response.
+    pub(crate) fn note(
+        &mut self,
+        control: &Reins,
+        event: Event,
+        request: &Request<'_>,
+        head: &ResponseHead<'_>,
+        stored: Option<&ResumeData<'_>>,
+    ) {
+        let Some(write) = self.write else { return };
+        let is_success = matches!(event, Event::Response { status: 200..=299 });
+        if !is_success && event != Event::Resumed {
+            return;
+        }
+        let head = Some(head).filter(|_| is_success);
+        let can_be_resumed = control.with(|task| task.can_be_resumed()).unwrap_or(false);
+        self.is_current = true;
+        self.length = match can_be_resumed {
+            true => write(self.room, request, head, stored),
+            false => 0,
+        };
+    }
+
+    /// The resume data of a download of which so many bytes were delivered and so many are known to
+    /// be the whole. `None` where it cannot be gone on with, or nothing is there.
+    fn of(
+        bytes: &[u8],
+        is_current: bool,
+        delivered: u64,
+        total: Option<u64>,
+    ) -> Option<ResumeData<'_>> {
+        let data = ResumeData::decode(bytes).ok()?;
+        let data = if is_current { data.with_received(delivered, total)? } else { data };
+        Some(data).filter(|data| data.received() > 0)
+    }
+
+    /// As that, of now.
+    pub(crate) fn resume_data(&self, delivered: u64, total: Option<u64>) -> Option<ResumeData<'_>> {
+        let bytes = self.room.get(..self.length)?;
+        Self::of(bytes, self.is_current, delivered, total)
+    }
+
+    /// As that, of the end. Where what was received is not what it was said to be, what was there
+    /// before counts.
+    pub(crate) fn into_resume_data(
+        self,
+        delivered: u64,
+        total: Option<u64>,
+        keeps_content: bool,
+    ) -> Option<ResumeData<'a>> {
+        let bytes: &'a [u8] = self.room;
+        let bytes = bytes.get(..self.length)?;
+        Self::of(bytes, self.is_current && keeps_content, delivered, total)
+    }
+}
+
+#[inline(never)] // The index is on the stack, which should not be so deep anywhere else.
+fn write(
+    room: &mut [u8],
+    request: &Request<'_>,
+    head: Option<&ResponseHead<'_>>,
+    stored: Option<&ResumeData<'_>>,
+) -> usize {
+    let mut index = [Slot::EMPTY; FIELDS];
+    let url = request.url();
+    let made = head.map(|head| {
+        let _ = ResponseHead::list(head.as_bytes(), &mut index);
+        ResponseHead::new(head.as_bytes(), &index)
+    });
+    let made = match &made {
+        Some(head) => ResumeData::of(url.as_str(), head, 0),
+        None => stored.copied(),
+    };
+    made.and_then(|data| data.encode(room).ok()).unwrap_or(0)
+}

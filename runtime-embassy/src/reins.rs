@@ -1,0 +1,326 @@
+//! What a task that is driven hangs on: the machine of the core, and who may command and watch it.
+
+use core::cell::{Cell, RefCell, RefMut};
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll};
+
+use embassy_futures::select::{Either, select};
+use embassy_sync::waitqueue::WakerRegistration;
+use sortie_core::limits::PRIORITY_DEFAULT;
+use sortie_core::{
+    ByteCounts, Error, Event, Io, Misuse, Output, Request, Task, TaskOptions, TaskState,
+};
+
+use crate::driver::Parcel;
+use crate::log::trace;
+use crate::time::{now, timer};
+
+/// A task, and who watches it: nobody, or who has its [`TaskControl`](crate::TaskControl). What is
+/// done with it is compiled once, and a program in which nobody watches carries nothing of that.
+pub(crate) struct Reins<W: ?Sized = dyn Watch> {
+    /// The task that is governed, or was last; none before the first.
+    task: RefCell<Option<Task>>,
+    /// Of the task that is governed, in thousandths.
+    pub(crate) priority: Cell<u16>,
+    /// What the client expects to send and to receive, in bytes; 0 if nothing was said.
+    pub(crate) expects: Cell<[u32; 2]>,
+    /// Rung at every command.
+    bell: RefCell<WakerRegistration>,
+    pub(crate) watch: W,
+}
+
+/// Who watches a task, and commands it.
+pub(crate) trait Watch {
+    /// A task begins. Returns the commands that were given before.
+    fn begin(&self, identifier: u32) -> Before;
+
+    /// Something may be otherwise than it was.
+    fn changed(&self);
+
+    /// A question is asked.
+    fn asked(&self);
+
+    /// The final response came.
+    fn answered(&self, status: u16);
+
+    /// The task has ended. Only the first end counts.
+    fn ended(&self, result: Result<(), Error>);
+
+    /// What the task says.
+    #[cfg(feature = "internals")]
+    fn said(&self, output: Output);
+
+    /// It is redirected to this URL.
+    #[cfg(feature = "internals")]
+    fn redirected(&self, to: &str);
+}
+
+/// Nobody.
+impl Watch for () {
+    fn begin(&self, _: u32) -> Before {
+        Before::NOTHING
+    }
+
+    fn changed(&self) {}
+
+    fn asked(&self) {}
+
+    fn answered(&self, _: u16) {}
+
+    fn ended(&self, _: Result<(), Error>) {}
+
+    #[cfg(feature = "internals")]
+    fn said(&self, _: Output) {}
+
+    #[cfg(feature = "internals")]
+    fn redirected(&self, _: &str) {}
+}
+
+/// Commands for a task that has not begun.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Before {
+    pub(crate) suspends: u16,
+    pub(crate) cancel: bool,
+    pub(crate) is_prioritized: bool,
+    pub(crate) is_hinted: bool,
+}
+
+impl Before {
+    pub(crate) const NOTHING: Self =
+        Self { suspends: 0, cancel: false, is_prioritized: false, is_hinted: false };
+}
+
+/// The reins of a task that nobody watches.
+#[allow(unnameable_types, reason = "sealed: it stands behind `Alone`")]
+pub struct Own(Reins<()>);
+
+impl Own {
+    pub(crate) const fn new() -> Self {
+        Self(Reins::new(()))
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Own")
+    }
+}
+
+impl AsRef<Reins> for Own {
+    fn as_ref(&self) -> &Reins {
+        &self.0
+    }
+}
+
+impl AsRef<Self> for Reins {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl<W> Reins<W> {
+    /// Of no task yet.
+    pub(crate) const fn new(watch: W) -> Self {
+        Self {
+            task: RefCell::new(None),
+            priority: Cell::new(PRIORITY_DEFAULT),
+            expects: Cell::new([0; 2]),
+            bell: RefCell::new(WakerRegistration::new()),
+            watch,
+        }
+    }
+}
+
+impl<W: Watch + ?Sized> Reins<W> {
+    /// Puts a task under control and runs it, unless it was told otherwise before.
+    pub(crate) fn begin(
+        &self,
+        request: &Request<'_>,
+        options: TaskOptions,
+        outgoing: &Parcel<'_>,
+        identifier: u32,
+    ) {
+        if let Ok(mut place) = self.task.try_borrow_mut() {
+            let task = place.insert(Task::new(request, options));
+            let before = self.watch.begin(identifier);
+            trace!("task {} begins", identifier);
+            if !before.is_prioritized {
+                self.priority.set(outgoing.priority);
+            }
+            if !before.is_hinted {
+                self.expects.set(outgoing.expects);
+            }
+            task.resume(now());
+            for _ in 0..before.suspends {
+                report(task.suspend());
+            }
+            if before.cancel {
+                task.cancel();
+            }
+        }
+        self.watch.changed();
+    }
+
+    /// Calls `f` with the task, if there is one. It never calls back.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Task) -> R) -> Option<R> {
+        self.borrow().map(|mut task| f(&mut task))
+    }
+
+    #[inline(never)] // It is asked for in many places.
+    fn borrow(&self) -> Option<RefMut<'_, Task>> {
+        RefMut::filter_map(self.task.try_borrow_mut().ok()?, Option::as_mut).ok()
+    }
+
+    /// The priority of the task, in thousandths.
+    pub(crate) fn priority(&self) -> u16 {
+        self.priority.get()
+    }
+
+    /// Reports something to the task.
+    pub(crate) fn tell(&self, f: impl FnOnce(&mut Task) -> Result<(), Misuse>) {
+        report(self.with(f).unwrap_or(Ok(())));
+        self.watch.changed();
+    }
+
+    /// Looks at the task, if there is one.
+    pub(crate) fn look<R>(&self, f: impl FnOnce(&Task) -> R) -> Option<R> {
+        self.task.try_borrow().ok()?.as_ref().map(f)
+    }
+
+    /// What is expected to be sent and received together.
+    pub(crate) fn expected(&self) -> Option<u64> {
+        let [send, receive] = self.expects.get();
+        Some(u64::from(send) + u64::from(receive)).filter(|bytes| *bytes > 0)
+    }
+
+    /// The bytes of the current transfer, or of the last one.
+    pub(crate) fn counts(&self) -> ByteCounts {
+        self.look(|task| *task.counts()).unwrap_or_default()
+    }
+
+    /// What the task says next.
+    pub(crate) fn poll_output(&self) -> Output {
+        let output = self.with(Task::poll_output);
+        let output = output.unwrap_or(Output::Complete(Err(Error::Canceled)));
+        #[cfg(feature = "internals")]
+        self.watch.said(output);
+        if let Output::Event(Event::Question(..)) = output {
+            self.watch.asked();
+        }
+        if let Output::Complete(result) = output {
+            trace!("task ends, code {}", result.map_or_else(Error::code, |()| 0));
+            self.watch.ended(result);
+        }
+        output
+    }
+
+    /// What the connection may be used for.
+    pub(crate) fn io(&self, room: usize) -> Io {
+        self.with(|task| task.io(room)).unwrap_or(Io::NONE)
+    }
+
+    /// Waits until the task says something else than `output`. Keeps its timers meanwhile.
+    ///
+    /// Dropping the future loses nothing.
+    pub(crate) async fn obey(&self, output: Output) {
+        poll_fn(|cx| self.poll_change(Some(output), cx)).await;
+    }
+
+    /// Waits for somebody who takes content, and may take his time: the request timer rests. `None`
+    /// where the task fails first; where it has failed before, what came before that is taken.
+    ///
+    /// Dropping the future drops `taken`.
+    pub(crate) async fn unless_it_fails<F: Future>(&self, taken: F) -> Option<F::Output> {
+        if self.look(|task| task.failure()).flatten().is_some() {
+            return Some(taken.await);
+        }
+        match select(taken, poll_fn(|cx| self.poll_change(None, cx))).await {
+            Either::First(result) => Some(result),
+            Either::Second(()) => None,
+        }
+    }
+
+    /// Ready when the task says something else than `output`; for `None`, when it has failed.
+    fn poll_change(&self, output: Option<Output>, cx: &mut Context<'_>) -> Poll<()> {
+        let (changed, deadline) = self
+            .with(|task| {
+                let now = now();
+                if task.deadline().is_some_and(|deadline| deadline <= now) {
+                    if output.is_none() {
+                        // Nobody is late who is waited for: the request timer starts again.
+                        report(task.handle_delivered(now, 0));
+                    }
+                    task.handle_timeout(now);
+                    // The halves of an exchange were polled before, and may have more to do now.
+                    cx.waker().wake_by_ref();
+                }
+                let changed = match output {
+                    Some(output) => !task.still(output),
+                    None => task.failure().is_some(),
+                };
+                (changed, task.deadline())
+            })
+            .unwrap_or((true, None));
+        if changed {
+            return Poll::Ready(());
+        }
+        if let Ok(mut bell) = self.bell.try_borrow_mut() {
+            bell.register(cx.waker());
+        }
+        if let Some(timer) = deadline.and_then(timer) {
+            // Its first poll asks to be woken at that time; a later one is not needed.
+            let _ = pin!(timer).poll(cx);
+        }
+        Poll::Pending
+    }
+
+    /// Something was commanded: whoever waits looks again.
+    pub(crate) fn ring(&self) {
+        ring(&self.bell);
+        self.watch.changed();
+    }
+}
+
+#[inline(never)]
+pub(crate) fn ring(bell: &RefCell<WakerRegistration>) {
+    if let Ok(mut bell) = bell.try_borrow_mut() {
+        bell.wake();
+    }
+}
+
+/// A task that is being driven: dropped before its end, it is cancelled.
+pub(crate) struct Governed<B: AsRef<Reins>>(B);
+
+impl<B: AsRef<Reins>> Governed<B> {
+    pub(crate) const fn new(block: B) -> Self {
+        Self(block)
+    }
+
+    pub(crate) fn control(&self) -> &Reins {
+        self.0.as_ref()
+    }
+}
+
+impl<B: AsRef<Reins>> Drop for Governed<B> {
+    fn drop(&mut self) {
+        self.control().with(|task| {
+            task.cancel();
+            // Said to nobody, so that the state is what it must be: the release of a connection,
+            // and the end.
+            for _ in 0..2 {
+                if task.state() != TaskState::Completed {
+                    let _ = task.poll_output();
+                }
+            }
+        });
+        // Where it had completed before, that is told already.
+        self.control().watch.ended(Err(Error::Canceled));
+    }
+}
+
+/// A report that is no longer asked for changes nothing, and nothing is to be done about it.
+pub(crate) fn report(outcome: Result<(), Misuse>) {
+    let _ = outcome;
+}

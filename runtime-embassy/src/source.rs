@@ -1,0 +1,238 @@
+//! Where the body of a request comes from: a slice, or a reader that fills a stage.
+
+use core::cell::Cell;
+use core::fmt;
+use core::future::poll_fn;
+use core::task::Poll;
+
+use embedded_io_async::Read;
+use sortie_core::{BodyLength, Send};
+
+use crate::input::copy;
+
+/// The body of a request.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'r> {
+    /// All of it, which can be had again.
+    Slice(&'r [u8]),
+    /// What a reader has brought and is not sent yet. It cannot be had again.
+    Staged(&'r dyn Staged),
+}
+
+/// A body that comes piece by piece. Behind a pointer, so that a program that sends none carries
+/// nothing of it.
+pub(crate) trait Staged {
+    /// Whether there is room for any of it.
+    fn has_room(&self) -> bool;
+
+    /// What is at hand from this offset on; what is before it was sent. Asks for more where that is
+    /// nothing.
+    fn supply(&self, from: u64) -> Supply;
+
+    /// How many bytes are at hand from this offset on.
+    fn at_hand(&self, from: u64) -> usize;
+
+    /// Copies them to `room`, as many as it has room for. Returns how many that are.
+    fn copy(&self, from: u64, room: &mut [u8]) -> usize;
+}
+
+/// What can be had of a body from some offset on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Supply {
+    /// Bytes.
+    Bytes,
+    /// Nothing now: the reader is asked.
+    Awaited,
+    /// Nothing more: the body ends here.
+    Ended,
+    /// Nothing more: the reader failed.
+    Failed,
+}
+
+impl Source<'_> {
+    /// Whether it can be a body of this length.
+    pub(crate) fn suits(&self, length: BodyLength) -> bool {
+        match (self, length) {
+            (Self::Slice(body), BodyLength::None) => body.is_empty(),
+            (Self::Slice(body), BodyLength::Known(length)) => length == body.len() as u64,
+            (Self::Slice(_), BodyLength::Unknown) => true,
+            (Self::Staged(_), BodyLength::None) => false,
+            (Self::Staged(stage), BodyLength::Known(_) | BodyLength::Unknown) => stage.has_room(),
+        }
+    }
+
+    /// Whether it can be sent again from its start.
+    pub(crate) const fn is_replayable(&self) -> bool {
+        matches!(self, Self::Slice(_))
+    }
+
+    /// Whether what `due` asks for can be had now; a slice always has it.
+    pub(crate) fn supply(&self, due: Send) -> Supply {
+        match (self, due) {
+            (Self::Staged(stage), Send::Write { before: 0, from, max: 1.., after: 0 }) => {
+                match stage.supply(from) {
+                    // It is shorter than the request says.
+                    Supply::Ended | Supply::Failed => Supply::Failed,
+                    Supply::Bytes => Supply::Bytes,
+                    Supply::Awaited => Supply::Awaited,
+                }
+            }
+            (Self::Staged(stage), Send::Source { from }) => stage.supply(from),
+            (Self::Staged(_), Send::Write { .. } | Send::Encode) | (Self::Slice(_), _) => {
+                Supply::Bytes
+            }
+        }
+    }
+
+    /// How many bytes are at hand from this offset on.
+    pub(crate) fn at_hand(&self, from: u64) -> usize {
+        match self {
+            Self::Slice(body) => rest(body, from).len(),
+            Self::Staged(stage) => stage.at_hand(from),
+        }
+    }
+
+    /// Copies them to `room`, as many as it has room for. Returns how many that are.
+    pub(crate) fn copy(&self, from: u64, room: &mut [u8]) -> usize {
+        match self {
+            Self::Slice(body) => copy(rest(body, from), room),
+            Self::Staged(stage) => stage.copy(from, room),
+        }
+    }
+}
+
+fn rest(body: &[u8], from: u64) -> &[u8] {
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    body.get(from..).unwrap_or_default()
+}
+
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slice(body) => write!(f, "{} bytes", body.len()),
+            Self::Staged(_) => f.write_str("a reader"),
+        }
+    }
+}
+
+/// Bytes of a body on their way from a reader to the connection, in memory that the caller lent.
+///
+/// The driver takes from it and [`fill`] puts into it, side by side in one future: whoever finds
+/// nothing to do is polled again after the other one.
+pub(crate) struct Stage<'b> {
+    /// Empty while the reader has it.
+    room: Cell<&'b mut [u8]>,
+    has_room: bool,
+    at: Cell<At>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct At {
+    /// Offset in the body of what is at hand.
+    offset: u64,
+    /// What is at hand: from here,
+    from: usize,
+    /// to here.
+    to: usize,
+    reader: Reader,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// Exit: `Asked`.
+    Idle,
+    /// Exits: `Idle`, `Ended`, `Failed`.
+    Asked,
+    Ended,
+    Failed,
+}
+
+impl<'b> Stage<'b> {
+    pub(crate) const fn new(room: &'b mut [u8]) -> Self {
+        let has_room = !room.is_empty();
+        let at = At { offset: 0, from: 0, to: 0, reader: Reader::Idle };
+        Self { room: Cell::new(room), has_room, at: Cell::new(at) }
+    }
+}
+
+impl Staged for Stage<'_> {
+    fn has_room(&self) -> bool {
+        self.has_room
+    }
+
+    fn supply(&self, from: u64) -> Supply {
+        let mut at = self.at.get();
+        at.send_to(from);
+        let supply = match at.reader {
+            _ if at.from < at.to => Supply::Bytes,
+            Reader::Idle | Reader::Asked => {
+                at.reader = Reader::Asked;
+                Supply::Awaited
+            }
+            Reader::Ended => Supply::Ended,
+            Reader::Failed => Supply::Failed,
+        };
+        self.at.set(at);
+        supply
+    }
+
+    fn at_hand(&self, from: u64) -> usize {
+        let mut at = self.at.get();
+        at.send_to(from);
+        at.to.saturating_sub(at.from)
+    }
+
+    fn copy(&self, from: u64, room: &mut [u8]) -> usize {
+        let mut at = self.at.get();
+        at.send_to(from);
+        let bytes = self.room.take();
+        let count = copy(bytes.get(at.from..at.to).unwrap_or_default(), room);
+        self.room.set(bytes);
+        count
+    }
+}
+
+impl At {
+    /// What is before this offset was sent.
+    fn send_to(&mut self, offset: u64) {
+        let sent = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        self.from = self.from.saturating_add(sent).min(self.to);
+        self.offset = self.offset.max(offset);
+    }
+}
+
+/// Has `reader` fill `stage` whenever it is empty, for a body of `length`: of one whose length is
+/// known no byte is read beyond that.
+///
+/// Dropping the future loses what the reader would have brought, and what is in the stage.
+pub(crate) async fn fill(reader: &mut impl Read, stage: &Stage<'_>, length: BodyLength) -> ! {
+    let mut left = match length {
+        BodyLength::Known(length) => length,
+        BodyLength::None | BodyLength::Unknown => u64::MAX,
+    };
+    loop {
+        // Polled after the driver each time, so that nobody has to wake it.
+        poll_fn(|_| match stage.at.get().reader {
+            Reader::Asked => Poll::Ready(()),
+            Reader::Idle | Reader::Ended | Reader::Failed => Poll::Pending,
+        })
+        .await;
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        let room = stage.room.take();
+        let most = most.min(room.len());
+        let read = reader.read(room.get_mut(..most).unwrap_or_default()).await.ok();
+        stage.room.set(room);
+        left = left.saturating_sub(read.unwrap_or(0) as u64);
+        let (to, reader) = match read {
+            Some(0) => (0, Reader::Ended),
+            Some(count) => (count, Reader::Idle),
+            None => (0, Reader::Failed),
+        };
+        stage.at.set(At { from: 0, to, reader, ..stage.at.get() });
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
