@@ -69,7 +69,7 @@ const fn row(
     run: fn(&mut Meter) -> Outcome,
 ) -> Row {
     let (kind, origin) = (Kind::Time { floor, iterations: 1024 }, Some(Serves::Blocks));
-    Row { name, what, kind, origin, is_foreign: false, warm_up: WARM_UP, iterations: 16, run }
+    Row { name, what, kind, origin, is_foreign: false, warm_up: WARM_UP, iterations: 64, run }
 }
 
 /// What a consumer has taken.

@@ -100,7 +100,7 @@ pub(crate) const PANELS: &[Panel] = &[
     },
     Panel {
         title: "Upload of 1 GiB in chunks",
-        note: "CPU time per MiB, µs",
+        note: "CPU time per MiB, µs; what the source lends at once",
         summary: "likewise",
         group: "upload-chunks",
         unit: Unit::Micros,
