@@ -34,6 +34,8 @@ pub(super) struct Exchange {
     /// Behind so many bytes of what is sent, the body has leave to come.
     pub(super) continues_at: Option<u64>,
     pub(super) answer: Option<Answer>,
+    /// When its head was wholly read.
+    pub(super) answered: Option<u64>,
 }
 
 /// A final response.
@@ -162,6 +164,13 @@ impl Ledger {
         }
     }
 
+    /// The task begins no earlier than this: it may be put off until it begins, and not after.
+    pub(super) fn set_earliest(&mut self, task: usize, at: u64) {
+        let watch = &mut self.tasks[task];
+        assert!(!watch.has_begun || watch.earliest == at, "task {task} has begun: {watch:?}");
+        watch.earliest = at;
+    }
+
     pub(super) fn suspended(&mut self, task: usize) {
         self.tasks[task].suspends += 1;
     }
@@ -215,6 +224,7 @@ impl Ledger {
             read: 0,
             continues_at: None,
             answer: None,
+            answered: None,
         });
         let exchange = self.exchanges.len() - 1;
         watch.attempts[hop] += 1;
@@ -231,6 +241,10 @@ impl Ledger {
         assert!(watch.is_running(), "task {task} writes though it does not run");
         let exchange = watch.exchange.expect("it has a connection");
         let it = &mut self.exchanges[exchange];
+        let is_refused = it.answer.as_ref().is_some_and(|answer| answer.status >= 300);
+        // What was read at this very instant may not be looked at yet.
+        let is_known = it.answered.is_some_and(|at| at < now);
+        assert!(!is_refused || !is_known, "{exchange} goes on behind an answer that refuses it");
         for byte in bytes {
             let is_first = it.tap.head > 0 && it.tap.count == it.tap.head;
             if is_first {
@@ -254,7 +268,11 @@ impl Ledger {
     pub(super) fn read(&mut self, task: usize, count: u64, now: u64) {
         let watch = &self.tasks[task];
         assert!(watch.is_running(), "task {task} reads though it does not run");
-        self.exchanges[watch.exchange.expect("it has a connection")].read += count;
+        let it = &mut self.exchanges[watch.exchange.expect("it has a connection")];
+        it.read += count;
+        if it.is_answered() {
+            it.answered = it.answered.or(Some(now));
+        }
         self.touch(task, now);
     }
 

@@ -516,8 +516,8 @@ impl Player for Pool<'_> {
         let client = &self.clients[task];
         let earliest = client.task.earliest_begin().as_micros();
         let mut net = self.shared.net();
-        let watch = &mut net.ledger.tasks[task];
-        watch.earliest = earliest;
+        net.ledger.set_earliest(task, earliest);
+        let watch = &net.ledger.tasks[task];
         let state = match (watch.is_canceled, watch.suspends) {
             (true, _) => TaskState::Canceling,
             (false, 0) => TaskState::Running,

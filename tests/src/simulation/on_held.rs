@@ -219,7 +219,7 @@ impl Player for Riders {
             Command::Priority(priority) => task.set_priority(priority),
             Command::EarliestBegin(after) => {
                 let earliest = task.set_earliest_begin(now.after(after)).as_micros();
-                self.shared.net().ledger.tasks[at].earliest = earliest;
+                self.shared.net().ledger.set_earliest(at, earliest);
             }
             Command::Await => {
                 let is_alone = self.shared.net().plan.tasks[at].is_alone;
