@@ -85,6 +85,8 @@ pub(super) struct Watch {
     pub(super) is_over: bool,
     pub(super) question: Option<Question>,
     pub(super) questions: usize,
+    /// Since when it waits for a connection.
+    pub(super) waiting: Option<u64>,
     pub(super) link: Option<usize>,
     pub(super) hop: usize,
     pub(super) becomes_get: bool,
@@ -118,6 +120,8 @@ pub(super) struct Watch {
 pub(super) struct Ledger {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) tasks: Vec<Watch>,
+    /// Who got a connection at this instant, to which origin, and since when it had waited.
+    pub(super) starts: Vec<(usize, usize, u64)>,
     /// Nobody tells of redirects: that one was followed is seen by what is released.
     pub(super) infers: bool,
 }
@@ -127,6 +131,7 @@ impl Ledger {
         Self {
             exchanges: Vec::new(),
             tasks: plan.tasks.iter().map(Watch::new).collect(),
+            starts: Vec::new(),
             infers: false,
         }
     }
@@ -172,6 +177,8 @@ impl Ledger {
     }
 
     pub(super) fn suspended(&mut self, task: usize) {
+        // After it the task queues anew.
+        self.tasks[task].waiting = None;
         self.tasks[task].suspends += 1;
     }
 
@@ -190,6 +197,12 @@ impl Ledger {
     }
 
     // What the network sees.
+
+    /// The task gets a connection, be it a new one.
+    pub(super) fn started(&mut self, task: usize, origin: usize, now: u64) {
+        let since = self.tasks[task].waiting.take().unwrap_or(now);
+        self.starts.push((task, origin, since));
+    }
 
     pub(super) fn connecting(&mut self, task: usize, link: usize, now: u64) {
         let watch = &mut self.tasks[task];
@@ -482,6 +495,7 @@ impl Watch {
             is_over: false,
             question: None,
             questions: 0,
+            waiting: None,
             link: None,
             hop: 0,
             becomes_get: false,

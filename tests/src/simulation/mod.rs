@@ -161,13 +161,14 @@ fn happen(shared: &Shared, player: &mut dyn Player, event: Event) {
                 net.note(|| format!("user of task {task}: {command:?}"));
                 let now = net.now;
                 let watch = &mut net.ledger.tasks[task];
-                if watch.result.is_some() {
+                if watch.result.is_some() && command != Command::Flush {
                     return;
                 }
                 match command {
                     Command::Resume => net.ledger.resumed(task, now),
                     Command::Suspend => net.ledger.suspended(task),
                     Command::Cancel => watch.is_canceled = true,
+                    Command::Flush => net.flushed(),
                     Command::Priority(_)
                     | Command::EarliestBegin(_)
                     | Command::Await

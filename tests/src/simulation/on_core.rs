@@ -511,6 +511,11 @@ impl Player for Pool<'_> {
                 }
             }
             Command::EarliestBegin(after) => client.task.set_earliest_begin(now.after(after)),
+            Command::Flush => {
+                self.scheduler.flush();
+                self.assign();
+                return;
+            }
             Command::Await | Command::Drop => {}
         }
         let client = &self.clients[task];
