@@ -48,7 +48,7 @@ impl Net {
         self.check_order();
         self.sends_nothing_twice();
         let is_stale = |link: &super::network::Link| {
-            link.is_flushed && link.holder.is_none() && link.stage == Stage::Open
+            link.flushed.is_some() && link.holder.is_none() && link.stage == Stage::Open
         };
         assert!(!self.links.iter().any(is_stale), "a connection outlives a flush");
     }

@@ -51,8 +51,8 @@ pub(super) struct Link {
     pub(super) holder: Option<usize>,
     /// What is exchanged over it at this moment.
     pub(super) exchange: Option<usize>,
-    /// It was there when the session was flushed.
-    pub(super) is_flushed: bool,
+    /// It was there when the session was flushed, first then.
+    pub(super) flushed: Option<u64>,
     /// Exchanges that were begun on it.
     pub(super) exchanges: usize,
     pub(super) stage: Stage,
@@ -180,7 +180,7 @@ impl Net {
             origin,
             holder: Some(task),
             exchange: None,
-            is_flushed: false,
+            flushed: None,
             exchanges: 0,
             stage: Stage::Opening,
             up: VecDeque::new(),
@@ -218,7 +218,9 @@ impl Net {
         let it = &mut self.links[link];
         assert_eq!(it.stage, Stage::Open, "connection {link}");
         if it.holder.is_none() {
-            assert!(!it.is_flushed, "connection {link} is used after a flush");
+            // Whoever was given it before the flush may not have looked yet.
+            let is_usable = it.flushed.is_none_or(|at| at == self.now);
+            assert!(is_usable, "connection {link} is used after a flush");
             self.ledger.started(task, it.origin, self.now);
         }
         let exchange = self.ledger.begin(task, link, self.now, it.exchanges > 0);
@@ -258,8 +260,8 @@ impl Net {
 
     /// What is open now is not used again by other tasks.
     pub(super) fn flushed(&mut self) {
-        for link in &mut self.links {
-            link.is_flushed |= link.stage != Stage::Closed;
+        for link in self.links.iter_mut().filter(|link| link.stage != Stage::Closed) {
+            link.flushed = link.flushed.or(Some(self.now));
         }
     }
 
