@@ -1,18 +1,18 @@
 //! Deterministic simulation: many tasks of one session, origins, a network and a user, all from one
 //! seed, in virtual time.
 //!
-//! A run is held against a [`ledger`] that knows what the network, the origins and the user did,
+//! A run is held against a `ledger` that knows what the network, the origins and the user did,
 //! and nothing of what the client thinks. At every step: what is sent and received is right byte by
 //! byte, counts are those of the network, secrets stay with their origin, connections stay within
 //! their caps. Whenever nothing can happen any more at an instant: whoever could read has read,
 //! whoever could write has written, whoever could have a connection has one, and nobody outlives a
 //! deadline. Each task ends once, and for a reason.
 //!
-//! - [`plan`]: what a seed stands for; [`texts`]: the requests of it;
-//! - [`network`]: bytes on their way; [`origin`]: what is at the other end; [`incoming`]: a decoder
+//! - `plan`: what a seed stands for; `texts`: the requests of it;
+//! - `network`: bytes on their way; `origin`: what is at the other end; `incoming`: a decoder
 //!   of requests of its own;
-//! - [`ledger`] and [`judge`]: what is known, and what may be;
-//! - [`on_core`], [`on_desktop`] and [`on_held`]: the clients; [`world`]: what the latter two see.
+//! - `ledger` and `judge`: what is known, and what may be;
+//! - `on_core`, `on_desktop` and `on_held`: the clients; `world`: what the latter two see.
 
 mod incoming;
 mod judge;
