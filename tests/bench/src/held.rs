@@ -1,5 +1,6 @@
 //! Responses that have begun and do not go on: the memory that each of them holds. An iteration is
-//! one of them, on a connection of its own; they are all there at once, on one thread.
+//! one of them, on a connection of its own; they begin in waves, and are all there at once, on one
+//! thread.
 //!
 //! One whole GET precedes them, so that what a client needs once is not counted. What the kernel
 //! holds for a connection is not counted either, and the same for all.
@@ -23,8 +24,12 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::LocalSet;
 
-/// How often it is looked whether all have begun.
-const LOOK: Duration = Duration::from_millis(20);
+/// How many begin together: what only beginning costs is not what a response holds, and those that
+/// begin later use it again.
+const WAVE: usize = 100;
+
+/// How often it is looked whether a wave has begun.
+const LOOK: Duration = Duration::from_millis(3);
 
 /// The rows of this file.
 pub(crate) const ROWS: &[Row] = &[
@@ -74,10 +79,13 @@ fn on_async_io(meter: &mut Meter, slow: impl AsyncFn(&Begun) -> Outcome) -> Outc
     let executor = LocalExecutor::new();
     async_io::block_on(executor.run(async {
         let before = meter.begin()?;
-        let tasks: Vec<_> = (0..all).map(|_| executor.spawn(slow(&begun))).collect();
-        while !begun.are(all) {
-            fail_early(tasks.iter().any(|task| task.is_finished()))?;
-            Timer::after(LOOK).await;
+        let mut tasks = Vec::new();
+        while tasks.len() < all {
+            tasks.extend((0..WAVE).map(|_| executor.spawn(slow(&begun))));
+            while !begun.are(tasks.len()) {
+                fail_early(tasks.iter().any(|task| task.is_finished()))?;
+                Timer::after(LOOK).await;
+            }
         }
         meter.end(&before)
     }))
@@ -92,10 +100,13 @@ where
     let executor = LocalSet::new();
     let whole = async {
         let before = meter.begin()?;
-        let tasks: Vec<_> = (0..all).map(|_| executor.spawn_local(slow(begun.clone()))).collect();
-        while !begun.are(all) {
-            fail_early(tasks.iter().any(tokio::task::JoinHandle::is_finished))?;
-            tokio::time::sleep(LOOK).await;
+        let mut tasks = Vec::new();
+        while tasks.len() < all {
+            tasks.extend((0..WAVE).map(|_| executor.spawn_local(slow(begun.clone()))));
+            while !begun.are(tasks.len()) {
+                fail_early(tasks.iter().any(tokio::task::JoinHandle::is_finished))?;
+                tokio::time::sleep(LOOK).await;
+            }
         }
         meter.end(&before)
     };
@@ -201,13 +212,15 @@ fn curl(meter: &mut Meter) -> Outcome {
     easy(&format!("http://{origin}/"), &Begun::default())?.perform()?;
     let before = meter.begin()?;
     let mut handles = Vec::new();
-    for _ in 0..all {
-        handles.push(multi.add2(easy(&target(origin), &begun)?)?);
-    }
-    while !begun.are(all) {
-        let active = multi.perform()?;
-        fail_early(active as usize != all)?;
-        multi.poll(&mut [], LOOK)?;
+    while handles.len() < all {
+        for _ in 0..WAVE {
+            handles.push(multi.add2(easy(&target(origin), &begun)?)?);
+        }
+        while !begun.are(handles.len()) {
+            let active = multi.perform()?;
+            fail_early(active as usize != handles.len())?;
+            multi.poll(&mut [], LOOK)?;
+        }
     }
     meter.end(&before)
 }
@@ -245,14 +258,17 @@ fn sortie_resumed(meter: &mut Meter) -> Outcome {
     let all = meter.iterations();
     let before = meter.begin()?;
     let mut tasks = Vec::new();
-    for _ in 0..all {
-        let task = session.task(target.as_str())?;
-        task.resume();
-        tasks.push(task);
-    }
-    while tasks.iter().any(|task| task.counts().received < BEGINNING.len() as u64) {
-        fail_early(tasks.iter().any(|task| task.error().is_some()))?;
-        std::thread::sleep(LOOK);
+    while tasks.len() < all {
+        let wave = tasks.len();
+        for _ in 0..WAVE {
+            let task = session.task(target.as_str())?;
+            task.resume();
+            tasks.push(task);
+        }
+        while tasks[wave..].iter().any(|task| task.counts().received < BEGINNING.len() as u64) {
+            fail_early(tasks.iter().any(|task| task.error().is_some()))?;
+            std::thread::sleep(LOOK);
+        }
     }
     meter.end(&before)
 }

@@ -32,7 +32,8 @@ const HTTP_PEERS: &[(&str, &str)] = &[
 
 const UPLOAD_PEERS: &[(&str, &str)] = &[
     ("by-hand", "by hand"),
-    ("sortie", "sortie, lent"),
+    ("sortie", "sortie, 64 KiB"),
+    ("sortie-1m", "sortie, 1 MiB"),
     ("sortie-copied", "sortie, copied"),
     ("hyper", "hyper"),
     ("reqwest", "reqwest"),
@@ -91,8 +92,8 @@ pub(crate) const PANELS: &[Panel] = &[
     },
     Panel {
         title: "Upload of 1 GiB, length known",
-        note: "CPU time per MiB, µs; how ours takes what it sends",
-        summary: "likewise; ours is lent what it sends, or copies it",
+        note: "CPU time per MiB, µs; what the source lends at once",
+        summary: "likewise; ours is lent 64 KiB, 1 MiB, or copies",
         group: "upload-length",
         unit: Unit::Micros,
         peers: UPLOAD_PEERS,
@@ -191,7 +192,7 @@ pub(crate) fn summary() -> Outcome {
         let is_there = |end: &str| panel.peers.iter().any(|peer| peer.0 == end);
         let mut cells = vec![panel.cell(&figures, floor)?];
         let mut ours = format!("**{}**", panel.cell(&figures, "sortie")?);
-        for variant in ["sortie-256k", "sortie-copied"] {
+        for variant in ["sortie-256k", "sortie-1m", "sortie-copied"] {
             if is_there(variant) {
                 ours += &format!(", **{}**", panel.cell(&figures, variant)?);
             }

@@ -24,8 +24,11 @@ use std::task::{Context, Poll};
 /// What a source gives at once.
 const PIECE: usize = 64 << 10;
 
-/// The piece; copies of it are made from a black box, or the compiler would rather fill than copy.
-static CONTENT: [u8; PIECE] = [b'x'; PIECE];
+/// What a source with more at hand gives at once.
+const LARGE_PIECE: usize = 1 << 20;
+
+/// The pieces; copies are made from a black box, or the compiler would rather fill than copy.
+static CONTENT: [u8; LARGE_PIECE] = [b'x'; LARGE_PIECE];
 
 /// How the body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +47,12 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     length("upload-length-reqwest", "reqwest, the same", |m| reqwest(m, Length)),
     foreign(length("upload-length-curl", "libcurl, copied to its buffer", |m| curl(m, Length))),
-    length("upload-length-sortie", "ours: a reader that lends its buffer", |m| sortie(m, Length)),
+    length("upload-length-sortie", "ours: a reader that lends its buffer", |m| {
+        sortie(m, Length, PIECE)
+    }),
+    length("upload-length-sortie-1m", "ours: the same, with 1 MiB in it", |m| {
+        sortie(m, Length, LARGE_PIECE)
+    }),
     length("upload-length-sortie-copied", "ours: a reader, copied to our buffer", |m| {
         sortie_copied(m, Length)
     }),
@@ -54,7 +62,8 @@ pub(crate) const ROWS: &[Row] = &[
     chunks("upload-chunks-hyper", "the same in chunks", |m| hyper(m, Chunks)),
     chunks("upload-chunks-reqwest", "the same in chunks", |m| reqwest(m, Chunks)),
     foreign(chunks("upload-chunks-curl", "the same in chunks", |m| curl(m, Chunks))),
-    chunks("upload-chunks-sortie", "the same in chunks", |m| sortie(m, Chunks)),
+    chunks("upload-chunks-sortie", "the same in chunks", |m| sortie(m, Chunks, PIECE)),
+    chunks("upload-chunks-sortie-1m", "the same in chunks", |m| sortie(m, Chunks, LARGE_PIECE)),
     chunks("upload-chunks-sortie-copied", "the same in chunks", |m| sortie_copied(m, Chunks)),
 ];
 
@@ -103,9 +112,10 @@ fn by_hand(meter: &mut Meter, framing: Framing) -> Outcome {
             let size_line = format!("{PIECE:x}\r\n");
             for _ in 0..length / PIECE {
                 match framing {
-                    Length => stream.write_all(&CONTENT).await?,
+                    Length => stream.write_all(&CONTENT[..PIECE]).await?,
                     Chunks => {
-                        let chunk = [size_line.as_bytes(), &CONTENT, b"\r\n"].map(IoSlice::new);
+                        let chunk =
+                            [size_line.as_bytes(), &CONTENT[..PIECE], b"\r\n"].map(IoSlice::new);
                         write_all(&mut stream, chunk).await?;
                     }
                 }
@@ -143,11 +153,13 @@ async fn write_all(
 struct Source {
     left: usize,
     framing: Framing,
+    /// How long the pieces are that it lends.
+    piece: usize,
 }
 
 impl Source {
     const fn of(blocks: usize, framing: Framing) -> Self {
-        Self { left: blocks * BLOCK, framing }
+        Self { left: blocks * BLOCK, framing, piece: PIECE }
     }
 }
 
@@ -163,7 +175,7 @@ impl Body for Source {
             return Poll::Ready(None);
         }
         self.left -= PIECE;
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&CONTENT)))))
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&CONTENT[..PIECE])))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -194,8 +206,8 @@ impl AsyncRead for Source {
 impl AsyncBufRead for Source {
     fn poll_fill_buf(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         // Pieces are as long as they are: of one that was begun, the rest.
-        let at = (PIECE - self.left % PIECE) % PIECE;
-        Poll::Ready(Ok(&CONTENT[at..PIECE.min(at + self.left)]))
+        let at = (self.piece - self.left % self.piece) % self.piece;
+        Poll::Ready(Ok(&CONTENT[at..self.piece.min(at + self.left)]))
     }
 
     fn consume(mut self: Pin<&mut Self>, count: usize) {
@@ -286,10 +298,10 @@ fn curl(meter: &mut Meter, framing: Framing) -> Outcome {
 }
 
 /// A session, and upload tasks that are lent what the reader has.
-fn sortie(meter: &mut Meter, framing: Framing) -> Outcome {
+fn sortie(meter: &mut Meter, framing: Framing, piece: usize) -> Outcome {
     upload(meter, |blocks| {
-        let reader = sortie::UploadSource::buf_reader(Source::of(blocks, framing));
-        framed(reader, blocks, framing)
+        let source = Source { piece, ..Source::of(blocks, framing) };
+        framed(sortie::UploadSource::buf_reader(source), blocks, framing)
     })
 }
 
