@@ -33,6 +33,21 @@ FRAMING = {
     "empty-reused": (8, b""),
 }
 
+# Chunked bodies. 0xff and a byte stand for a row of 2,048 of that byte.
+CHUNKED_BODIES = {
+    "plain": b"5\r\nhello\r\n1F ;a=\"b\"\r\n" + b"x" * 31 + b"\r\n0\r\nT: v\r\n\r\nexcess",
+    "line-feed": b"2\r\nab\r\n2\nab",
+    "zeros": b"0" * 30 + b"1;a\r\nx\r\n0" + b"\r\n\r\n",
+    "sixteen-digits": b"fffffffffffffffe\r\nabc",
+    "seventeen-digits": b"10000000000000000\r\n",
+    "long-line": b"1;\xffa\xffa\r\nx",
+    "overhead": b"1;\xffa\r\nx\r\n" * 34,
+    "long-trailers": b"0\r\n" + b"T: \xffa\r\n" * 9,
+    "bad-trailer": b"0\r\nT : v\r\n\r\n",
+    "bad-end": b"3\r\nabcd\r\n",
+    "incomplete": b"0\r\n\r",
+}
+
 HEADS = {
     "plain": OK + b"Content-Type: text/plain\r\nX:y\r\nEmpty:\r\nSpaces: \t a b \t\r\n\r\nbody",
     "line-feeds": b"HTTP/1.0 404\nA: b\r\nC: d\n\n",
@@ -301,6 +316,7 @@ def write(target, seeds):
 if __name__ == "__main__":
     cuts = bytes([20, 0, 45, 0, 60, 0])
     framing = {name: bytes([flags]) + cuts + text for name, (flags, text) in FRAMING.items()}
+    write("chunked", {name: cuts + text for name, text in CHUNKED_BODIES.items()})
     write("framing", framing)
     write("head", {name: bytes([21, 0]) + text for name, text in HEADS.items()})
     write("operations", OPERATIONS)

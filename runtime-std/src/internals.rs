@@ -99,6 +99,11 @@ impl<W: World> Session<W> {
         Ok(Held { seated: Seated::new(shared, driver, content, None) })
     }
 
+    /// As [`crate::Session::flush`].
+    pub fn flush(&self) {
+        self.inner.connections.flush(self.inner.world.now());
+    }
+
     fn parts(
         &self,
         request: Request,

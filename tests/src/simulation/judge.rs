@@ -45,7 +45,32 @@ impl Net {
         let now = self.now;
         self.ledger.tasks.iter_mut().for_each(|watch| watch.begin(now));
         self.check_tasks();
+        self.check_order();
         self.sends_nothing_twice();
+        let is_stale = |link: &super::network::Link| {
+            link.flushed.is_some() && link.holder.is_none() && link.stage == Stage::Open
+        };
+        assert!(!self.links.iter().any(is_stale), "a connection outlives a flush");
+    }
+
+    /// Nobody overtakes one who has waited so much longer for a connection to the same origin.
+    fn check_order(&mut self) {
+        let steps = u64::from(limits::PRIORITY_MOST) * u64::from(limits::PRIORITY_STEP);
+        let most = steps + u64::from(limits::HINT_DELAY);
+        for (task, watch) in self.ledger.tasks.iter_mut().enumerate() {
+            let waits = watch.is_running() && watch.has_begun && watch.question.is_none();
+            let waits = waits && watch.link.is_none() && !watch.is_over;
+            watch.waiting = waits.then(|| watch.waiting.unwrap_or(self.now));
+            let (Some(since), false) = (watch.waiting, self.ledger.starts.is_empty()) else {
+                continue;
+            };
+            let origin = self.plan.tasks[task].hops[watch.hop].origin;
+            for (other, to, added) in &self.ledger.starts {
+                let overtakes = *to == origin && *added > since + most;
+                assert!(!overtakes, "task {other} of {added} overtakes {task} of {since}");
+            }
+        }
+        self.ledger.starts.clear();
     }
 
     fn check_tasks(&self) {

@@ -34,6 +34,8 @@ pub(super) struct Exchange {
     /// Behind so many bytes of what is sent, the body has leave to come.
     pub(super) continues_at: Option<u64>,
     pub(super) answer: Option<Answer>,
+    /// When its head was wholly read.
+    pub(super) answered: Option<u64>,
 }
 
 /// A final response.
@@ -83,6 +85,8 @@ pub(super) struct Watch {
     pub(super) is_over: bool,
     pub(super) question: Option<Question>,
     pub(super) questions: usize,
+    /// Since when it waits for a connection.
+    pub(super) waiting: Option<u64>,
     pub(super) link: Option<usize>,
     pub(super) hop: usize,
     pub(super) becomes_get: bool,
@@ -116,6 +120,8 @@ pub(super) struct Watch {
 pub(super) struct Ledger {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) tasks: Vec<Watch>,
+    /// Who got a connection at this instant, to which origin, and since when it had waited.
+    pub(super) starts: Vec<(usize, usize, u64)>,
     /// Nobody tells of redirects: that one was followed is seen by what is released.
     pub(super) infers: bool,
 }
@@ -125,6 +131,7 @@ impl Ledger {
         Self {
             exchanges: Vec::new(),
             tasks: plan.tasks.iter().map(Watch::new).collect(),
+            starts: Vec::new(),
             infers: false,
         }
     }
@@ -162,7 +169,16 @@ impl Ledger {
         }
     }
 
+    /// The task begins no earlier than this: it may be put off until it begins, and not after.
+    pub(super) fn set_earliest(&mut self, task: usize, at: u64) {
+        let watch = &mut self.tasks[task];
+        assert!(!watch.has_begun || watch.earliest == at, "task {task} has begun: {watch:?}");
+        watch.earliest = at;
+    }
+
     pub(super) fn suspended(&mut self, task: usize) {
+        // After it the task queues anew.
+        self.tasks[task].waiting = None;
         self.tasks[task].suspends += 1;
     }
 
@@ -181,6 +197,12 @@ impl Ledger {
     }
 
     // What the network sees.
+
+    /// The task gets a connection, be it a new one.
+    pub(super) fn started(&mut self, task: usize, origin: usize, now: u64) {
+        let since = self.tasks[task].waiting.take().unwrap_or(now);
+        self.starts.push((task, origin, since));
+    }
 
     pub(super) fn connecting(&mut self, task: usize, link: usize, now: u64) {
         let watch = &mut self.tasks[task];
@@ -215,6 +237,7 @@ impl Ledger {
             read: 0,
             continues_at: None,
             answer: None,
+            answered: None,
         });
         let exchange = self.exchanges.len() - 1;
         watch.attempts[hop] += 1;
@@ -231,6 +254,10 @@ impl Ledger {
         assert!(watch.is_running(), "task {task} writes though it does not run");
         let exchange = watch.exchange.expect("it has a connection");
         let it = &mut self.exchanges[exchange];
+        let is_refused = it.answer.as_ref().is_some_and(|answer| answer.status >= 300);
+        // What was read at this very instant may not be looked at yet.
+        let is_known = it.answered.is_some_and(|at| at < now);
+        assert!(!is_refused || !is_known, "{exchange} goes on behind an answer that refuses it");
         for byte in bytes {
             let is_first = it.tap.head > 0 && it.tap.count == it.tap.head;
             if is_first {
@@ -254,7 +281,11 @@ impl Ledger {
     pub(super) fn read(&mut self, task: usize, count: u64, now: u64) {
         let watch = &self.tasks[task];
         assert!(watch.is_running(), "task {task} reads though it does not run");
-        self.exchanges[watch.exchange.expect("it has a connection")].read += count;
+        let it = &mut self.exchanges[watch.exchange.expect("it has a connection")];
+        it.read += count;
+        if it.is_answered() {
+            it.answered = it.answered.or(Some(now));
+        }
         self.touch(task, now);
     }
 
@@ -464,6 +495,7 @@ impl Watch {
             is_over: false,
             question: None,
             questions: 0,
+            waiting: None,
             link: None,
             hop: 0,
             becomes_get: false,

@@ -1,18 +1,18 @@
 //! Deterministic simulation: many tasks of one session, origins, a network and a user, all from one
 //! seed, in virtual time.
 //!
-//! A run is held against a [`ledger`] that knows what the network, the origins and the user did,
+//! A run is held against a `ledger` that knows what the network, the origins and the user did,
 //! and nothing of what the client thinks. At every step: what is sent and received is right byte by
 //! byte, counts are those of the network, secrets stay with their origin, connections stay within
 //! their caps. Whenever nothing can happen any more at an instant: whoever could read has read,
 //! whoever could write has written, whoever could have a connection has one, and nobody outlives a
 //! deadline. Each task ends once, and for a reason.
 //!
-//! - [`plan`]: what a seed stands for; [`texts`]: the requests of it;
-//! - [`network`]: bytes on their way; [`origin`]: what is at the other end; [`incoming`]: a decoder
+//! - `plan`: what a seed stands for; `texts`: the requests of it;
+//! - `network`: bytes on their way; `origin`: what is at the other end; `incoming`: a decoder
 //!   of requests of its own;
-//! - [`ledger`] and [`judge`]: what is known, and what may be;
-//! - [`on_core`], [`on_desktop`] and [`on_held`]: the clients; [`world`]: what the latter two see.
+//! - `ledger` and `judge`: what is known, and what may be;
+//! - `on_core`, `on_desktop` and `on_held`: the clients; `world`: what the latter two see.
 
 mod incoming;
 mod judge;
@@ -161,13 +161,14 @@ fn happen(shared: &Shared, player: &mut dyn Player, event: Event) {
                 net.note(|| format!("user of task {task}: {command:?}"));
                 let now = net.now;
                 let watch = &mut net.ledger.tasks[task];
-                if watch.result.is_some() {
+                if watch.result.is_some() && command != Command::Flush {
                     return;
                 }
                 match command {
                     Command::Resume => net.ledger.resumed(task, now),
                     Command::Suspend => net.ledger.suspended(task),
                     Command::Cancel => watch.is_canceled = true,
+                    Command::Flush => net.flushed(),
                     Command::Priority(_)
                     | Command::EarliestBegin(_)
                     | Command::Await
@@ -186,11 +187,18 @@ fn happen(shared: &Shared, player: &mut dyn Player, event: Event) {
 
 /// The user has made up their mind.
 fn answer(shared: &Shared, player: &mut dyn Player, task: usize, number: usize) {
-    let mut net = shared.net();
+    let mut guard = shared.net();
+    let net = &mut *guard;
     let agrees = net.plan.tasks[task].agrees;
     let agrees = net.random.percent(agrees);
     let is_whim = net.random.percent(50);
+    let now = net.now;
     let watch = &mut net.ledger.tasks[task];
+    let deadlines = watch.deadlines(&net.plan.tasks[task]);
+    if watch.is_canceled || deadlines.contains(&Some(now)) {
+        // It has ended, or is about to.
+        return;
+    }
     let Some(question) = watch.question.filter(|_| watch.questions == number) else {
         return;
     };
@@ -206,10 +214,9 @@ fn answer(shared: &Shared, player: &mut dyn Player, task: usize, number: usize) 
     watch.refused |= matches!(answer, Answer::Refuse);
     watch.said_no_body |= matches!(answer, Answer::NoBody);
     watch.is_canceled |= matches!(answer, Answer::Cancel);
-    let now = net.now;
     net.ledger.answered(task, now);
     net.note(|| format!("user of task {task}: {answer:?}"));
-    drop(net);
+    drop(guard);
     player.answer(task, answer);
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Link {
     pub(super) holder: Option<usize>,
     /// What is exchanged over it at this moment.
     pub(super) exchange: Option<usize>,
+    /// It was there when the session was flushed, first then.
+    pub(super) flushed: Option<u64>,
     /// Exchanges that were begun on it.
     pub(super) exchanges: usize,
     pub(super) stage: Stage,
@@ -178,6 +180,7 @@ impl Net {
             origin,
             holder: Some(task),
             exchange: None,
+            flushed: None,
             exchanges: 0,
             stage: Stage::Opening,
             up: VecDeque::new(),
@@ -196,6 +199,7 @@ impl Net {
         });
         let way = self.way();
         self.at(self.now + way, Event::Connected(link));
+        self.ledger.started(task, origin, self.now);
         self.ledger.connecting(task, link, self.now);
         self.note(|| format!("task {task} connects to {} over {link}", ORIGINS[origin]));
         link
@@ -213,6 +217,12 @@ impl Net {
     pub(super) fn begin(&mut self, link: usize, task: usize) {
         let it = &mut self.links[link];
         assert_eq!(it.stage, Stage::Open, "connection {link}");
+        if it.holder.is_none() {
+            // Whoever was given it before the flush may not have looked yet.
+            let is_usable = it.flushed.is_none_or(|at| at == self.now);
+            assert!(is_usable, "connection {link} is used after a flush");
+            self.ledger.started(task, it.origin, self.now);
+        }
         let exchange = self.ledger.begin(task, link, self.now, it.exchanges > 0);
         it.holder = Some(task);
         it.exchange = Some(exchange);
@@ -246,6 +256,13 @@ impl Net {
         self.links[link].up.push_back((last, Packet::End));
         self.at(last, Event::Up(link));
         self.note(|| format!("{link} is closed, of {holder:?}"));
+    }
+
+    /// What is open now is not used again by other tasks.
+    pub(super) fn flushed(&mut self) {
+        for link in self.links.iter_mut().filter(|link| link.stage != Stage::Closed) {
+            link.flushed = link.flushed.or(Some(self.now));
+        }
     }
 
     /// Nobody holds a task any more: it is gone, and its connection with it.

@@ -511,13 +511,18 @@ impl Player for Pool<'_> {
                 }
             }
             Command::EarliestBegin(after) => client.task.set_earliest_begin(now.after(after)),
+            Command::Flush => {
+                self.scheduler.flush();
+                self.assign();
+                return;
+            }
             Command::Await | Command::Drop => {}
         }
         let client = &self.clients[task];
         let earliest = client.task.earliest_begin().as_micros();
         let mut net = self.shared.net();
-        let watch = &mut net.ledger.tasks[task];
-        watch.earliest = earliest;
+        net.ledger.set_earliest(task, earliest);
+        let watch = &net.ledger.tasks[task];
         let state = match (watch.is_canceled, watch.suspends) {
             (true, _) => TaskState::Canceling,
             (false, 0) => TaskState::Running,

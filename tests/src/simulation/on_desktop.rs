@@ -36,7 +36,7 @@ struct Driven {
     /// How often in a hundred a task has a turn that nothing woke it for.
     spurious: u64,
     /// Last, so that it outlives its tasks.
-    _session: Session<Virtual>,
+    session: Session<Virtual>,
 }
 
 impl Driven {
@@ -74,7 +74,7 @@ impl Driven {
             shared: shared.clone(),
             world: world.clone(),
             spurious,
-            _session: session,
+            session,
         }
     }
 
@@ -163,6 +163,9 @@ impl Player for Driven {
     fn command(&mut self, at: usize, command: Command) {
         self.world.set_current(at);
         let now = Instant::from_micros(self.shared.net().now);
+        if command == Command::Flush {
+            return self.session.flush();
+        }
         let Some(task) = &self.tasks[at] else { return };
         match command {
             Command::Resume => task.resume(),
@@ -171,9 +174,9 @@ impl Player for Driven {
             Command::Priority(priority) => task.set_priority(priority),
             Command::EarliestBegin(after) => {
                 let earliest = task.set_earliest_begin(now.after(after)).as_micros();
-                self.shared.net().ledger.tasks[at].earliest = earliest;
+                self.shared.net().ledger.set_earliest(at, earliest);
             }
-            Command::Await => {}
+            Command::Flush | Command::Await => {}
             Command::Drop => {
                 self.tasks[at] = None;
                 self.shared.net().dropped(at);

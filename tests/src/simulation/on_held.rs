@@ -55,7 +55,7 @@ struct Riders {
     spawned: Arc<Mutex<Vec<(usize, Drive)>>>,
     spurious: u64,
     /// Last, so that it outlives its tasks.
-    _session: Session<Virtual>,
+    session: Session<Virtual>,
 }
 
 impl Riders {
@@ -89,7 +89,7 @@ impl Riders {
             outcomes: (0..count).map(|_| Vec::new()).collect(),
             spawned,
             spurious,
-            _session: session,
+            session,
         }
     }
 
@@ -219,8 +219,9 @@ impl Player for Riders {
             Command::Priority(priority) => task.set_priority(priority),
             Command::EarliestBegin(after) => {
                 let earliest = task.set_earliest_begin(now.after(after)).as_micros();
-                self.shared.net().ledger.tasks[at].earliest = earliest;
+                self.shared.net().ledger.set_earliest(at, earliest);
             }
+            Command::Flush => return self.session.flush(),
             Command::Await => {
                 let is_alone = self.shared.net().plan.tasks[at].is_alone;
                 let kind = Kind::Awaiting(task.awaited(is_alone));

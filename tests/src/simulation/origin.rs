@@ -227,7 +227,8 @@ impl Net {
         } else if has_excess {
             bytes.extend(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nBAD");
         }
-        let mut stalls = reply.stalls.clone();
+        // What nobody asked for comes in one piece with what is before, so that it can be seen.
+        let mut stalls = if has_excess { Vec::new() } else { reply.stalls.clone() };
         stalls.sort_unstable();
         let mut done = 0;
         for (place, pause) in stalls {
@@ -237,7 +238,6 @@ impl Net {
             bytes = rest;
         }
         if has_excess {
-            // In one piece with what is before, so that it can be seen.
             self.send_down(link, at, Packet::Bytes(exchange, bytes));
         } else {
             at = self.send_cut(link, exchange, at, bytes);

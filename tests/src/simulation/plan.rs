@@ -74,6 +74,8 @@ pub(super) enum Command {
     Priority(u16),
     /// So long after the command.
     EarliestBegin(u64),
+    /// The session uses no connection again that it has by now.
+    Flush,
     /// Somebody begins to await it.
     Await,
     /// Nobody holds it any more; or, where it can be awaited, who began last to await it stops.
@@ -308,13 +310,14 @@ fn commands(random: &mut Random, is_rough: bool, spread: u64) -> Vec<(u64, Comma
     let gap = random.pick(&[10, 5 * MILLI, SECOND, 40 * SECOND]);
     for _ in 0..count {
         at += random.below(gap);
-        let command = match random.below(15) {
+        let command = match random.below(16) {
             0..=3 => Command::Suspend,
             4..=6 => Command::Resume,
             7 => Command::Priority(random.below(1001) as u16),
             8 => Command::EarliestBegin(random.below(SECOND)),
             9 | 10 => Command::Drop,
             11..=13 => Command::Await,
+            14 => Command::Flush,
             _ if is_rough && random.percent(50) => Command::Cancel,
             _ => Command::Suspend,
         };
@@ -324,6 +327,7 @@ fn commands(random: &mut Random, is_rough: bool, spread: u64) -> Vec<(u64, Comma
             Command::Cancel
             | Command::Priority(_)
             | Command::EarliestBegin(_)
+            | Command::Flush
             | Command::Await
             | Command::Drop => {}
         }
