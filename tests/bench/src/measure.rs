@@ -15,8 +15,29 @@ pub(crate) struct Cost {
     pub(crate) allocations: f64,
     /// Bytes they asked for.
     pub(crate) bytes: f64,
-    /// System calls, on all threads; `None` where strace is not installed.
-    pub(crate) syscalls: Option<f64>,
+    /// System calls, on all threads.
+    pub(crate) syscalls: Syscalls,
+}
+
+/// System calls of an iteration, where they can be counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Syscalls {
+    /// So many.
+    Counted(f64),
+    /// Counting them would change them.
+    NotCounted,
+    /// strace is not installed.
+    NoStrace,
+}
+
+impl Syscalls {
+    /// How many, if that is known.
+    pub(crate) const fn known(self) -> Option<f64> {
+        match self {
+            Self::Counted(count) => Some(count),
+            Self::NotCounted | Self::NoStrace => None,
+        }
+    }
 }
 
 /// What the counted iterations of a plain run spent, as the run itself says.
@@ -79,9 +100,13 @@ pub(crate) fn cost(row: &Row, origins: &Origins) -> Result<Cost, Failure> {
         counts.push(per_iteration(&|n| instructions(row, n, origins))?);
     }
     let instructions = median(counts);
-    let syscalls = match has_strace() {
-        true => Some(per_iteration(&|n| syscalls(row, n, origins))?),
-        false => None,
+    // How often a client has to wait for long content is strace's doing: it slows only the client.
+    let syscalls = match row.origin {
+        Some(Serves::Blocks) => Syscalls::NotCounted,
+        Some(Serves::Answers) | None if !has_strace() => Syscalls::NoStrace,
+        Some(Serves::Answers) | None => {
+            Syscalls::Counted(per_iteration(&|n| syscalls(row, n, origins))?)
+        }
     };
     Ok(Cost { instructions, allocations, bytes, syscalls })
 }
