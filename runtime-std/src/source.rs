@@ -18,7 +18,7 @@ use crate::supply::{Buffered, Chunks, Supply, Window};
 /// Bytes and files can be sent again, where a redirect or a lost connection asks for it. Readers
 /// and streams can be sent once; who must send one again is asked for another one
 /// ([`TaskDelegate::need_new_body`](crate::TaskDelegate::need_new_body)). They are asked for more
-/// only while the task runs and the connection takes it: at most 64 KiB of a reader are held, one
+/// only while the task runs and the connection takes it: at most 256 KiB of a reader are held, one
 /// chunk of a stream, and nothing of a buffered reader beyond its own buffer.
 ///
 /// ```

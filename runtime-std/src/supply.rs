@@ -7,8 +7,12 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_io::{AsyncBufRead, AsyncRead};
 
-/// What is read from a reader at once.
+/// What is read from a reader at once, at first.
 const WINDOW: usize = 64 * 1024;
+
+/// What is read at once from a reader that fills all it is lent: the receiver is woken once for
+/// what is written at once, and that is most of what an upload costs.
+const LARGEST_WINDOW: usize = 256 * 1024;
 
 /// Chunks without bytes that are passed over before others have a look.
 const EMPTY_CHUNKS: usize = 32;
@@ -30,21 +34,26 @@ pub(crate) struct Window<R> {
     /// Of `bytes`, what is not sent.
     start: usize,
     end: usize,
+    /// What is lent to the reader next.
+    room: usize,
 }
 
 impl<R> Window<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader: Box::pin(reader), bytes: Vec::new(), start: 0, end: 0 }
+        Self { reader: Box::pin(reader), bytes: Vec::new(), start: 0, end: 0, room: WINDOW }
     }
 }
 
 impl<R: AsyncRead + Send> Supply for Window<R> {
     fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         if self.start == self.end {
-            self.bytes.resize(WINDOW, 0);
+            self.bytes.resize(self.room, 0);
             let count = ready!(self.reader.as_mut().poll_read(cx, &mut self.bytes))?;
             // A reader that claims more than it was lent must not make us panic.
-            (self.start, self.end) = (0, count.min(WINDOW));
+            (self.start, self.end) = (0, count.min(self.room));
+            if self.end == self.room {
+                self.room = LARGEST_WINDOW.min(self.room * 2);
+            }
         }
         Poll::Ready(Ok(&self.bytes[self.start..self.end]))
     }

@@ -196,7 +196,7 @@ impl AsyncRead for Source {
         _: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let n = self.left.min(PIECE).min(room.len());
+        let n = self.left.min(CONTENT.len()).min(room.len());
         room[..n].copy_from_slice(&black_box(&CONTENT)[..n]);
         self.left -= n;
         Poll::Ready(Ok(n))

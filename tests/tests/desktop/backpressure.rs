@@ -22,8 +22,11 @@ const ENDLESS: u64 = 1 << 30;
 /// The most input that a connection holds, in bytes.
 const INBOX: u64 = 16 * 1024;
 
-/// The most that is held of a reader, and by a body in its own buffer.
+/// The most that a body holds in its own buffer.
 const BUFFER: u64 = 64 * 1024;
+
+/// The most that is held of a reader.
+const WINDOW: u64 = 256 * 1024;
 
 /// How often nothing may change before it is taken for the end of changes.
 const STILL: usize = 20;
@@ -224,7 +227,7 @@ fn a_slow_server_and_a_suspended_task_stop_the_source_of_an_upload() {
     };
     type Open = Box<dyn Fn(Arc<AtomicU64>) -> UploadSource>;
     let sources: [(Open, u64); 3] = [
-        (Box::new(|given| UploadSource::reader(Zeros(given))), BUFFER),
+        (Box::new(|given| UploadSource::reader(Zeros(given))), WINDOW),
         (
             Box::new(|given| {
                 UploadSource::buf_reader(BufReader::with_capacity(4096, Zeros(given)))
