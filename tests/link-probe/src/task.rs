@@ -89,6 +89,7 @@ fn getters(with: &mut Arguments<'_>) {
     call!(with, Task::counts(&with.task));
     call!(with, Task::progress(&with.task));
     call!(with, Task::deadline(&with.task));
+    call!(with, Task::resource_deadline(&with.task));
     call!(with, Task::io(&with.task, with.size));
     call!(with, {
         let receive = Task::io(&with.task, with.size).receive;
