@@ -240,8 +240,8 @@ impl<W: Watch + ?Sized> Reins<W> {
     }
 
     /// Waits for somebody who takes content, and may take his time: the request timer rests. `None`
-    /// where the task fails first. Where it has failed before, what came before that is taken: until
-    /// it is cancelled, or out of time altogether.
+    /// where the task fails first. Where it has failed before, what came before that is taken:
+    /// until it is cancelled, or out of time altogether.
     ///
     /// Dropping the future drops `taken`.
     pub(crate) async fn unless_it_fails<F: Future>(&self, taken: F) -> Option<F::Output> {

@@ -20,8 +20,8 @@ use crate::turn::Turn;
 use crate::world::World;
 
 /// How long a task that has failed waits for its disk to put in order what is stored, in
-/// microseconds: 5 s. That is one write and a look at the file; who waits longer has a disk that does
-/// not answer, and is told of the failure without resume data.
+/// microseconds: 5 s. That is one write and a look at the file; who waits longer has a disk that
+/// does not answer, and is told of the failure without resume data.
 const KEEP_TIMEOUT: u64 = 5_000_000;
 
 /// A task with its driver: one allocation for both.

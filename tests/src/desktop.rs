@@ -92,8 +92,8 @@ pub fn play(script: &Script, split: Split) -> Trace {
     runner.trace(result)
 }
 
-/// Plays `script` as a download to a disk that gets stuck, with a cancel at that instant. Returns how
-/// it ended, and when.
+/// Plays `script` as a download to a disk that gets stuck, with a cancel at that instant. Returns
+/// how it ended, and when.
 ///
 /// # Panics
 /// If it succeeds, or nothing can happen any more.

@@ -129,8 +129,9 @@ fn free_sockets_are_counted() {
     assert_eq!((during, after), (before - 3, before));
 }
 
-/// A slot has its socket for ever, in whatever state its last connection left it: so nothing is ever
-/// to be reported by `Scheduler::open_failed`, by which a desktop's task waits for a descriptor.
+/// A slot has its socket for ever, in whatever state its last connection left it: so nothing is
+/// ever to be reported by `Schedule::open_failed`, by which a desktop's task waits for a
+/// descriptor.
 #[test]
 fn no_task_waits_for_a_socket_though_the_stack_has_none_left() {
     let run = run_served(Cable::GOOD, &Served::default(), async |stack| {
