@@ -8,6 +8,7 @@ what was stored, and over how many connections. Exits with 0 if everything was a
 import argparse
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -196,6 +197,7 @@ def run(target, image, options):
 
 def main():
     """Runs the job on the targets asked for."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # and the servers with it
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_target(parser)
     sizes = {"type": int, "choices": range(1, 65), "metavar": "N"}

@@ -103,13 +103,18 @@ impl Virtio {
 
     /// Takes back the buffer with the frame that came next: its number, and where the frame is.
     fn take(&mut self) -> Option<(usize, usize, usize)> {
-        let token = self.device.poll_receive()?;
-        let index = self.lent.iter().position(|lent| *lent == Some(token))?;
-        let buffer = self.buffers.received.get_mut(index)?;
-        // SAFETY: the buffer that was lent under this token: `lent` says so.
-        let (start, length) = unsafe { self.device.receive_complete(token, buffer) }.ok()?;
-        *self.lent.get_mut(index)? = None;
-        Some((index, start, start + length))
+        loop {
+            let token = self.device.poll_receive()?;
+            let index = self.lent.iter().position(|lent| *lent == Some(token))?;
+            let buffer = self.buffers.received.get_mut(index)?;
+            // SAFETY: the buffer that was lent under this token: `lent` says so.
+            let taken = unsafe { self.device.receive_complete(token, buffer) };
+            *self.lent.get_mut(index)? = None;
+            // What is shorter than the device's own header is no frame.
+            if let Ok((start, length)) = taken {
+                return Some((index, start, start + length));
+            }
+        }
     }
 
     /// Lends out again what was taken and read.
