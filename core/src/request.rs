@@ -358,10 +358,10 @@ impl<'a> Request<'a> {
         if meaning.is_trace && fields.iter().any(|field| field.known == Known::Credential) {
             return Err(RequestError::Trace);
         }
-        if !traits.has_content() && matches!(traits.expect, Expectation::Sent) {
+        if !traits.has_body() && matches!(traits.expect, Expectation::Sent) {
             traits.expect = Expectation::Dropped;
         }
-        if meaning.takes_no_body && traits.has_content() {
+        if meaning.takes_no_body && traits.has_body() {
             return Err(RequestError::BodyNotAllowed);
         }
         Ok(Self { method, url, fields, body: traits.body, traits })
@@ -470,8 +470,8 @@ impl RequestTraits {
         self.options & options::UPGRADE != 0
     }
 
-    /// Whether there is content to be sent.
-    pub(crate) const fn has_content(&self) -> bool {
+    /// Whether there is a body, and not one of no bytes.
+    pub(crate) const fn has_body(&self) -> bool {
         !matches!(self.body, BodyLength::None | BodyLength::Known(0))
     }
 

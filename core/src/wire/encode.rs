@@ -85,7 +85,7 @@ pub(crate) fn request_head(
         }
         BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
     }
-    if traits.has_content() {
+    if traits.has_body() {
         let kind: Option<&[u8]> = match traits.content_type {
             ContentType::Open => None,
             ContentType::Form => Some(b"x-www-form-urlencoded"),
