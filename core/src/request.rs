@@ -326,8 +326,8 @@ pub(crate) enum ContentType {
     Octets,
 }
 
-/// Fields of the caller's that are about this connection alone, and have to be listed in `Connection`
-/// (RFC 9110 §7.6.1), as bits.
+/// The caller's fields that are about this connection alone, as bits: they have to be listed in
+/// `Connection` (RFC 9110 §7.6.1).
 pub(crate) mod options {
     pub(crate) const UPGRADE: u8 = 1;
     pub(crate) const TE: u8 = 2;
