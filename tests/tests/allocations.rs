@@ -222,7 +222,12 @@ fn finished(task: &mut Task) -> Option<Result<(), Error>> {
             Output::Finish => task.handle_committed().expect("asked for"),
             Output::Complete(result) => return Some(result),
             Output::Event(_) | Output::Close(_) | Output::Reuse => {}
-            _ => return None,
+            Output::Connect(_)
+            | Output::Prepare
+            | Output::Exchange
+            | Output::Inspect
+            | Output::Upgraded
+            | Output::Wait => return None,
         }
     }
 }

@@ -90,7 +90,9 @@ fn addresses_of_the_first_family() {
                 order.push(index);
                 race.handle_failed(index, Transport::Refused, NOW).expect("it was tried");
             }
-            other => panic!("{other:?} before all was tried"),
+            RaceOutput::Wait { .. } | RaceOutput::Connected { .. } | RaceOutput::Failed(_) => {
+                panic!("before all was tried")
+            }
         }
     }
     // As many of the first family, then one of the other.
