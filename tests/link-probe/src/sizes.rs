@@ -1,6 +1,6 @@
 //! The most bytes that what a program holds of the core may take: on a device, and on a host of 64
-//! bits. An image for either does not compile above that. What sits in a static, or in a future that
-//! does, is planned for: that it grows is to be seen by who makes it grow.
+//! bits. An image for either does not compile above that. What sits in a static, or in a future
+//! that does, is planned for: that it grows is to be seen by who makes it grow.
 
 use core::mem::size_of;
 
