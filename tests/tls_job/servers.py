@@ -31,7 +31,7 @@ error_log "{work}/error.log";
 pid "{work}/pid";
 events {{ worker_connections 256; }}
 http {{
-    access_log off;
+    access_log "{work}/access.log";
     sendfile on;
     default_type application/octet-stream;
     client_max_body_size 0;
