@@ -248,13 +248,18 @@ impl Sink for Download {
             self.record = None;
         }
         let length = part.length();
-        let record = self.record.take();
+        // What went to its destination, though too late, is not there to be gone on with.
+        let record = self.record.take().filter(|_| !part.is_committed());
         self.part = None;
         let bytes = record.zip(length).and_then(|(record, length)| {
             let data = ResumeData::decode(&record).ok()?;
             encoded(&data.with_received(length, data.total())?)
         });
         Poll::Ready(bytes.filter(|_| self.plan.destination.is_some()))
+    }
+
+    fn abandon(&mut self) {
+        (self.part, self.opening, self.record) = (None, None, None);
     }
 
     fn temporary(&mut self) -> &mut Option<TemporaryFile> {
