@@ -21,10 +21,12 @@ export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 say() { printf '%s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
+is_there() { case $1 in /*) [ -e "$1" ] ;; *) command -v "$1" >/dev/null ;; esac; }
+
 updated=
-# need COMMAND PACKAGE - installs Debian's PACKAGE where COMMAND is missing.
+# need COMMAND PACKAGE - installs Debian's PACKAGE where COMMAND, or a file of this path, is missing.
 need() {
-    if command -v "$1" >/dev/null; then return; fi
+    if is_there "$1"; then return; fi
     say "installing $2, for $1"
     command -v apt-get >/dev/null || die "$1 is missing: install it"
     if [ -z "$updated" ]; then
@@ -32,7 +34,7 @@ need() {
         updated=1
     fi
     DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$2" >/dev/null
-    command -v "$1" >/dev/null || die "$2 brought no $1"
+    is_there "$1" || die "$2 brought no $1"
 }
 
 # What tests/tls-job.py starts. Of Apache only the program is wanted, without a service.
@@ -41,6 +43,18 @@ need_tls_servers() {
     need apache2 apache2-bin
     need haproxy haproxy
     need openssl openssl
+}
+
+# What tests/matrix-job.py starts.
+need_matrix_servers() {
+    need nginx nginx-light
+    need apache2 apache2-bin
+    need haproxy haproxy
+    need node nodejs
+    local module
+    for module in deflate webdav; do
+        need "/usr/lib/lighttpd/mod_$module.so" "lighttpd-mod-$module"
+    done
 }
 
 # need_cargo SUBCOMMAND VERSION - compiles cargo-SUBCOMMAND where it is missing.

@@ -67,7 +67,8 @@ def world(command, work, large):
         }
         some = [End("nginx", ports["good"], ports["mutual"], True)]
         some += [End(name, it["good"], it["mutual"], False) for name, it in others.items()]
-        yield World(command, certificates, large, ports, plain.port, some)
+        log = work / "nginx" / "access.log"
+        yield World(command, certificates, large, ports, plain.port, some, log)
 
 
 class Report:

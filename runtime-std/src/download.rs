@@ -11,7 +11,11 @@ use sortie_core::{ResumeData, repr_digest_sha256};
 use crate::content::{Expected, Sink};
 use crate::file::{FileError, FileErrorKind, Found, PartFile, Sha256Digest, Start, TemporaryFile};
 
-/// What is gathered for a file before it is written, at most.
+/// What is gathered for a file before it is written, at first: of a download that trickles, no more
+/// is held.
+const FIRST_BUFFER: usize = 16 * 1024;
+
+/// The most that this grows to, where reads fill it.
 const FILE_BUFFER: usize = 256 * 1024;
 
 /// How often a part file is opened that another download holds, and how long is waited in between:
@@ -42,6 +46,8 @@ pub(crate) struct Download {
     temporary: Option<TemporaryFile>,
     buffer: Vec<u8>,
     filled: usize,
+    /// How large the buffer is next.
+    room: usize,
     /// The URL that resume data speaks of: the task's own.
     url: String,
     /// What a later download can go on with: the core's byte form, for the bytes stored so far.
@@ -77,6 +83,7 @@ impl Download {
             temporary: None,
             buffer: Vec::new(),
             filled: 0,
+            room: FIRST_BUFFER,
             url: url.to_owned(),
             record: None,
             expected: None,
@@ -184,8 +191,8 @@ impl Sink for Download {
         {
             pushed?;
         }
-        if self.buffer.len() < FILE_BUFFER {
-            self.buffer.resize(FILE_BUFFER, 0);
+        if self.buffer.len() < self.room {
+            self.buffer.resize(self.room, 0);
         }
         Ok(&mut self.buffer[self.filled..])
     }
@@ -193,6 +200,9 @@ impl Sink for Download {
     fn add(&mut self, count: usize) {
         self.begin();
         self.filled += count;
+        if self.filled == self.buffer.len() {
+            self.room = FILE_BUFFER.min(self.room * 2);
+        }
     }
 
     fn poll_commit(&mut self, cx: &mut Context<'_>, length: u64) -> Poll<Result<(), FileError>> {

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -66,9 +66,16 @@ def is_up(process, port):
 
 def unused_port():
     """A port that nobody has at the moment."""
-    with socket.socket() as unused:
-        unused.bind((ADDRESS, 0))
-        return unused.getsockname()[1]
+    return unused_ports(1)[0]
+
+
+def unused_ports(count):
+    """So many. They are held until there are enough: one that was let go may be given again."""
+    with ExitStack() as stack:
+        some = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for unused in some:
+            unused.bind((ADDRESS, 0))
+        return [unused.getsockname()[1] for unused in some]
 
 
 def _start_nginx(folder, work, http, server):

@@ -60,6 +60,32 @@ def nowhere(case):
     case.fails(60, "is not trusted", "get", shown(case, "purpose"))
 
 
+@named("a server that is refused is asked for nothing")
+def unasked(case):
+    """Its log has the one request that was meant for it."""
+    some = case.world.certificates
+    (case.folder / "data").write_bytes(b"secret")
+    url, path = {}, "/file/refused"
+    for kind in ("good", "expired", "early", "elsewhere", "foreign", "own", "by-middle", "purpose"):
+        url[kind] = shown(case, kind).replace(f"/file/{SMALL}", path)
+    for kind in list(url)[1:]:
+        secrets = ["-d", "secret", "-u", "me:secret", url[kind]]
+        case.fails(60, "", "get", "--tlsv1.3", *secrets)
+        # One of the certificates may not sign in 1.2: there the server ends the handshake.
+        status = case.run("get", "--tls-max", "1.2", *secrets).status
+        case.expect(status in (35, 60), f"{kind}: exit status {status}")
+        case.fails(60, "", "upload", "data", url[kind])
+        case.fails(60, "", "download", "-o", "file", url[kind])
+    case.fails(90, "", "get", "--pinnedpubkey", some.other_pin, "-d", "secret", url["good"])
+    case.fails(35, "", "get", "--tlsv1.3", shown(case, "1.2").replace(f"/file/{SMALL}", path))
+    case.works("get", "-k", f"{url['expired']}?meant")
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and "?meant" not in case.world.log.read_text():
+        time.sleep(0.02)
+    lines = [line for line in case.world.log.read_text().splitlines() if path in line]
+    case.expect(len(lines) == 1 and f"GET {path}?meant " in lines[0], f"it was asked: {lines}")
+
+
 @named("several roots in one file")
 def several_roots(case):
     """Each of them is trusted."""

@@ -47,6 +47,7 @@ class World(NamedTuple):
     ports: dict  # of nginx, by what it shows there
     plain: int  # the port of the origin, which speaks no TLS
     ends: list  # the servers that all answer alike
+    log: object = None  # of what nginx was asked for
 
 
 class Case:

@@ -5,7 +5,7 @@ import subprocess
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from main_job.servers import ADDRESS, is_up, stop, unused_port
+from main_job.servers import ADDRESS, is_up, stop, unused_ports
 
 TRIES = 3  # another process may have taken a port in between
 
@@ -31,7 +31,7 @@ error_log "{work}/error.log";
 pid "{work}/pid";
 events {{ worker_connections 256; }}
 http {{
-    access_log off;
+    access_log "{work}/access.log";
     sendfile on;
     default_type application/octet-stream;
     client_max_body_size 0;
@@ -189,7 +189,7 @@ def running(name, command, start, names=("good", "mutual")):
     start.work.mkdir()
     said = start.work / "said"
     for _ in range(TRIES):
-        ports = {name: unused_port() for name in names}
+        ports = dict(zip(names, unused_ports(len(names))))
         with said.open("wb") as output:
             arguments = command(start, ports)
             process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output,

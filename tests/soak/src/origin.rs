@@ -17,6 +17,15 @@ pub(crate) const FILE: usize = 20_000;
 const PIECES: usize = 20;
 pub(crate) const PIECE: usize = 500;
 
+/// The length of slow content, sent in as many pieces, each after a longer pause: 8 s in all, by
+/// which 5,000 have begun.
+pub(crate) const SLOW: usize = 20_000;
+const SLOW_PIECES: usize = 10;
+const SLOW_PAUSE: Duration = Duration::from_millis(800);
+
+/// The length of large content.
+pub(crate) const LARGE: usize = 24 << 20;
+
 /// The pause before each.
 const PAUSE: Duration = Duration::from_micros(200);
 
@@ -51,6 +60,8 @@ impl Connection {
                 "/chunks" => self.chunks()?,
                 "/file" => self.answer("", &[b'x'; FILE])?,
                 "/trickle" => self.trickle()?,
+                "/slow" => self.slow()?,
+                "/large" => self.large()?,
                 "/redirect" => {
                     self.send(b"HTTP/1.1 302 X\r\nLocation: /\r\nContent-Length: 5\r\n\r\nmoved")?;
                 }
@@ -146,6 +157,25 @@ impl Connection {
         let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         let (front, back) = SMALL.split_at(5);
         self.send(&[head, &*chunk(front), &*chunk(back), &*chunk(b"")].concat())
+    }
+
+    /// Content that comes in pieces, with pauses behind each but the last.
+    fn slow(&mut self) -> io::Result<()> {
+        self.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {SLOW}\r\n\r\n").as_bytes())?;
+        for number in 0..SLOW_PIECES {
+            if number > 0 {
+                thread::sleep(SLOW_PAUSE);
+            }
+            self.send(&[b'x'; SLOW / SLOW_PIECES])?;
+        }
+        Ok(())
+    }
+
+    /// Content that is more than fits into buffers on the way.
+    fn large(&mut self) -> io::Result<()> {
+        self.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n").as_bytes())?;
+        let piece = [b'x'; 16 << 10];
+        (0..LARGE / piece.len()).try_for_each(|_| self.send(&piece))
     }
 
     /// Content in pieces with pauses, so that there is time to give it up.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sortie::{ErrorKind, FileErrorKind, Session};
 use sortie_core::Error;
 
-use crate::helpers::{Folder, answer, eventually, read, script};
+use crate::helpers::{Crowd, Folder, alone, answer, eventually, memory, read, script};
 use crate::{Near, Origin, gate, pass};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -327,4 +327,35 @@ fn a_suspended_download_takes_no_more_and_goes_on() {
     task.wait().unwrap();
     assert_eq!(read(&to), b"firstlater");
     origin.done();
+}
+
+/// Each of many downloads at once had a buffer for a fast one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_download_that_trickles_holds_little_memory() {
+    const COUNT: u16 = 100;
+    if !alone("downloads::a_download_that_trickles_holds_little_memory") {
+        return;
+    }
+    let folder = Folder::new();
+    let crowd = Crowd::begun(HALF, "later");
+    let session = Session::builder().max_connections_per_host(COUNT).build();
+    let before = memory();
+    let begin = |number: u16| {
+        let to = folder.path(&number.to_string());
+        let task = session.download_task(&crowd.url).to(to).create().unwrap();
+        task.resume();
+        task
+    };
+    let tasks: Vec<_> = (0..COUNT).map(begin).collect();
+    eventually("all of them", || tasks.iter().all(|task| task.counts().received == 5));
+    let each = memory().saturating_sub(before) / u64::from(COUNT);
+    assert!(each < 192 << 10, "{each} bytes each, with what the origin takes");
+    crowd.open();
+    for (number, task) in tasks.into_iter().enumerate() {
+        task.wait().unwrap();
+        assert_eq!(read(folder.path(&number.to_string())), b"firstlater");
+    }
+    session.flush();
+    assert_eq!(crowd.done(), usize::from(COUNT));
 }

@@ -5,6 +5,7 @@ mod clients;
 mod connections;
 mod kinds;
 mod platform;
+mod refusals;
 mod server;
 mod settings;
 mod trust;
