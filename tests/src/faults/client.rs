@@ -49,7 +49,7 @@ pub(super) fn play(recording: &Recording, script: &Script, holds: bool) -> Expec
             most_sent: 0,
             may_send: false,
             is_anywhere: false,
-            has_begun: false,
+            is_kept: false,
         },
     };
     client.expected.seen.result = client.run();
@@ -201,11 +201,11 @@ impl Client<'_> {
         let is_open = self.holds || talk.goes_on;
         let most = if is_open { request.len() } else { talk.written };
         let seen = &mut self.expected.seen;
-        seen.wire = [talk.written as u64, 0];
+        seen.wire = [most as u64, talk.came.len() as u64];
         seen.sent = content_of(request, talk.least);
         self.expected.most_sent = content_of(request, most);
         (seen.received, seen.expected_to_receive) = (0, None);
-        self.expected.has_begun = false;
+        self.expected.is_kept = false;
     }
 
     fn judge(&mut self, request: &[u8], talk: &Talk, reading: Reading, resumes: bool) -> Next {
@@ -287,9 +287,12 @@ impl Client<'_> {
         }
         seen.received += message.content.len() as u64;
         seen.expected_to_receive = message.length;
-        seen.wire[1] = message.used as u64;
+        if message.body == State::Whole {
+            seen.wire[1] = message.used as u64;
+        }
+        let has_tag = matches!(message.values("etag").as_slice(), [tag] if tag.starts_with('"'));
+        self.expected.is_kept = has_tag && seen.received > 0;
         seen.content = message.content;
-        self.expected.has_begun = true;
         match message.body {
             State::Whole if stored > 0 && message.length != Some(seen.received) => {
                 Next::End(Err(Error::Transport(Transport::Lost)))

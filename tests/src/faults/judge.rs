@@ -58,8 +58,9 @@ pub struct Expected {
     pub may_send: bool,
     /// A URL was corrupted on its way: it leads anywhere, or nowhere.
     pub is_anywhere: bool,
-    /// Whether a response whose content counts was begun, and is not refused as a whole.
-    pub has_begun: bool,
+    /// Whether a download can go on behind what came, if it fails: there is some, and an entity tag
+    /// with which to ask for the rest.
+    pub is_kept: bool,
 }
 
 /// What a fault did, as far as the client is concerned.
@@ -151,7 +152,15 @@ impl Expected {
         }
         let is_sent = (expected.sent..=self.most_sent).contains(&seen.sent);
         let is_late = seen.ended.is_some() && seen.ended != expected.ended;
-        let is_counted = seen.result.is_err() || seen.wire[1] == expected.wire[1];
+        // All of what was taken is counted; of what was refused, no more than came.
+        let [wire_sent, wire_received] = seen.wire;
+        let is_counted = match seen.result {
+            Ok(()) => {
+                let is_sent = expected.sent < self.most_sent || wire_sent == expected.wire[0];
+                is_sent && wire_received == expected.wire[1]
+            }
+            Err(_) => wire_sent <= expected.wire[0] && wire_received <= expected.wire[1],
+        };
         let differs = [
             ("result", seen.result != expected.result),
             ("content", seen.content != expected.content),
