@@ -162,6 +162,7 @@
 //! - `medium-ethernet` (default): embassy-net needs a medium to compile. Without default features
 //!   the program chooses one itself.
 //! - `defmt`: every public type can be formatted, and what tasks do is traced.
+//! - `ota`: updates of the firmware that a loss of power cannot break, in the module of that name.
 //! - `log`: the same traces through `log`. Both may be on. Neither ever shows a path, the value of
 //!   a field, or content.
 
@@ -182,6 +183,8 @@ mod format;
 mod input;
 mod line;
 mod log;
+#[cfg(feature = "ota")]
+pub mod ota;
 mod queue;
 mod record;
 mod reins;
