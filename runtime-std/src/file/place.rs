@@ -132,6 +132,10 @@ impl Place {
     /// # Errors
     /// It cannot be read.
     pub(crate) fn read_record(&self) -> Result<Option<Vec<u8>>, FileError> {
+        // As for the part file: a link leads to what is not ours, and a pipe would hang.
+        if fs::symlink_metadata(&self.record).is_ok_and(|there| !there.is_file()) {
+            return Ok(None);
+        }
         let file = match File::open(&self.record) {
             Ok(file) => file,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
