@@ -7,6 +7,7 @@
 //! - [`trace`]: what can be seen of a run, to be compared;
 //! - [`bare`]: the runner on the core alone;
 //! - [`desktop`]: the runner on `sortie`'s driver, over in-memory streams;
+//! - [`sockets`]: the runner on `sortie` itself, over loopback, in real time;
 //! - [`embassy`]: the runner on `sortie-embassy`, over two network stacks;
 //! - [`replay`]: one script on all three, compared;
 //! - [`simulation`]: many tasks, origins and a network from one seed;
@@ -21,6 +22,7 @@ pub mod origin;
 pub mod replay;
 pub mod script;
 pub mod simulation;
+pub mod sockets;
 pub mod strict;
 pub mod trace;
 pub mod update;
