@@ -290,7 +290,7 @@ impl Client<'_> {
         if message.body == State::Whole {
             seen.wire[1] = message.used as u64;
         }
-        let has_tag = matches!(message.values("etag").as_slice(), [tag] if tag.starts_with('"'));
+        let has_tag = matches!(message.values("etag").as_slice(), [tag] if is_strong(tag));
         self.expected.is_kept = has_tag && seen.received > 0;
         seen.content = message.content;
         match message.body {
@@ -394,6 +394,12 @@ fn is_length(message: &Message, count: u64) -> bool {
     let lines = message.values("content-length");
     let mut elements = lines.iter().flat_map(|line| line.split(','));
     elements.all(|element| element.trim().parse() == Ok(count))
+}
+
+/// RFC 9110 §8.8.3, without `W/`.
+fn is_strong(tag: &str) -> bool {
+    let inner = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inner.is_some_and(|inner| inner.chars().all(|c| c > ' ' && c != '"' && c != '\x7f'))
 }
 
 fn has_field(request: &[u8], name: &str) -> bool {
