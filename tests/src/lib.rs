@@ -2,6 +2,7 @@
 //!
 //! - [`script`]: one task and the origins that it meets, written down once;
 //! - [`origin`]: such an origin, played;
+//! - [`faults`]: a proxy that cuts, stalls and corrupts what passes, and what must come of it;
 //! - [`strict`]: a second decoder of response heads, to compare the core's with;
 //! - [`trace`]: what can be seen of a run, to be compared;
 //! - [`bare`]: the runner on the core alone;
@@ -16,6 +17,7 @@ pub mod bare;
 mod contract;
 pub mod desktop;
 pub mod embassy;
+pub mod faults;
 pub mod origin;
 pub mod replay;
 pub mod script;

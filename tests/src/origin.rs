@@ -6,8 +6,13 @@ use std::task::Poll;
 
 use sortie_core::ChunkedDecoder;
 
+use crate::faults::{Passed, Side, Tamper};
 use crate::script::{Origin, Part, Step};
-use crate::trace::{content_length, head_end, is_chunked};
+use crate::trace::{body_length, head_end, is_chunked};
+
+/// What an origin answers to a request that it cannot read.
+const BAD_REQUEST: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// How what an origin sends is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,10 @@ pub struct Peer {
     sent: Vec<u8>,
     read: usize,
     taken: Taken,
+    /// What stands between it and the client; it takes and holds whatever comes.
+    proxy: Tamper,
+    /// Bytes that passed the proxy and were not taken yet.
+    held: VecDeque<u8>,
     /// When the step before the current one ended.
     since: u64,
     end: Option<Step>,
@@ -47,6 +56,7 @@ struct Taken {
     decoder: Option<ChunkedDecoder>,
     /// Bytes of body still due where the head gave a length.
     left: u64,
+    is_malformed: bool,
     /// Bytes still due to the current `Part::Bytes`.
     due: Option<usize>,
 }
@@ -61,6 +71,8 @@ impl Peer {
             sent: Vec::new(),
             read: 0,
             taken: Taken::new(),
+            proxy: Tamper::new(origin.fault),
+            held: VecDeque::new(),
             since: now,
             end: None,
         };
@@ -71,9 +83,14 @@ impl Peer {
     /// Takes bytes that the client writes. `Pending` while the origin takes none.
     pub fn write(&mut self, now: u64, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.advance(now);
-        let mut count = 0;
-        while let (Some(byte), Some(Step::Expect(part))) = (bytes.get(count), self.steps.front()) {
+        let mut count = match self.proxy.is_there() {
+            true => self.pass(now, bytes),
+            false => 0,
+        };
+        let direct = if self.proxy.is_there() { &[] } else { bytes };
+        while let (Some(byte), Some(Step::Expect(part))) = (direct.get(count), self.steps.front()) {
             let is_enough = self.taken.take(*byte, *part);
+            assert!(!self.taken.is_malformed, "a malformed request: {:?}", self.taken.text());
             count += 1;
             if is_enough {
                 self.end_step(now);
@@ -84,6 +101,62 @@ impl Peer {
             _ if count > 0 || bytes.is_empty() => Poll::Ready(Ok(count)),
             Some(_) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             None => Poll::Pending,
+        }
+    }
+
+    /// Lets bytes through the proxy, and the origin take them. Returns how many came through before
+    /// an end.
+    fn pass(&mut self, now: u64, bytes: &[u8]) -> usize {
+        for (count, byte) in bytes.iter().enumerate() {
+            if self.end.is_some() {
+                return count;
+            }
+            match self.proxy.pass(Side::Request, *byte) {
+                Passed::As(byte) => self.held.push_back(byte),
+                Passed::Twice(byte) => self.held.extend([byte, byte]),
+                Passed::Not => {}
+                Passed::Ends(end) => {
+                    self.steps.clear();
+                    self.end = Some(end);
+                    return count;
+                }
+            }
+            self.advance(now);
+        }
+        bytes.len()
+    }
+
+    /// Takes what passed the proxy, as far as it is waited for.
+    fn take_held(&mut self) -> bool {
+        let (Some(byte), Some(Step::Expect(part))) = (self.held.front(), self.steps.front()) else {
+            return false;
+        };
+        if self.taken.has(*part) {
+            return false;
+        }
+        let is_enough = self.taken.take(*byte, *part);
+        self.held.pop_front();
+        if self.taken.is_malformed {
+            self.steps = [Step::Send(BAD_REQUEST.to_vec()), Step::Close].into();
+        } else if is_enough {
+            self.end_step(self.since);
+        }
+        true
+    }
+
+    /// Sends through the proxy.
+    fn send(&mut self, bytes: Vec<u8>) {
+        for byte in bytes {
+            match self.proxy.pass(Side::Response, byte) {
+                Passed::As(byte) => self.sent.push(byte),
+                Passed::Twice(byte) => self.sent.extend([byte, byte]),
+                Passed::Not => {}
+                Passed::Ends(end) => {
+                    self.steps.clear();
+                    self.end = Some(end);
+                    return;
+                }
+            }
         }
     }
 
@@ -145,14 +218,30 @@ impl Peer {
         self.sent.len() - self.read
     }
 
+    /// How it ended the connection, if it did: by `Close` or `Reset`.
+    #[must_use]
+    pub fn end(&self) -> Option<&Step> {
+        self.end.as_ref()
+    }
+
     /// Goes through all steps that are done by `now`.
     pub fn advance(&mut self, now: u64) {
         while self.end.is_none() {
+            if self.take_held() {
+                continue;
+            }
             match self.steps.front_mut() {
-                Some(Step::Send(bytes)) => self.sent.append(bytes),
+                Some(Step::Send(bytes)) => {
+                    let bytes = std::mem::take(bytes);
+                    self.send(bytes);
+                    if self.end.is_some() {
+                        return;
+                    }
+                }
                 Some(Step::Next) => self.taken.begin_next(),
                 Some(Step::Expect(part)) if self.taken.has(*part) => {}
                 Some(Step::Wait(micros)) if self.since + *micros <= now => self.since += *micros,
+                Some(Step::Close | Step::Reset) if self.proxy.is_stalled(Side::Response) => return,
                 Some(end @ (Step::Close | Step::Reset | Step::Refuse)) => {
                     self.end = Some(end.clone());
                 }
@@ -171,7 +260,15 @@ impl Peer {
 
 impl Taken {
     fn new() -> Self {
-        Self { bytes: Vec::new(), start: 0, head: None, decoder: None, left: 0, due: None }
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            head: None,
+            decoder: None,
+            left: 0,
+            is_malformed: false,
+            due: None,
+        }
     }
 
     fn begin_next(&mut self) {
@@ -184,8 +281,7 @@ impl Taken {
         self.bytes.push(byte);
         match (&mut self.decoder, self.head) {
             (Some(decoder), _) => {
-                let run = decoder.next_run(&[byte]);
-                assert!(run.is_ok(), "a malformed request: {:?}", self.text());
+                self.is_malformed = decoder.next_run(&[byte]).is_err();
             }
             (None, Some(_)) => self.left = self.left.saturating_sub(1),
             (None, None) => {
@@ -221,7 +317,9 @@ impl Taken {
         let Some(head) = self.head.and_then(|end| request.get(..end)) else {
             return;
         };
-        self.left = content_length(head) as u64;
+        let length = body_length(head);
+        self.is_malformed = length.is_none();
+        self.left = length.unwrap_or(0);
         self.decoder = is_chunked(head).then(ChunkedDecoder::new);
     }
 

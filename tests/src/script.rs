@@ -9,6 +9,8 @@ use sortie_core::{
     BodyLength, Field, Question, Request, ResumeData, TaskKind, TaskOptions, Url, Validator,
 };
 
+use crate::faults::Fault;
+
 /// The URL of every script that does not say otherwise. The address is one for documentation, so
 /// that no driver has a name to resolve.
 pub const URL: &str = "http://192.0.2.1/";
@@ -140,6 +142,8 @@ pub struct Origin {
     /// The steps, in order. Behind the last one the origin is silent and takes nothing more, and
     /// the connection stays open.
     pub steps: Vec<Step>,
+    /// What goes wrong between the client and this origin, if anything does.
+    pub fault: Option<Fault>,
 }
 
 /// One step of an origin.
@@ -246,14 +250,15 @@ impl Script {
     /// Adds an origin on a new connection.
     #[must_use]
     pub fn origin(mut self, steps: impl Into<Vec<Step>>) -> Self {
-        self.connections.push(Origin { is_reused: false, steps: steps.into() });
+        self.connections.push(Origin { steps: steps.into(), ..Origin::default() });
         self
     }
 
     /// Adds an origin on a connection that carried an exchange before.
     #[must_use]
     pub fn reused_origin(mut self, steps: impl Into<Vec<Step>>) -> Self {
-        self.connections.push(Origin { is_reused: true, steps: steps.into() });
+        let origin = Origin { is_reused: true, steps: steps.into(), ..Origin::default() };
+        self.connections.push(origin);
         self
     }
 

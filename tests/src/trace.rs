@@ -288,9 +288,15 @@ pub(crate) fn head_end(request: &[u8]) -> Option<usize> {
 
 /// The length of a body that is not chunked, as the head of its request says.
 pub(crate) fn content_length(head: &[u8]) -> usize {
+    let length = body_length(head).expect("a number");
+    usize::try_from(length).expect("a short body")
+}
+
+/// The same; `None` where that is not a number.
+pub(crate) fn body_length(head: &[u8]) -> Option<u64> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
-    length.map_or(0, |length| length.parse().expect("a number"))
+    length.map_or(Some(0), |length| length.parse().ok())
 }
 
 /// Whether the head of a request says that its body is chunked.

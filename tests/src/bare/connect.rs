@@ -9,8 +9,9 @@ use crate::origin::Peer;
 use crate::trace::{Connection, Released, destination};
 
 impl Runner<'_> {
-    /// Takes an idle connection to the current origin.
+    /// Takes an idle connection to the current origin, on which nothing has come meanwhile.
     pub(super) fn take_idle(&mut self, wish: Wish) -> bool {
+        self.idle.retain(|idle| idle.peer.unread() == 0);
         let to = destination(Url::parse(&self.target).expect("a target is a URL"));
         let (now, connections) = (self.now, &self.connections);
         let fits = |idle: &Idle| {

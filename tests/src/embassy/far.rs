@@ -94,7 +94,7 @@ impl Far {
         }
         if origin.is_reused {
             let prelude = [Step::Expect(Part::Request), Step::Send(PRELUDE.into())];
-            let prelude = Origin { is_reused: false, steps: prelude.into() };
+            let prelude = Origin { steps: prelude.into(), ..Origin::default() };
             let peer = RefCell::new(vec![Peer::new(&prelude, Split::Whole, now())]);
             let played = play(&mut socket, &peer, 0);
             let begun = poll_fn(|cx| match self.begun.get() {

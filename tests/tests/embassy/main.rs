@@ -59,7 +59,7 @@ fn get(url: &str) -> Request<'_> {
 /// An origin that takes a request and then does this.
 fn origin(steps: impl IntoIterator<Item = Step>) -> Origin {
     let steps = [Step::Expect(Part::Request)].into_iter().chain(steps);
-    Origin { is_reused: false, steps: steps.collect() }
+    Origin { steps: steps.collect(), ..Origin::default() }
 }
 
 /// An origin that answers one request with this and keeps the connection open.

@@ -66,7 +66,7 @@ fn patient(count: usize) -> Origin {
     let wait = |step| [step, Step::Wait(1000), Step::Send(HELLO.into())];
     let first = wait(Step::Expect(Part::Request));
     let others = (1..count).flat_map(|_| wait(Step::Expect(Part::Bytes(request))));
-    Origin { is_reused: false, steps: first.into_iter().chain(others).collect() }
+    Origin { steps: first.into_iter().chain(others).collect(), ..Origin::default() }
 }
 
 /// The first letters of the paths that were asked for, on all connections one after the other.

@@ -27,7 +27,7 @@ fn redirect(status: u16, to: &str) -> String {
 fn answers_all<const N: usize>(responses: [&str; N]) -> Origin {
     let exchange =
         |response: &str| [Step::Expect(Part::Request), Step::Send(response.into()), Step::Next];
-    Origin { is_reused: false, steps: responses.into_iter().flat_map(exchange).collect() }
+    Origin { steps: responses.into_iter().flat_map(exchange).collect(), ..Origin::default() }
 }
 
 /// Runs `request` with `body` and room for URLs of so many bytes.

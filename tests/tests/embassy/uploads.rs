@@ -100,7 +100,7 @@ fn an_early_answer_is_received_while_the_reader_is_waited_for() {
 /// An origin that takes the head of a request and then does this.
 fn origin_of_head<const N: usize>(steps: [Step; N]) -> Origin {
     let steps = [Step::Expect(Part::Head)].into_iter().chain(steps);
-    Origin { is_reused: false, steps: steps.collect() }
+    Origin { steps: steps.collect(), ..Origin::default() }
 }
 
 #[test]
@@ -124,6 +124,7 @@ fn a_body_that_went_out_in_part_is_not_sent_again() {
     let dead = Origin {
         is_reused: true,
         steps: vec![Step::Expect(Part::Head), Step::Expect(Part::Bytes(10)), Step::Reset],
+        ..Origin::default()
     };
     let mut script = Script::new("PUT", Body::Bytes(content(100)));
     script.options.body_is_replayable = false;
