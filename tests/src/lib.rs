@@ -9,7 +9,8 @@
 //! - [`sockets`]: the runner on `sortie` itself, over loopback, in real time;
 //! - [`embassy`]: the runner on `sortie-embassy`, over two network stacks;
 //! - [`replay`]: one script on all three, compared;
-//! - [`simulation`]: many tasks, origins and a network from one seed.
+//! - [`simulation`]: many tasks, origins and a network from one seed;
+//! - [`update`]: firmware that updates itself while power comes and goes.
 
 pub mod bare;
 mod contract;
@@ -22,3 +23,4 @@ pub mod simulation;
 pub mod sockets;
 pub mod strict;
 pub mod trace;
+pub mod update;

@@ -6,6 +6,7 @@
 
 mod docs;
 mod packages;
+mod requirements;
 mod source;
 
 use std::fmt::Write as _;

@@ -36,7 +36,8 @@ fn the_embassy_runtime_names_nothing_below_embassy_net() {
     let mut bad = Vec::new();
     for source in sources().iter().filter(|source| source.path.starts_with("runtime-embassy/")) {
         for (index, line) in source.lines.iter().enumerate() {
-            if line.contains("smoltcp") || line.contains("xarxa") {
+            let is_comment = line.trim_start().starts_with("//");
+            if !is_comment && (line.contains("smoltcp") || line.contains("xarxa")) {
                 bad.push(source.at(index + 1, line.trim()));
             }
         }
