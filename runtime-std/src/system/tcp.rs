@@ -21,8 +21,9 @@ pub(crate) struct Tcp {
 impl Tcp {
     pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
         let socket = Async::<TcpStream>::connect(address).await?;
-        // Requests are written whole; waiting to fill a segment would only delay them.
-        socket.get_ref().set_nodelay(true)?;
+        // Requests are written whole; waiting to fill a segment would only delay them. Some systems
+        // refuse any option where the server has closed already. What it sent before can be read.
+        let _ = socket.get_ref().set_nodelay(true);
         let facts = ConnectionFacts {
             remote_address: Some(address),
             local_address: socket.get_ref().local_addr().ok(),

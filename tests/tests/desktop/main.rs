@@ -19,6 +19,7 @@ mod exchange;
 mod handle;
 mod helpers;
 mod json;
+mod lessons;
 mod names;
 mod redirects;
 mod resumption;

@@ -217,6 +217,24 @@ fn a_host_name_is_resolved_and_an_unknown_one_is_a_typed_error() {
     assert!(request.contains("Host: origin.example\r\n"), "{request}");
 }
 
+/// embassy#1237: a host that is an address was looked up as a name.
+#[test]
+fn an_address_is_not_looked_up() {
+    let outbound = |url: &str| {
+        let run = run(GOOD, &[answers(HELLO)], async |stack, _| {
+            let mut resources = Resources::<1, 1024>::new();
+            let session = One::new(stack, &mut resources, Config::default());
+            text(&session, url).await.map_err(|failure| failure.error)
+        });
+        assert_eq!(run.output, Ok("hello".into()));
+        let opening = run.frames.iter().position(|frame| frame.is_opening);
+        let before = &run.frames[..opening.expect("a connection")];
+        before.iter().filter(|frame| frame.is_outbound).count()
+    };
+    // Before the connection is asked for: who has the address, and for a name what it is.
+    assert_eq!(outbound("http://192.0.2.1/") + 1, outbound("http://origin.example/"));
+}
+
 #[test]
 fn a_body_that_is_not_as_long_as_the_request_says_is_not_sent() {
     let run = run(GOOD, &[answers(HELLO)], async |stack, _| {

@@ -126,6 +126,23 @@ fn closing_a_session_ends_idle_connections_in_order() {
     assert_eq!(resets.count(), 0, "in order");
 }
 
+/// embassy#3198: a flush hung for ever where the peer had reset the connection.
+#[test]
+fn closing_a_session_waits_for_nothing_on_a_connection_that_was_reset() {
+    let resets = origin([Step::Send(HELLO.into()), Step::Wait(2_000), Step::Reset]);
+    let run = run(GOOD, &[resets], async |stack, _| {
+        let mut resources = Resources::<1, 512>::new();
+        let session = Session::new(stack, &mut resources, Config::default());
+        let first = session.data(&get(A), &[], &mut [0; 10]).await.is_ok();
+        Timer::after_millis(10).await;
+        let before = Instant::now();
+        session.close(Duration::from_secs(5)).await;
+        (first, before.elapsed() < Duration::from_millis(100))
+    });
+    assert_eq!(run.output, (true, true));
+    assert!(run.frames.iter().any(|frame| frame.is_reset && !frame.is_outbound), "it was reset");
+}
+
 #[test]
 fn closing_a_session_waits_no_longer_than_it_may() {
     // Nothing arrives from the tenth millisecond on, so that nobody takes note.

@@ -5,6 +5,7 @@
 //! list of places that break it.
 
 mod docs;
+mod packages;
 mod requirements;
 mod source;
 

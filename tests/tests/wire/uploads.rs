@@ -20,7 +20,7 @@ fn request(script: &Script) -> String {
     trace.request(0)
 }
 
-/// ureq#1214: fields in the case they were given in; ureq#1018: the port in Host.
+/// ureq#1214: fields in the case they were given in; ureq#1017: the port in Host.
 #[test]
 fn a_request_is_written_as_it_was_given() {
     let mut script = Script::get().field("x-lower", "a").field("X-UPPER", "b");

@@ -2,17 +2,19 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use rcgen::{DnType, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::version::{TLS12, TLS13};
-use sortie::ErrorKind;
-use sortie_core::{TlsError, Transport};
+use sortie::{ErrorKind, SessionConfiguration};
+use sortie_core::{Error, Timer, TlsError, Transport};
 
 use super::server::{
     Leaf, OK, OTHER, Peer, Script, Server, TRUSTED, good, script, session, trusting,
 };
 use super::{tls, transport};
+use crate::{gate, pass};
 
 const CLOSE_DELIMITED: &str = "HTTP/1.1 200 OK\r\n\r\nok";
 
@@ -148,6 +150,31 @@ fn a_server_that_ends_the_handshake_fails_it() {
     let error = session(trusting()).data_blocking(&server.url()).unwrap_err();
     assert_eq!((error.kind(), error.code()), (tls(TlsError::Handshake), -1200));
     assert!(error.to_string().contains("within the handshake"), "{error}");
+    server.done();
+}
+
+/// RUSTSEC-2024-0336: a close_notify within the handshake made a loop without end. As an alert that
+/// anybody can send it ends nothing; what counts is the end of the connection, or the timeout.
+#[test]
+fn a_server_that_takes_leave_within_the_handshake_is_waited_for_like_any_other() {
+    let leave = |stream: &mut TcpStream| {
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+        stream.write_all(&[21, 3, 3, 0, 2, 1, 0]).unwrap();
+    };
+    let server = Server::raw(vec![move |mut stream: TcpStream| leave(&mut stream)]);
+    assert_eq!(get(&server.url()), Err((tls(TlsError::Handshake), -1200)));
+    server.done();
+
+    let (over, is_over) = gate();
+    let server = Server::raw(vec![move |mut stream: TcpStream| {
+        leave(&mut stream);
+        pass(&is_over);
+    }]);
+    let patience = Duration::from_millis(200);
+    let session = SessionConfiguration::new().tls(trusting()).request_timeout(patience).build();
+    let error = session.data_blocking(&server.url()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Task(Error::TimedOut(Timer::Request)));
+    over.send(()).unwrap();
     server.done();
 }
 

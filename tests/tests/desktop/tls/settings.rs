@@ -6,7 +6,7 @@ use rustls::version::{TLS12, TLS13};
 use sortie::{TaskMetrics, TlsConfiguration, TlsVersion};
 use sortie_core::TlsError;
 
-use super::server::{OK, Peer, Server, good, script, session, trusting};
+use super::server::{OK, Peer, Server, TRUSTED, good, script, session, trusting};
 use super::tls;
 use crate::helpers::Noting;
 
@@ -79,6 +79,26 @@ fn a_server_that_speaks_another_protocol_only_fails_the_handshake() {
     let server = Server::once(config, 1);
     let error = session(trusting()).data_blocking(&server.url()).unwrap_err();
     assert_eq!(error.kind(), tls(TlsError::Handshake));
+    server.done();
+}
+
+/// ureq#1171: the brackets of an IPv6 address reached the server as a name.
+#[test]
+fn an_ipv6_address_is_no_name_and_has_no_brackets() {
+    let server = Server::new(
+        TRUSTED.leaf(&["::1"]).config(),
+        vec![script(|peer| {
+            let head = peer.request();
+            assert!(head.contains("\r\nHost: [::1]:"), "{head}");
+            assert_eq!(peer.tls.conn.server_name(), None);
+            peer.send(OK);
+        })],
+    );
+    // The certificate is for the address of the URL, wherever that leads.
+    let configuration = sortie::SessionConfiguration::new().tls(trusting());
+    let session = configuration.connect_to((None, None), (Some("127.0.0.1"), None)).build();
+    let url = server.url().replace("localhost", "[::1]");
+    assert_eq!(session.data_blocking(&url).unwrap().1, b"ok");
     server.done();
 }
 
