@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sortie_fuzz::Choices;
+use sortie_fuzz::{Choices, unfolded};
 
 #[path = "../../tests/src/strict.rs"]
 mod strict;
@@ -12,7 +12,7 @@ mod strict;
 fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
     let cut = usize::from(choices.u16());
-    let input = choices.rest();
+    let input = &unfolded(choices.rest())[..];
     let want = strict::decode(input);
     // At once, and again after a part of it was looked at.
     for cut in [input.len(), cut % (input.len() + 1)] {
