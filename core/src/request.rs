@@ -23,10 +23,13 @@ pub enum RequestError {
     BodyNotAllowed,
     /// `Content-Length` is malformed, or contradicts the body or itself.
     ContentLength,
-    /// `Transfer-Encoding` is the task's to set: leave the length of the body open instead.
+    /// `Transfer-Encoding` is the task's to set: leave the length of the body open instead. Nor may
+    /// `TE` name `chunked`, which goes without saying (RFC 9112 §7.4).
     TransferEncoding,
     /// More than one `Host`.
     Host,
+    /// `TRACE` with credentials, which the answer would show (RFC 9110 §9.3.8).
+    Trace,
     /// More than [`limits::REQUEST_FIELDS`].
     TooManyFields,
 }
@@ -44,6 +47,7 @@ impl RequestError {
             | Self::ContentLength
             | Self::TransferEncoding
             | Self::Host
+            | Self::Trace
             | Self::TooManyFields => -1,
         }
     }
@@ -58,8 +62,9 @@ impl fmt::Display for RequestError {
             Self::FieldValue => "a field value has a line break or another control character",
             Self::BodyNotAllowed => "a GET, HEAD or TRACE request cannot have a body: use POST",
             Self::ContentLength => "Content-Length contradicts the body: leave it out",
-            Self::TransferEncoding => "Transfer-Encoding cannot be set: leave the length open",
+            Self::TransferEncoding => "chunked cannot be asked for: leave the length open",
             Self::Host => "more than one Host field",
+            Self::Trace => "a TRACE request cannot have credentials: the answer would show them",
             Self::TooManyFields => "more than 256 fields",
         })
     }
@@ -74,14 +79,17 @@ pub(crate) enum Known {
     ContentLength,
     TransferEncoding,
     Connection,
+    Te,
     Expect,
     Upgrade,
     ContentType,
     /// Describes a body, and goes with it: `Content-Encoding` and the like.
     Content,
-    /// Says who the user is, to one origin: `Authorization`, `Cookie`, `Proxy-Authorization`.
+    /// Says who the user is, or where from, to one origin: `Authorization`, `Cookie`,
+    /// `Proxy-Authorization`, `Referer`.
     Credential,
     Range,
+    IfRange,
     Other,
 }
 
@@ -92,17 +100,21 @@ impl Known {
             return Self::Other;
         };
         match (name.len(), *first | 0x20) {
+            (2, b't') if is(name, b"te") => Self::Te,
             (4, b'h') if is(name, b"host") => Self::Host,
             (5, b'r') if is(name, b"range") => Self::Range,
             (6, b'e') if is(name, b"expect") => Self::Expect,
             (6, b'c') if is(name, b"cookie") => Self::Credential,
             (6, b'd') if is(name, b"digest") => Self::Content,
+            (7, b'r') if is(name, b"referer") => Self::Credential,
             (7, b'u') if is(name, b"upgrade") => Self::Upgrade,
+            (8, b'i') if is(name, b"if-range") => Self::IfRange,
             (10, b'c') if is(name, b"connection") => Self::Connection,
             (11, b'r') if is(name, b"repr-digest") => Self::Content,
             (12, b'c') if is(name, b"content-type") => Self::ContentType,
             (13, b'a') if is(name, b"authorization") => Self::Credential,
             (13, b'c') if is(name, b"content-range") => Self::Content,
+            (13, b'l') if is(name, b"last-modified") => Self::Content,
             (14, b'c') if is(name, b"content-length") => Self::ContentLength,
             (14, b'c') if is(name, b"content-digest") => Self::Content,
             (16, b'c') if is(name, b"content-encoding") => Self::Content,
@@ -218,8 +230,10 @@ pub(crate) const fn keeps(rewrite: Rewrite, known: Known) -> bool {
         }
         Known::TransferEncoding
         | Known::Connection
+        | Known::Te
         | Known::Upgrade
         | Known::Range
+        | Known::IfRange
         | Known::Other => true,
     }
 }
@@ -262,13 +276,12 @@ pub(crate) struct RequestTraits {
     pub(crate) close: bool,
     /// The caller set `Upgrade`.
     pub(crate) upgrade: bool,
-    /// The caller set `Expect: 100-continue`.
-    pub(crate) expect: bool,
+    pub(crate) expect: Expectation,
+    pub(crate) options: Options,
     pub(crate) has_host: bool,
     pub(crate) has_length: bool,
-    pub(crate) has_content_type: bool,
-    /// The caller set `Range`: a part is what it wants.
-    pub(crate) has_range: bool,
+    pub(crate) content_type: ContentType,
+    pub(crate) range: Ranges,
     pub(crate) is_post: bool,
     /// The caller's own method is GET.
     pub(crate) is_get: bool,
@@ -276,6 +289,64 @@ pub(crate) struct RequestTraits {
     pub(crate) is_rewritten: bool,
     /// A redirect led to another origin: what the caller meant for the first one stays there.
     pub(crate) is_elsewhere: bool,
+}
+
+/// What becomes of the caller's `Expect: 100-continue` (RFC 9110 §10.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expectation {
+    /// There is none.
+    Absent,
+    /// It is sent, and the body waits.
+    Sent,
+    /// It is not sent: without content nothing waits, or the server does not take it.
+    Dropped,
+}
+
+/// What the caller set of `Range` and `If-Range`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ranges {
+    None,
+    /// `If-Range` alone, which is not sent (RFC 9110 §13.1.5).
+    Condition,
+    /// `Range`: a part is what it wants.
+    Part,
+}
+
+/// `Content-Type` of a body for which the caller set none (RFC 9110 §8.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ContentType {
+    /// Nothing is said.
+    Open,
+    /// As URLSession and curl do for `POST`.
+    Form,
+    /// Whatever it is: `OPTIONS` must say something (RFC 9110 §9.3.7).
+    Octets,
+}
+
+/// What `Connection` has to list for the caller's fields that are about this connection alone, and
+/// the caller's own does not (RFC 9110 §7.6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Options {
+    None,
+    Te,
+    Upgrade,
+    Both,
+}
+
+impl Options {
+    fn lacking(fields: &[Field<'_>]) -> Self {
+        let lacks = |known: Known, option: &[u8]| {
+            let is_listed =
+                |field: &Field<'_>| field.known == Known::Connection && lists(field.value, option);
+            fields.iter().any(|field| field.known == known) && !fields.iter().any(is_listed)
+        };
+        match (lacks(Known::Te, b"te"), lacks(Known::Upgrade, b"upgrade")) {
+            (false, false) => Self::None,
+            (true, false) => Self::Te,
+            (false, true) => Self::Upgrade,
+            (true, true) => Self::Both,
+        }
+    }
 }
 
 impl<'a> Request<'a> {
@@ -300,8 +371,16 @@ impl<'a> Request<'a> {
         for field in fields {
             traits.add(field)?;
         }
-        if meaning.takes_no_body && !matches!(traits.body, BodyLength::None | BodyLength::Known(0))
-        {
+        if meaning.is_trace && fields.iter().any(|field| field.known == Known::Credential) {
+            return Err(RequestError::Trace);
+        }
+        if traits.options != Options::None {
+            traits.options = Options::lacking(fields);
+        }
+        if !traits.has_content() && matches!(traits.expect, Expectation::Sent) {
+            traits.expect = Expectation::Dropped;
+        }
+        if meaning.takes_no_body && traits.has_content() {
             return Err(RequestError::BodyNotAllowed);
         }
         Ok(Self { method, url, fields, body: traits.body, traits })
@@ -345,11 +424,12 @@ impl RequestTraits {
             says_zero: method.says_zero,
             close: false,
             upgrade: false,
-            expect: false,
+            expect: Expectation::Absent,
+            options: Options::None,
             has_host: false,
             has_length: false,
-            has_content_type: false,
-            has_range: false,
+            content_type: method.content_type,
+            range: Ranges::None,
             is_post: method.is_post,
             is_get: method.is_get,
             is_rewritten: false,
@@ -360,26 +440,40 @@ impl RequestTraits {
     fn add(&mut self, field: &Field<'_>) -> Result<(), RequestError> {
         match field.known {
             Known::Content | Known::Credential | Known::Other => {}
-            Known::Range => self.has_range = true,
+            Known::Range => self.range = Ranges::Part,
+            Known::IfRange if self.range == Ranges::None => self.range = Ranges::Condition,
+            Known::IfRange => {}
             Known::Host if self.has_host => return Err(RequestError::Host),
             Known::Host => self.has_host = true,
-            Known::ContentType => self.has_content_type = true,
+            Known::ContentType => self.content_type = ContentType::Open,
+            Known::Te if lists(field.value, b"chunked") => {
+                return Err(RequestError::TransferEncoding);
+            }
+            Known::Te => self.options = Options::Both,
             Known::TransferEncoding => return Err(RequestError::TransferEncoding),
             Known::ContentLength => self.add_length(field.value)?,
-            Known::Connection => {
-                let close = |token: &[u8]| grammar::eq_ignore_case(token, b"close");
-                self.close |= grammar::elements(field.value).any(close);
+            Known::Connection => self.close |= lists(field.value, b"close"),
+            Known::Upgrade => {
+                self.upgrade = true;
+                self.options = Options::Both;
             }
-            Known::Upgrade => self.upgrade = true,
-            Known::Expect => self.expect = grammar::eq_ignore_case(field.value, b"100-continue"),
+            Known::Expect if grammar::eq_ignore_case(field.value, b"100-continue") => {
+                self.expect = Expectation::Sent;
+            }
+            Known::Expect => self.expect = Expectation::Absent,
         }
         Ok(())
+    }
+
+    /// Whether there is content to be sent.
+    pub(crate) const fn has_content(&self) -> bool {
+        !matches!(self.body, BodyLength::None | BodyLength::Known(0))
     }
 
     /// Whether what is stored of the response can be gone on with: a range is defined for GET only
     /// (RFC 9110 §14.2), and one that the caller asked for is not the whole.
     pub(crate) const fn can_be_resumed(&self) -> bool {
-        self.is_get && !self.has_range
+        self.is_get && !matches!(self.range, Ranges::Part)
     }
 
     /// A redirect turned the request into a GET: its body, and what described it, is gone
@@ -388,8 +482,9 @@ impl RequestTraits {
         *self = Self {
             close: self.close,
             upgrade: self.upgrade,
+            options: self.options,
             has_host: self.has_host,
-            has_range: self.has_range,
+            range: self.range,
             is_get: self.is_get,
             is_rewritten: true,
             is_elsewhere: self.is_elsewhere,
@@ -421,12 +516,23 @@ impl RequestTraits {
     }
 }
 
+/// Whether the list has this element, which is in lower case; parameters are not looked at.
+fn lists(list: &[u8], lower: &[u8]) -> bool {
+    grammar::elements(list).any(|element| {
+        let end = element.iter().position(|byte| *byte == b';').unwrap_or(element.len());
+        let (name, _parameters) = element.split_at_checked(end).unwrap_or_default();
+        grammar::eq_ignore_case(grammar::trim_ows(name), lower)
+    })
+}
+
 /// What a method means to the machines.
 #[derive(Debug, Clone, Copy)]
 struct Meaning {
     is_get: bool,
     is_head: bool,
     is_post: bool,
+    is_trace: bool,
+    content_type: ContentType,
     /// RFC 9110 §9.2.2.
     is_idempotent: bool,
     takes_no_body: bool,
@@ -439,18 +545,19 @@ impl Meaning {
         is_get: false,
         is_head: false,
         is_post: false,
+        is_trace: false,
+        content_type: ContentType::Open,
         is_idempotent: false,
         takes_no_body: false,
         says_zero: true,
     };
-    /// As GET in what is asked here, but for the method itself.
-    const TRACE: Self =
-        Self { is_idempotent: true, takes_no_body: true, says_zero: false, ..Self::OTHER };
-    const GET: Self = Self { is_get: true, ..Self::TRACE };
-    const HEAD: Self = Self { is_head: true, ..Self::TRACE };
-    const DELETE: Self = Self { takes_no_body: false, ..Self::TRACE };
+    const DELETE: Self = Self { is_idempotent: true, says_zero: false, ..Self::OTHER };
+    const OPTIONS: Self = Self { content_type: ContentType::Octets, ..Self::DELETE };
+    const GET: Self = Self { is_get: true, takes_no_body: true, ..Self::DELETE };
+    const HEAD: Self = Self { is_get: false, is_head: true, ..Self::GET };
+    const TRACE: Self = Self { is_get: false, is_trace: true, ..Self::GET };
     const PUT: Self = Self { is_idempotent: true, ..Self::OTHER };
-    const POST: Self = Self { is_post: true, ..Self::OTHER };
+    const POST: Self = Self { is_post: true, content_type: ContentType::Form, ..Self::OTHER };
 }
 
 fn normalized_method(method: &str) -> Result<(&str, Meaning), RequestError> {
@@ -461,7 +568,7 @@ fn normalized_method(method: &str) -> Result<(&str, Meaning), RequestError> {
         ("PUT", Meaning::PUT),
         ("DELETE", Meaning::DELETE),
         ("PATCH", Meaning::OTHER),
-        ("OPTIONS", Meaning::DELETE),
+        ("OPTIONS", Meaning::OPTIONS),
         ("TRACE", Meaning::TRACE),
     ];
     if method == "GET" {

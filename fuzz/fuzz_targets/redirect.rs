@@ -38,10 +38,11 @@ const METHODS: [(&str, BodyLength); 4] = [
     ("PUT", BodyLength::Unknown),
 ];
 
-const FIELDS: [Field<'static>; 6] = [
+const FIELDS: [Field<'static>; 7] = [
     field!("Authorization", "secret"),
     field!("cookie", "secret"),
     field!("Proxy-Authorization", "secret"),
+    field!("Referer", "secret"),
     field!("Host", "virtual"),
     field!("Content-Type", "about/body"),
     field!("X-Other", "kept"),
@@ -117,7 +118,7 @@ impl Chain<'_> {
             assert_eq!(lines.contains(&line), rewrite.keeps(field), "{field:?} of {head}");
         }
         let has_left = self.hops.iter().any(|hop| *hop != self.hops[0]);
-        let expected = if has_left { 0 } else { 3 };
+        let expected = if has_left { 0 } else { 4 };
         // A value, not the path of a URL, which may say the same.
         assert_eq!(count(": secret\r\n"), expected, "{:?}: {head}", self.hops);
         assert_eq!(count("\r\nHost: virtual\r\n"), usize::from(!has_left));

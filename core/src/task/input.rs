@@ -506,7 +506,9 @@ impl Task {
         if self.transfer.receive.is_done() && held > usize::from(head.length) {
             self.transfer.add_reason(Some(CloseReason::ExcessBytes));
         }
-        if self.sends_range() || self.may_follow(facts.status) {
+        if facts.status == 417 && self.drops_expectation() {
+            self.discard(Then::Connect);
+        } else if self.sends_range() || self.may_follow(facts.status) {
             self.set_phase(Phase::Inspect);
         } else {
             self.deliver();

@@ -1,7 +1,7 @@
 //! The send half: head, then body, framed as the request said.
 
 use crate::error::Misuse;
-use crate::request::{BodyLength, RequestTraits};
+use crate::request::{BodyLength, Expectation, RequestTraits};
 use crate::time::Instant;
 use crate::wire::encode::{self, ChunkFraming, RequestHead};
 
@@ -68,12 +68,11 @@ pub(crate) struct SendHalf {
 
 impl SendHalf {
     pub(crate) fn new(request: &RequestTraits) -> Self {
-        let has_body = !matches!(request.body, BodyLength::None | BodyLength::Known(0));
         Self {
             stage: Stage::Head { from: 0 },
             encoded: 0,
             behind: 0,
-            expects: request.expect && has_body,
+            expects: matches!(request.expect, Expectation::Sent),
         }
     }
 

@@ -1,6 +1,9 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
-use crate::request::{BodyLength, Field, Known, Request, RequestTraits, Rewrite, keeps};
+use crate::request::{
+    BodyLength, ContentType, Expectation, Field, Known, Options, Ranges, Request, RequestTraits,
+    Rewrite, keeps,
+};
 use crate::url::{Url, without_zone};
 use crate::wire::cursor::Cursor;
 
@@ -43,24 +46,29 @@ pub(crate) fn request_head(
     let target = head.target.path_and_query().as_bytes();
     let space: &[u8] = if target.first() == Some(&b'/') { b" " } else { b" /" };
     out.put_all(&[method.as_bytes(), space, target]);
-    if traits.has_host {
-        out.put(b" HTTP/1.1\r\n");
-    } else {
-        // Host comes first, where servers look for it (RFC 9112 §3.2).
-        let host = head.target.authority().as_bytes();
-        if host.first() == Some(&b'[') {
-            put_literal_host(&mut out, host);
-        } else {
-            out.put_all(&[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
-        }
-    }
+    put_host(&mut out, head, traits);
+    let (no_expect, no_condition) =
+        (traits.expect == Expectation::Dropped, traits.range == Ranges::Condition);
+    let is_edited = traits.has_host || no_expect || no_condition;
     // Nearly every request is sent as it was made; a device has no room for a loop of its own.
-    if !cfg!(target_os = "none") && !rewrite.becomes_get && !rewrite.leaves_origin {
+    if !cfg!(target_os = "none") && !is_edited && !rewrite.becomes_get && !rewrite.leaves_origin {
         request.fields().iter().for_each(|field| put_field(&mut out, field));
     } else {
-        let kept = request.fields().iter().filter(|field| keeps(rewrite, field.known()));
+        let kept = request.fields().iter().filter(|field| {
+            let known = field.known();
+            let is_dropped = known == Known::Host
+                || no_expect && known == Known::Expect
+                || no_condition && known == Known::IfRange;
+            !is_dropped && keeps(rewrite, known)
+        });
         kept.for_each(|field| put_field(&mut out, field));
     }
+    out.put(match traits.options {
+        Options::None => b"",
+        Options::Te => b"Connection: TE\r\n",
+        Options::Upgrade => b"Connection: Upgrade\r\n",
+        Options::Both => b"Connection: Upgrade, TE\r\n",
+    });
     for field in head.added {
         if is_addable(field.known()) {
             put_field(&mut out, field);
@@ -71,6 +79,7 @@ pub(crate) fn request_head(
         BodyLength::None if !traits.says_zero || traits.has_length => {}
         BodyLength::None => out.put(b"Content-Length: 0\r\n"),
         BodyLength::Known(_) if traits.has_length => {}
+        BodyLength::Known(0) if !traits.says_zero => {}
         BodyLength::Known(length) => {
             out.put(b"Content-Length: ");
             out.put_decimal(length);
@@ -78,25 +87,47 @@ pub(crate) fn request_head(
         }
         BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
     }
-    let has_body = !matches!(traits.body, BodyLength::None | BodyLength::Known(0));
-    if traits.is_post && has_body && !traits.has_content_type {
-        // As URLSession and curl do.
-        out.put(b"Content-Type: application/x-www-form-urlencoded\r\n");
+    if traits.has_content() {
+        out.put(match traits.content_type {
+            ContentType::Open => b"",
+            ContentType::Form => b"Content-Type: application/x-www-form-urlencoded\r\n",
+            ContentType::Octets => b"Content-Type: application/octet-stream\r\n",
+        });
     }
     out.put(b"\r\n");
     out.finish(from)
 }
 
+/// The end of the request-line, and `Host` as the first field, where servers look for it
+/// (RFC 9112 §3.2, RFC 9110 §7.2): the caller's, or else that of the target.
+fn put_host(out: &mut Cursor<'_>, head: &RequestHead<'_>, traits: &RequestTraits) {
+    let own = |field: &&Field<'_>| matches!(field.known(), Known::Host);
+    let given = head.request.fields().iter().filter(|_| traits.has_host).find(own);
+    let host = head.target.authority().as_bytes();
+    match given {
+        Some(field) => {
+            out.put(b" HTTP/1.1\r\n");
+            put_field(out, field);
+        }
+        None if host.first() == Some(&b'[') => put_literal_host(out, host),
+        None => out.put_all(&[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]),
+    }
+}
+
 /// Whether an adapter may add such a field: framing and routing are not its to change.
 const fn is_addable(known: Known) -> bool {
     match known {
-        Known::Other | Known::ContentType | Known::Content | Known::Credential | Known::Range => {
-            true
-        }
+        Known::Other
+        | Known::ContentType
+        | Known::Content
+        | Known::Credential
+        | Known::Range
+        | Known::IfRange => true,
         Known::Host
         | Known::ContentLength
         | Known::TransferEncoding
         | Known::Connection
+        | Known::Te
         | Known::Expect
         | Known::Upgrade => false,
     }
