@@ -94,6 +94,11 @@ pub(crate) enum Known {
 }
 
 impl Known {
+    /// For sets of these.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     pub(crate) const fn of(name: &[u8]) -> Self {
         // By length and first letter: most names are none of these, and few are compared.
         let Some(first) = name.first() else {
@@ -216,25 +221,22 @@ impl Rewrite {
     /// Whether a field of the caller's is still sent.
     #[must_use]
     pub const fn keeps(self, field: &Field<'_>) -> bool {
-        keeps(self, field.known())
+        self.dropped() & field.known().bit() == 0
     }
-}
 
-/// What is about a body goes with it (RFC 9110 §15.4); what was meant for one origin is not sent to
-/// another, nor to the first one again, since a redirect in between may have chosen the URL.
-pub(crate) const fn keeps(rewrite: Rewrite, known: Known) -> bool {
-    match known {
-        Known::Credential | Known::Host => !rewrite.leaves_origin,
-        Known::ContentType | Known::ContentLength | Known::Content | Known::Expect => {
-            !rewrite.becomes_get
+    /// The fields that are not sent any more, as [`Known::bit`]s. What is about a body goes with it
+    /// (RFC 9110 §15.4); what was meant for one origin is not sent to another, nor to the first one
+    /// again, since a redirect in between may have chosen the URL.
+    const fn dropped(self) -> u16 {
+        let mut dropped = 0;
+        if self.becomes_get {
+            dropped |= Known::ContentType.bit() | Known::ContentLength.bit();
+            dropped |= Known::Content.bit() | Known::Expect.bit();
         }
-        Known::TransferEncoding
-        | Known::Connection
-        | Known::Te
-        | Known::Upgrade
-        | Known::Range
-        | Known::IfRange
-        | Known::Other => true,
+        if self.leaves_origin {
+            dropped |= Known::Credential.bit() | Known::Host.bit();
+        }
+        dropped
     }
 }
 
@@ -274,10 +276,11 @@ pub(crate) struct RequestTraits {
     pub(crate) says_zero: bool,
     /// The caller set `Connection: close`.
     pub(crate) close: bool,
-    /// The caller set `Upgrade`.
-    pub(crate) upgrade: bool,
     pub(crate) expect: Expectation,
-    pub(crate) options: Options,
+    /// The caller set these [`options`],
+    pub(crate) options: u8,
+    /// and these are in the caller's `Connection`.
+    pub(crate) listed: u8,
     pub(crate) has_host: bool,
     pub(crate) has_length: bool,
     pub(crate) content_type: ContentType,
@@ -323,30 +326,11 @@ pub(crate) enum ContentType {
     Octets,
 }
 
-/// What `Connection` has to list for the caller's fields that are about this connection alone, and
-/// the caller's own does not (RFC 9110 §7.6.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Options {
-    None,
-    Te,
-    Upgrade,
-    Both,
-}
-
-impl Options {
-    fn lacking(fields: &[Field<'_>]) -> Self {
-        let lacks = |known: Known, option: &[u8]| {
-            let is_listed =
-                |field: &Field<'_>| field.known == Known::Connection && lists(field.value, option);
-            fields.iter().any(|field| field.known == known) && !fields.iter().any(is_listed)
-        };
-        match (lacks(Known::Te, b"te"), lacks(Known::Upgrade, b"upgrade")) {
-            (false, false) => Self::None,
-            (true, false) => Self::Te,
-            (false, true) => Self::Upgrade,
-            (true, true) => Self::Both,
-        }
-    }
+/// The caller's fields that are about this connection alone, as bits: they have to be listed in
+/// `Connection` (RFC 9110 §7.6.1).
+pub(crate) mod options {
+    pub(crate) const UPGRADE: u8 = 1;
+    pub(crate) const TE: u8 = 2;
 }
 
 impl<'a> Request<'a> {
@@ -374,13 +358,10 @@ impl<'a> Request<'a> {
         if meaning.is_trace && fields.iter().any(|field| field.known == Known::Credential) {
             return Err(RequestError::Trace);
         }
-        if traits.options != Options::None {
-            traits.options = Options::lacking(fields);
-        }
-        if !traits.has_content() && matches!(traits.expect, Expectation::Sent) {
+        if !traits.has_body() && matches!(traits.expect, Expectation::Sent) {
             traits.expect = Expectation::Dropped;
         }
-        if meaning.takes_no_body && traits.has_content() {
+        if meaning.takes_no_body && traits.has_body() {
             return Err(RequestError::BodyNotAllowed);
         }
         Ok(Self { method, url, fields, body: traits.body, traits })
@@ -423,9 +404,9 @@ impl RequestTraits {
             is_idempotent: method.is_idempotent,
             says_zero: method.says_zero,
             close: false,
-            upgrade: false,
             expect: Expectation::Absent,
-            options: Options::None,
+            options: 0,
+            listed: 0,
             has_host: false,
             has_length: false,
             content_type: method.content_type,
@@ -446,17 +427,23 @@ impl RequestTraits {
             Known::Host if self.has_host => return Err(RequestError::Host),
             Known::Host => self.has_host = true,
             Known::ContentType => self.content_type = ContentType::Open,
-            Known::Te if lists(field.value, b"chunked") => {
+            Known::TransferEncoding => return Err(RequestError::TransferEncoding),
+            Known::Te if offers_chunked(field.value) => {
                 return Err(RequestError::TransferEncoding);
             }
-            Known::Te => self.options = Options::Both,
-            Known::TransferEncoding => return Err(RequestError::TransferEncoding),
+            Known::Te => self.options |= options::TE,
             Known::ContentLength => self.add_length(field.value)?,
-            Known::Connection => self.close |= lists(field.value, b"close"),
-            Known::Upgrade => {
-                self.upgrade = true;
-                self.options = Options::Both;
+            Known::Connection => {
+                for option in grammar::elements(field.value) {
+                    self.close |= grammar::eq_ignore_case(option, b"close");
+                    self.listed |= match option.len() {
+                        2 if grammar::eq_ignore_case(option, b"te") => options::TE,
+                        7 if grammar::eq_ignore_case(option, b"upgrade") => options::UPGRADE,
+                        _ => 0,
+                    };
+                }
             }
+            Known::Upgrade => self.options |= options::UPGRADE,
             Known::Expect if grammar::eq_ignore_case(field.value, b"100-continue") => {
                 self.expect = Expectation::Sent;
             }
@@ -465,8 +452,26 @@ impl RequestTraits {
         Ok(())
     }
 
-    /// Whether there is content to be sent.
-    pub(crate) const fn has_content(&self) -> bool {
+    /// The caller's fields that are not sent, as [`Known::bit`]s.
+    pub(crate) const fn dropped(&self) -> u16 {
+        let rewrite = Rewrite { becomes_get: self.is_rewritten, leaves_origin: self.is_elsewhere };
+        let mut dropped = rewrite.dropped();
+        if matches!(self.expect, Expectation::Dropped) {
+            dropped |= Known::Expect.bit();
+        }
+        if matches!(self.range, Ranges::Condition) {
+            dropped |= Known::IfRange.bit();
+        }
+        dropped
+    }
+
+    /// Whether the caller set `Upgrade`.
+    pub(crate) const fn upgrades(&self) -> bool {
+        self.options & options::UPGRADE != 0
+    }
+
+    /// Whether there is a body, and not one of no bytes.
+    pub(crate) const fn has_body(&self) -> bool {
         !matches!(self.body, BodyLength::None | BodyLength::Known(0))
     }
 
@@ -481,8 +486,8 @@ impl RequestTraits {
     pub(crate) fn become_get(&mut self) {
         *self = Self {
             close: self.close,
-            upgrade: self.upgrade,
             options: self.options,
+            listed: self.listed,
             has_host: self.has_host,
             range: self.range,
             is_get: self.is_get,
@@ -516,13 +521,10 @@ impl RequestTraits {
     }
 }
 
-/// Whether the list has this element, which is in lower case; parameters are not looked at.
-fn lists(list: &[u8], lower: &[u8]) -> bool {
-    grammar::elements(list).any(|element| {
-        let end = element.iter().position(|byte| *byte == b';').unwrap_or(element.len());
-        let (name, _parameters) = element.split_at_checked(end).unwrap_or_default();
-        grammar::eq_ignore_case(grammar::trim_ows(name), lower)
-    })
+/// Whether a `TE` names what goes without saying (RFC 9112 §7.4).
+fn offers_chunked(codings: &[u8]) -> bool {
+    grammar::elements(codings)
+        .any(|coding| coding.get(..7).is_some_and(|name| grammar::eq_ignore_case(name, b"chunked")))
 }
 
 /// What a method means to the machines.

@@ -478,7 +478,7 @@ impl Task {
         if facts.status == 101 {
             self.due.tell_status(Tell::Response, facts.status);
             // RFC 9110 §7.8, §15.2.2: only in answer to Upgrade, and not within a request.
-            return match self.request.upgrade && self.transfer.send.is_done() {
+            return match self.request.upgrades() && self.transfer.send.is_done() {
                 true => self.upgrade(),
                 false => self.refuse_response(PeerError::UnexpectedUpgrade),
             };

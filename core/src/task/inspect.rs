@@ -355,7 +355,6 @@ fn locate(
 /// Whether the URL in `next` names a user whom `target` does not: it is likely to hide where it
 /// leads (RFC 9110 §4.2.4).
 fn brings_user(resolved: Resolved, next: &[u8], target: Url<'_>) -> bool {
-    let text = next.get(..resolved.length).and_then(|text| core::str::from_utf8(text).ok());
-    let user = Url::from_parts(text.unwrap_or_default(), resolved.parts).user_info();
-    user.is_some() && user != target.user_info()
+    let user = resolved.parts.user_in(next);
+    !user.is_empty() && user != target.parts().user_in(target.as_str().as_bytes())
 }

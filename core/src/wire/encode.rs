@@ -1,9 +1,6 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
-use crate::request::{
-    BodyLength, ContentType, Expectation, Field, Known, Options, Ranges, Request, RequestTraits,
-    Rewrite, keeps,
-};
+use crate::request::{BodyLength, ContentType, Field, Known, Request, RequestTraits, options};
 use crate::url::{Url, without_zone};
 use crate::wire::cursor::Cursor;
 
@@ -40,35 +37,36 @@ pub(crate) fn request_head(
 ) -> (usize, bool) {
     let request = head.request;
     let method = if traits.is_rewritten { "GET" } else { request.method() };
-    let rewrite = Rewrite { becomes_get: traits.is_rewritten, leaves_origin: traits.is_elsewhere };
     let mut out = Cursor::new(output, from);
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
     let target = head.target.path_and_query().as_bytes();
     let space: &[u8] = if target.first() == Some(&b'/') { b" " } else { b" /" };
     out.put_all(&[method.as_bytes(), space, target]);
-    put_host(&mut out, head, traits);
-    let (no_expect, no_condition) =
-        (traits.expect == Expectation::Dropped, traits.range == Ranges::Condition);
-    let is_edited = traits.has_host || no_expect || no_condition;
+    // Host comes first, where servers look for it (RFC 9112 §3.2, RFC 9110 §7.2).
+    let host = head.target.authority().as_bytes();
+    if traits.has_host {
+        out.put(b" HTTP/1.1\r\n");
+        put_fields(&mut out, request.fields(), !Known::Host.bit());
+    } else if host.first() == Some(&b'[') {
+        put_literal_host(&mut out, host);
+    } else {
+        out.put_all(&[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
+    }
     // Nearly every request is sent as it was made; a device has no room for a loop of its own.
-    if !cfg!(target_os = "none") && !is_edited && !rewrite.becomes_get && !rewrite.leaves_origin {
+    let dropped = traits.dropped();
+    if !cfg!(target_os = "none") && dropped == 0 && !traits.has_host {
         request.fields().iter().for_each(|field| put_field(&mut out, field));
     } else {
-        let kept = request.fields().iter().filter(|field| {
-            let known = field.known();
-            let is_dropped = known == Known::Host
-                || no_expect && known == Known::Expect
-                || no_condition && known == Known::IfRange;
-            !is_dropped && keeps(rewrite, known)
-        });
-        kept.for_each(|field| put_field(&mut out, field));
+        put_fields(&mut out, request.fields(), dropped | Known::Host.bit());
     }
-    out.put(match traits.options {
-        Options::None => b"",
-        Options::Te => b"Connection: TE\r\n",
-        Options::Upgrade => b"Connection: Upgrade\r\n",
-        Options::Both => b"Connection: Upgrade, TE\r\n",
-    });
+    // What is about this connection alone is listed (RFC 9110 §7.6.1).
+    let unlisted = traits.options & !traits.listed;
+    if unlisted & options::UPGRADE != 0 {
+        out.put(b"Connection: Upgrade\r\n");
+    }
+    if unlisted & options::TE != 0 {
+        out.put(b"Connection: TE\r\n");
+    }
     for field in head.added {
         if is_addable(field.known()) {
             put_field(&mut out, field);
@@ -87,31 +85,25 @@ pub(crate) fn request_head(
         }
         BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
     }
-    if traits.has_content() {
-        out.put(match traits.content_type {
-            ContentType::Open => b"",
-            ContentType::Form => b"Content-Type: application/x-www-form-urlencoded\r\n",
-            ContentType::Octets => b"Content-Type: application/octet-stream\r\n",
-        });
+    if traits.has_body() {
+        let kind: Option<&[u8]> = match traits.content_type {
+            ContentType::Open => None,
+            ContentType::Form => Some(b"x-www-form-urlencoded"),
+            ContentType::Octets => Some(b"octet-stream"),
+        };
+        if let Some(kind) = kind {
+            out.put_all(&[b"Content-Type: application/", kind, b"\r\n"]);
+        }
     }
     out.put(b"\r\n");
     out.finish(from)
 }
 
-/// The end of the request-line, and `Host` as the first field, where servers look for it
-/// (RFC 9112 §3.2, RFC 9110 §7.2): the caller's, or else that of the target.
-fn put_host(out: &mut Cursor<'_>, head: &RequestHead<'_>, traits: &RequestTraits) {
-    let own = |field: &&Field<'_>| matches!(field.known(), Known::Host);
-    let given = head.request.fields().iter().filter(|_| traits.has_host).find(own);
-    let host = head.target.authority().as_bytes();
-    match given {
-        Some(field) => {
-            out.put(b" HTTP/1.1\r\n");
-            put_field(out, field);
-        }
-        None if host.first() == Some(&b'[') => put_literal_host(out, host),
-        None => out.put_all(&[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]),
-    }
+/// Writes those of the caller's fields that are not `dropped`.
+#[cfg_attr(target_os = "none", inline(never))]
+fn put_fields(out: &mut Cursor<'_>, fields: &[Field<'_>], dropped: u16) {
+    let kept = fields.iter().filter(|field| dropped & field.known().bit() == 0);
+    kept.for_each(|field| put_field(out, field));
 }
 
 /// Whether an adapter may add such a field: framing and routing are not its to change.

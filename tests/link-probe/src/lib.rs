@@ -9,6 +9,7 @@
 mod messages;
 mod resume;
 mod session;
+mod sizes;
 mod task;
 
 use core::hint::black_box;

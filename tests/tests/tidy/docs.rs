@@ -3,7 +3,8 @@
 use super::{report, root};
 
 /// The documents that name tests, and how many each of them names at least.
-const DOCUMENTS: [(&str, usize); 2] = [("docs/properties.md", 40), ("docs/requirements.md", 200)];
+const DOCUMENTS: [(&str, usize); 3] =
+    [("docs/properties.md", 40), ("docs/requirements.md", 200), ("docs/limits.md", 32)];
 
 pub(super) fn read(document: &str) -> String {
     std::fs::read_to_string(root().join(document)).unwrap_or_default()
@@ -35,6 +36,20 @@ fn every_test_that_a_document_names_exists() {
         let missing = missing.map(|(file, test)| format!("{file}::{test}"));
         report(&format!("a test that {document} names exists"), &missing.collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn every_limit_has_a_row_with_tests_that_exist() {
+    let limits = read("core/src/limits.rs");
+    let limits = limits.lines().filter_map(|line| line.strip_prefix("pub const "));
+    let limits: Vec<_> = limits.filter_map(|line| line.split(':').next()).collect();
+    assert!(limits.len() > 30, "the constants are found: {limits:?}");
+    let document = read("docs/limits.md");
+    let (table, _) = document.split_once("\nBuffers ").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let rows = rows.map(|row| (row.split('`').nth(1).unwrap(), named(row).len()));
+    let tested: Vec<_> = rows.filter(|(_, tests)| *tests > 0).map(|(limit, _)| limit).collect();
+    assert_eq!(tested, limits, "docs/limits.md has each limit once, in order, with a test");
 }
 
 #[test]

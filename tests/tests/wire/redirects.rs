@@ -250,12 +250,14 @@ fn a_location_that_is_no_url_fails_the_task() {
 /// RFC 9110 §4.2.4: `http://bank.example@192.0.2.2/` leads to the address behind the `@`.
 #[test]
 fn a_location_that_names_a_user_fails_the_task() {
-    for location in ["http://a@192.0.2.1/", "http://bank.example:80@192.0.2.2/", "//u:p@a/"] {
+    for location in
+        ["http://a@192.0.2.1/", "http://bank.example:80@192.0.2.2/", "//u:p@a/", "//@a/"]
+    {
         let trace = play_all(&Script::get().answered(to(302, location)));
         assert_eq!(trace.result, Err(Error::Redirect(RedirectError::Location)), "{location}");
     }
     let user = "http://me:secret@192.0.2.1/";
-    for location in ["/there", "http://me:secret@192.0.2.1/there", "http://@192.0.2.1/there"] {
+    for location in ["/there", "http://me:secret@192.0.2.1/there", "http://192.0.2.1/there"] {
         let script = Script { url: user.into(), ..Script::get() };
         let trace = play_all(&script.exchanges([&to(302, location), HELLO]));
         assert_hello(&trace);

@@ -74,7 +74,7 @@ fn connection_lists_the_fields_that_are_about_this_connection_alone() {
     assert_eq!(connection(&[]), [""; 0]);
     assert_eq!(connection(&[("Upgrade", "x")]), ["Upgrade"]);
     assert_eq!(connection(&[("TE", "trailers")]), ["TE"]);
-    assert_eq!(connection(&[("te", "trailers"), ("upgrade", "x")]), ["Upgrade, TE"]);
+    assert_eq!(connection(&[("te", "trailers"), ("upgrade", "x")]), ["Upgrade", "TE"]);
     let listed = [("Upgrade", "x"), ("TE", "trailers"), ("Connection", "te , UPGRADE")];
     assert_eq!(connection(&listed), ["te , UPGRADE"]);
     let half = [("Connection", "upgrade"), ("Upgrade", "x"), ("TE", "trailers")];
