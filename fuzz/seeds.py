@@ -435,6 +435,10 @@ REQUEST = {
     "hosts": (1, 0, 0, 2, 0, 0, 0, 0, 0, 0),
     "too-many": (1, 0, 0, 0, 0, 255, 1),
     "connect": (8, 0, 0, 0, 0, 0),
+    "connection-options": (0, 0, 0, 3, 18, 0, 5, 4, 3, 13, 0, 0),
+    "condition-alone": (0, 0, 0, 1, 20, 5, 0, 0),
+    "trace-with-credentials": (7, 0, 0, 1, 19, 5, 0, 0),
+    "options-with-content": (6, 0, 6, 5, 1, 4, 5, 0, 0),
     "own": (195,) + tuple(b"FOO") + (202,) + tuple(b"http://b/c") + (0, 0, 0, 0),
 }
 

@@ -68,7 +68,7 @@ const URLS: [&str; 8] = [
     "https://a:/%7e'",
 ];
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 23] = [
     "Host",
     "Content-Length",
     "transfer-encoding",
@@ -87,9 +87,14 @@ const NAMES: [&str; 18] = [
     "authorization",
     "Range",
     "X-Other",
+    "TE",
+    "Referer",
+    "If-Range",
+    "Last-Modified",
+    "proxy-authorization",
 ];
 
-const VALUES: [&str; 12] = [
+const VALUES: [&str; 14] = [
     "",
     "0",
     "5",
@@ -102,6 +107,8 @@ const VALUES: [&str; 12] = [
     "18446744073709551615",
     "18446744073709551616",
     "+5",
+    "trailers, chunked;q=1",
+    "te, Upgrade",
 ];
 
 /// A known text, or one of the fuzzer's.
@@ -139,7 +146,11 @@ fn checked(fields: &[(String, Vec<u8>)]) -> Option<Vec<Field<'_>>> {
         };
         let field = Field::new(name, value);
         assert_eq!(field.err(), refused, "{name:?}: {value:?}");
+        if let Some(why) = refused {
+            assert!(!why.to_string().is_empty());
+        }
         let field = field.ok()?;
+        assert_eq!(format!("{field:?}"), format!("Field({name})"), "the value may be a secret");
         assert_eq!((field.name(), field.value()), (name.as_str(), trimmed(value)));
         all.push(field);
     }
@@ -180,6 +191,9 @@ fn plain(method: &str, fields: &[Field<'_>], body: BodyLength) -> Result<Plain, 
             "host" if hosts == 1 => return Err(RequestError::Host),
             "host" => hosts = 1,
             "transfer-encoding" => return Err(RequestError::TransferEncoding),
+            "te" if elements(field).iter().any(|coding| coding.starts_with("chunked")) => {
+                return Err(RequestError::TransferEncoding);
+            }
             "content-length" => {
                 let value = String::from_utf8_lossy(field.value()).into_owned();
                 let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
@@ -196,6 +210,13 @@ fn plain(method: &str, fields: &[Field<'_>], body: BodyLength) -> Result<Plain, 
             _ => {}
         }
     }
+    let is_credential = |field: &Field<'_>| {
+        let names = ["authorization", "cookie", "proxy-authorization", "referer"];
+        names.iter().any(|name| field.name().eq_ignore_ascii_case(name))
+    };
+    if plain.method == "TRACE" && fields.iter().any(is_credential) {
+        return Err(RequestError::Trace);
+    }
     let takes_none = matches!(plain.method.as_str(), "GET" | "HEAD" | "TRACE");
     if takes_none && !matches!(plain.body, BodyLength::None | BodyLength::Known(0)) {
         return Err(RequestError::BodyNotAllowed);
@@ -203,7 +224,35 @@ fn plain(method: &str, fields: &[Field<'_>], body: BodyLength) -> Result<Plain, 
     Ok(plain)
 }
 
+/// Elements of a list, in lower case.
+fn elements(field: &Field<'_>) -> Vec<String> {
+    let value = String::from_utf8_lossy(field.value()).to_ascii_lowercase();
+    value.split(',').map(|one| one.trim_matches([' ', '\t']).to_owned()).collect()
+}
+
 impl Plain {
+    /// Whether a field of the caller's is sent.
+    fn is_sent(&self, field: &Field<'_>, fields: &[Field<'_>]) -> bool {
+        let named = |name: &str| {
+            let is = move |field: &&Field<'_>| field.name().eq_ignore_ascii_case(name);
+            fields.iter().filter(is).collect::<Vec<_>>()
+        };
+        match field.name().to_ascii_lowercase().as_str() {
+            // A condition of what is not asked for.
+            "if-range" => !named("range").is_empty(),
+            // Nothing waits without content. The last one counts.
+            "expect" => {
+                let last = named("expect").last().map(|last| last.value().to_ascii_lowercase());
+                self.has_body() || last != Some(b"100-continue".to_vec())
+            }
+            _ => true,
+        }
+    }
+
+    fn has_body(&self) -> bool {
+        !matches!(self.body, BodyLength::None | BodyLength::Known(0))
+    }
+
     fn head(&self, url: &Url<'_>, fields: &[Field<'_>], added: &[Field<'_>]) -> Vec<u8> {
         let is = |field: &Field<'_>, name: &str| field.name().eq_ignore_ascii_case(name);
         let has = |name| fields.iter().any(|field| is(field, name));
@@ -213,14 +262,28 @@ impl Plain {
         let mut put = |name: &str, value: &[u8]| {
             head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         };
-        if !has("host") {
-            put("Host", host(url).as_bytes());
+        match fields.iter().find(|field| is(field, "host")) {
+            None => put("Host", host(url).as_bytes()),
+            Some(host) => put(host.name(), host.value()),
         }
-        let ours = ["host", "content-length", "transfer-encoding", "connection", "expect"];
+        let sent = fields.iter().filter(|field| self.is_sent(field, fields));
+        for field in sent.filter(|field| !is(field, "host")) {
+            put(field.name(), field.value());
+        }
+        let lists = |name: &str| {
+            let connections = fields.iter().filter(|field| is(field, "connection"));
+            connections.flat_map(elements).any(|option| option == name)
+        };
+        for (name, option) in [("upgrade", "Upgrade"), ("te", "TE")] {
+            if has(name) && !lists(name) {
+                put("Connection", option.as_bytes());
+            }
+        }
+        let ours = ["host", "content-length", "transfer-encoding", "connection", "expect", "te"];
         let is_ours = |field: &Field<'_>| {
             is(field, "upgrade") || ours.into_iter().any(|name| is(field, name))
         };
-        for field in fields.iter().chain(added.iter().filter(|field| !is_ours(field))) {
+        for field in added.iter().filter(|field| !is_ours(field)) {
             put(field.name(), field.value());
         }
         let says_zero = !["GET", "HEAD", "TRACE", "DELETE", "OPTIONS"].contains(&&*self.method);
@@ -228,12 +291,17 @@ impl Plain {
             _ if self.has_length => {}
             BodyLength::None if says_zero => put("Content-Length", b"0"),
             BodyLength::None => {}
+            BodyLength::Known(0) if !says_zero => {}
             BodyLength::Known(length) => put("Content-Length", length.to_string().as_bytes()),
             BodyLength::Unknown => put("Transfer-Encoding", b"chunked"),
         }
-        let has_body = !matches!(self.body, BodyLength::None | BodyLength::Known(0));
-        if self.method == "POST" && has_body && !has("content-type") {
-            put("Content-Type", b"application/x-www-form-urlencoded");
+        let kind: Option<&[u8]> = match self.method.as_str() {
+            "POST" => Some(b"application/x-www-form-urlencoded"),
+            "OPTIONS" => Some(b"application/octet-stream"),
+            _ => None,
+        };
+        if let Some(kind) = kind.filter(|_| self.has_body() && !has("content-type")) {
+            put("Content-Type", kind);
         }
         head.extend(b"\r\n");
         head
