@@ -52,15 +52,17 @@ HEADS = {
     "plain": OK + b"Content-Type: text/plain\r\nX:y\r\nEmpty:\r\nSpaces: \t a b \t\r\n\r\nbody",
     "line-feeds": b"HTTP/1.0 404\nA: b\r\nC: d\n\n",
     "folded": OK + b"A: b\r\n c\r\nD:\n\te\r\n \r\n\r\n",
-    "tokens": OK + b"!#$%&'*+-.^_`|~09azAZ: \x80\xfe!~\r\n\r\n",
+    "tokens": OK + b"!#$%&'*+-.^_`|~09azAZ: \x80\xff!~\r\n\r\n",
     "bad-name": OK + b"A : b\r\n\r\n",
     "bad-value": OK + b"A: b\rc\r\n\r\n",
     "no-colon": OK + b"A\r\n\r\n",
     "bad-status": b"HTTP/1.1 2000 OK\r\n\r\n",
     "incomplete": OK + b"A: b\r\n\r",
     "many": OK + b"a:\n" * 257 + b"\n",
-    "long": OK + b"A: " + b"\xffa" * 32 + b"\r\n\r\n",
 }
+
+# In these 0xff and a byte stand for a row of 2,048 of that byte.
+LONG_HEADS = {"long": b"\0\xf0" + OK + b"A: " + b"\xffa" * 32 + b"\r\n\r\n"}
 
 # Calls, as fuzz_targets/operations.rs reads them: first the request, the kind of the task, its two
 # timeouts, whether its body can be sent again, and further options as bits.
@@ -314,7 +316,7 @@ RESOLVE = {
     "segments": b"\0\4.//..//a",
     "scheme": b"\0\0mailto:a@b",
     "backslash": b"\0\5\\\\b\\c",
-    "too-long": b"\0\0/" + b"\xffa" * 5,
+    "too-long": b"\xff\0/" + b"\xffa" * 5,
     # One of each difference from `url` that is known; others are above.
     "drive-letter": b"\0\0/A:/../+/../../../gx",
     "tab": b"\0\0/a\tb",
@@ -459,7 +461,7 @@ if __name__ == "__main__":
     alike += [(name, flags, text) for name, (flags, text) in DIFFERENT.items()]
     write("differential", {name: bytes([flags]) + text for name, flags, text in alike})
     write("framing", framing)
-    write("head", {name: bytes([21, 0]) + text for name, text in HEADS.items()})
+    write("head", {name: bytes([21, 0]) + text for name, text in HEADS.items()} | LONG_HEADS)
     write("operations", OPERATIONS)
     write("race", {name: bytes(seed) for name, seed in RACE.items()})
     write("redirect", REDIRECT)
