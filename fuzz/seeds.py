@@ -83,7 +83,7 @@ LENGTH, ABC, CHUNKED, CHUNK, LAST_CHUNK, CONTINUE, INTERIM, SWITCHING = range(8)
 REFUSED = 9
 NOTHING = 15
 FOUND, ELSEWHERE, SEE_OTHER, MAILTO, NOWHERE, LONG, PART, PART_CHUNKED, ANEW, DONE = range(16, 26)
-TWO_LOCATIONS, DONE_AT_ONCE, OLD, SHORT_PART = range(26, 30)
+TWO_LOCATIONS, DONE_AT_ONCE, OLD, SHORT_PART, UNEXPECTED = range(26, 31)
 END, CONNECTED, UPGRADED_END, SINK_FAILED = (10, 255), (20, 255, 0), (15, 255, 0), (14, 255, 0)
 
 
@@ -225,7 +225,11 @@ OPERATIONS = {
     + FINISH,
     "delayed": asking(GET, DELAYED) + (1,) + LATER + TIMEOUT + START + SENT,
     "suspended-often": GET + START + SEND + (127, 255) + SEND,
-    "resumed-done-at-once": asking(GET, RESUMING | ASK_REDIRECT) + START + SENT + head(DONE_AT_ONCE) + GO_ON * 5,
+    "resumed-done-at-once": asking(GET, RESUMING | ASK_REDIRECT)
+    + START
+    + SENT
+    + head(DONE_AT_ONCE)
+    + GO_ON * 5,
     "two-locations": GET + START + SENT + head(TWO_LOCATIONS) + GO_ON * 4,
     # Once found, and mended.
     "inspected-while-asked": asking(GET, ASK_REDIRECT)
@@ -411,11 +415,14 @@ TRANSFER = {
     "post-refused": (6, 0, 1, 0, 0, 40) + connection(REFUSED),
     "put-continue": (2, NEW_BODY, 1, 0, 0, 9) + connection(CONTINUE, LENGTH, ABC),
     "put-continue-late": (2, 0, 1, 0, 0, 9) + connection(end=1),
+    "put-unexpected": (2, REPLAYABLE, 1, 0, 0, 9) + connection(UNEXPECTED) + (0,) * 30,
+    "old-keep-alive": (0, 0, 0, 0, 0) + connection(OLD, ABC),
     "upgrade": (3, 0, 0, 0, 0) + connection(SWITCHING),
     "stream": (0, 0, 3, 0, 0) + connection(ABC),
     "redirect": (0, 0, 0, 0, 0) + connection(FOUND, ABC) + (0,) * 40,
     "resumed": (0, RESUME, 2, 0, 0) + connection(PART, ABC),
     "resumed-in-part": (0, RESUME, 2, 0, 0) + connection(SHORT_PART, ABC),
+    "resumed-too-far": (0, RESUME, 2, 0, 0) + connection(PART_CHUNKED, CHUNK, CHUNK, LAST_CHUNK),
     "resumed-anew": (0, RESUME, 2, 0, 0) + connection(ANEW, ABC),
     "resumed-done": (0, RESUME, 130, 0, 0) + connection(DONE, ABC),
     # Once found, and mended.

@@ -1,7 +1,7 @@
 //! Parts of responses that fuzzing would be long to find.
 
 /// Heads, content and framing, good and bad; `seeds.py` knows their numbers.
-pub const PIECES: [&[u8]; 30] = [
+pub const PIECES: [&[u8]; 31] = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
     b"abc",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -32,4 +32,5 @@ pub const PIECES: [&[u8]; 30] = [
     b"HTTP/1.1 416 X\r\nContent-Range: bytes */5\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\n",
     b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-6/8\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 417 X\r\nContent-Length: 0\r\n\r\n",
 ];
