@@ -71,17 +71,26 @@ need_fuzz() {
     need_cargo fuzz 0.13.2
 }
 
+# `none` for throughput, `address` to find what the standard library and peers would do wrong.
+sanitizer=none
+
+# fuzz SUBCOMMAND [ARGUMENT...] - of cargo-fuzz, with the sanitizer that is chosen.
+fuzz() {
+    local command=$1
+    shift
+    (cd "$root/fuzz" && cargo +nightly fuzz "$command" --fuzz-dir . -s "$sanitizer" "$@")
+}
+
 # fuzz_targets - their names, one a line.
-fuzz_targets() { (cd fuzz && cargo +nightly fuzz list --fuzz-dir .); }
+fuzz_targets() { (cd "$root/fuzz" && cargo +nightly fuzz list --fuzz-dir .); }
 
 # fuzz_for SECONDS TARGET [ARGUMENT...] - ARGUMENTs go to libFuzzer.
 fuzz_for() {
-    local seconds=$1 target=$2 seeds=()
+    local seconds=$1 target=$2
     shift 2
     mkdir -p "$finds/$target"
-    if [ -d "fuzz/seeds/$target" ]; then seeds=("$root/fuzz/seeds/$target"); fi
-    (cd fuzz && cargo +nightly fuzz run --fuzz-dir . "$target" "$finds/$target" "${seeds[@]}" -- \
-        -max_total_time="$seconds" "$@")
+    fuzz run "$target" "$finds/$target" "$root/fuzz/seeds/$target" -- \
+        -dict="$root/fuzz/dictionaries/$target.dict" -max_total_time="$seconds" "$@"
 }
 
 # has_boards - whether `rustc` can compile for every one of `boards`, which the script names.

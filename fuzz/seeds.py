@@ -61,6 +61,9 @@ HEADS = {
     "many": OK + b"a:\n" * 257 + b"\n",
 }
 
+# In these 0xff and a byte stand for a row of 2,048 of that byte.
+LONG_HEADS = {"long": b"\0\xf0" + OK + b"A: " + b"\xffa" * 32 + b"\r\n\r\n"}
+
 # Calls, as fuzz_targets/operations.rs reads them: first the request, the kind of the task, its two
 # timeouts, whether its body can be sent again, and further options as bits.
 ASK_REDIRECT, ASK_DISPOSITION, ASK_BODY, SUCCESS, RESUMING, DELAYED = 1, 2, 4, 8, 16, 32
@@ -80,6 +83,7 @@ LENGTH, ABC, CHUNKED, CHUNK, LAST_CHUNK, CONTINUE, INTERIM, SWITCHING = range(8)
 REFUSED = 9
 NOTHING = 15
 FOUND, ELSEWHERE, SEE_OTHER, MAILTO, NOWHERE, LONG, PART, PART_CHUNKED, ANEW, DONE = range(16, 26)
+TWO_LOCATIONS, DONE_AT_ONCE, OLD, SHORT_PART, UNEXPECTED = range(26, 31)
 END, CONNECTED, UPGRADED_END, SINK_FAILED = (10, 255), (20, 255, 0), (15, 255, 0), (14, 255, 0)
 
 
@@ -211,8 +215,22 @@ OPERATIONS = {
     "success-only": asking(GET, SUCCESS) + START + SENT + head(NOWHERE) + GO_ON * 4,
     "resumed": asking(GET, RESUMING) + START + SENT + head(PART) + GO_ON * 3 + body(ABC, 0) + FINISH,
     "resumed-anew": asking(GET, RESUMING) + START + SENT + head(ANEW) + GO_ON * 2 + body(ABC, 0),
-    "resumed-done": asking(GET, RESUMING) + START + SENT + head(DONE) + GO_ON * 4 + FINISH,
+    "resumed-done": asking(GET, RESUMING | ASK_REDIRECT)
+    + START
+    + SENT
+    + head(DONE)
+    + GO_ON * 2
+    + (128, 0, ABC)
+    + GO_ON * 2
+    + FINISH,
     "delayed": asking(GET, DELAYED) + (1,) + LATER + TIMEOUT + START + SENT,
+    "suspended-often": GET + START + SEND + (127, 255) + SEND,
+    "resumed-done-at-once": asking(GET, RESUMING | ASK_REDIRECT)
+    + START
+    + SENT
+    + head(DONE_AT_ONCE)
+    + GO_ON * 5,
+    "two-locations": GET + START + SENT + head(TWO_LOCATIONS) + GO_ON * 4,
     # Once found, and mended.
     "inspected-while-asked": asking(GET, ASK_REDIRECT)
     + START
@@ -236,28 +254,28 @@ OPERATIONS = {
 }
 # Resume data, with and without a check value; dates; and answers, each with the numbers of
 # fuzz_targets/resume.rs: validator, whether the total is known, bytes stored, bytes missing, index.
-PART = b"HTTP/1.1 206 Partial Content\r\n"
+PARTIAL = b"HTTP/1.1 206 Partial Content\r\n"
 UNSATISFIED = b"HTTP/1.1 416 Range\r\nContent-Range: bytes */100\r\n\r\n"
 BLOB = bytes.fromhex("9353524401010009000400000000000000640000000000000384") + b'http://a/"v1"'
 DIGEST = b"RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg="
 MODIFIED = b"Last-Modified: Sun, 06 Nov 1994 08:49:36 GMT\r\n"
 TAGGED, DATED = bytes([3, 0, 0, 100, 0]), bytes([3, 1, 1, 100, 100, 0])
 
-RESUME = {
+RESUME_INPUTS = {
     "blob": b"\0" + BLOB + zlib.crc32(BLOB).to_bytes(4, "big"),
     "blob-unsealed": b"\1" + BLOB,
     "blob-unknown-total": b"\1" + BLOB[:5] + b"\0" + BLOB[6:18] + bytes(8) + BLOB[26:],
     "date": b"\2Sun, 06 Nov 1994 08:49:37 GMT",
     "date-rfc850": b"\2Sunday, 06-Nov-94 08:49:37 GMT",
     "date-asctime": b"\2Sun Nov  6 08:49:37 1994",
-    "append": TAGGED + PART + b"Content-Range: bytes 100-199/200\r\nContent-Length: 100\r\n\r\n",
-    "append-tag": TAGGED + PART + b'Content-Range: bytes 100-199/*\r\nETag: "v1"\r\n\r\n',
-    "append-date": DATED + PART + b"Content-Range: bytes 100-199/200\r\n" + MODIFIED + b"\r\n",
-    "earlier": TAGGED + PART + b"Content-Range: bytes 0-199/200\r\n\r\n",
+    "append": TAGGED + PARTIAL + b"Content-Range: bytes 100-199/200\r\nContent-Length: 100\r\n\r\n",
+    "append-tag": TAGGED + PARTIAL + b'Content-Range: bytes 100-199/*\r\nETag: "v1"\r\n\r\n',
+    "append-date": DATED + PARTIAL + b"Content-Range: bytes 100-199/200\r\n" + MODIFIED + b"\r\n",
+    "earlier": TAGGED + PARTIAL + b"Content-Range: bytes 0-199/200\r\n\r\n",
     "coded": TAGGED
-    + PART
+    + PARTIAL
     + b"Content-Encoding: gzip, identity\r\nContent-Range: bytes 100-199/200\r\n\r\n",
-    "multipart": TAGGED + PART + b"Content-Type: multipart/byteranges; boundary=b\r\n\r\n",
+    "multipart": TAGGED + PARTIAL + b"Content-Type: multipart/byteranges; boundary=b\r\n\r\n",
     "done": TAGGED + UNSATISFIED,
     "again": DATED + UNSATISFIED,
     "whole": TAGGED
@@ -302,6 +320,135 @@ RESOLVE = {
     "segments": b"\0\4.//..//a",
     "scheme": b"\0\0mailto:a@b",
     "backslash": b"\0\5\\\\b\\c",
+    "too-long": b"\xff\0/" + b"\xffa" * 5,
+    # One of each difference from `url` that is known; others are above.
+    "drive-letter": b"\0\0/A:/../+/../../../gx",
+    "tab": b"\0\0/a\tb",
+    "no-slashes": b"\0\0http:x",
+    "mapped-host": b"\0\0http://%41/",
+    "no-port": b"\0\0http://a:0/",
+    "odd-address": b"\0\0http://1.2.3.4.5/",
+    "encoded-dots": b"\0\0/a/%2e./b",
+    "kept-dots": b"\x0c\0http://h/a/..x",
+}
+
+
+# Responses that we and others judge alike, and one of each difference that is known: the setting,
+# of which the lowest bit is HEAD and two more the number of known pieces, and the bytes.
+CODED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+DIFFERENT = {
+    "folded": (0, OK + b"A: b\r\n c\r\n\r\n"),
+    "minor-version": (0, b"HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    "many-fields": (0, OK + b"a:\n" * 130 + b"\n"),
+    "interim-fields": (0, b"HTTP/1.1 100 Go on\r\nA: b\r\n\r\n" + OK + b"\r\n"),
+    "old-chunks": (0, b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    "long-size-line": (0, CODED + b"1;a=0123456789012345678\r\nx\r\n0\r\n\r\n"),
+    "many-trailers": (0, CODED + b"0\r\n" + b"a:\r\n" * 101 + b"\r\n"),
+    "head-bad-length": (1, OK + b"Content-Length: x\r\n\r\n"),
+    "huge-length": (0, OK + b"Content-Length: 18446744073709551615\r\n\r\nx"),
+    "empty-line": (0, b"\r\n" + OK + b"\r\n"),
+    "empty-line-after-interim": (0, b"HTTP/1.1 100 Go on\r\n\r\n\r\n" + OK + b"\r\n"),
+    "unasked-upgrade": (0, b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"),
+    "other-coding": (0, OK + b"Transfer-Encoding: gzip\r\n\r\nx"),
+    "bad-length-coded": (0, OK + b"Content-Length: x\r\n" + CODED[len(OK) :] + b"0\r\n\r\n"),
+    "bad-extension": (0, CODED + b"1;\0\r\nx\r\n0\r\n\r\n"),
+    "signed-size": (0, CODED + b"+1\r\nx\r\n0\r\n\r\n"),
+    "bad-trailer": (0, CODED + b"0\r\na b\r\n\r\n"),
+    "many-interims": (0, b"HTTP/1.1 103 Early\r\n\r\n" * 65 + OK + b"\r\n"),
+    "close": (0, OK + b"Connection: close\r\nContent-Length: 1\r\n\r\nx"),
+    "old-keep-alive": (0, b"HTTP/1.0 200\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx"),
+}
+
+# Tables by their number, connections per host, the timeout of idle ones, and calls.
+ADD, KEEP, GIVE_UP, DRAIN = (0, 0, 0, 0), (115, 0, 0), (160, 0), (190,)
+SCHEDULER = {
+    "one-after-the-other": (1, 6, 0) + (ADD + DRAIN + KEEP + DRAIN) * 3,
+    "grows": (12, 2, 0) + ADD * 8 + DRAIN + KEEP + DRAIN,
+    "priorities": (4, 1, 0) + ((0, 0, 0, 1, 9) + (0, 1, 0, 2) + (0, 1, 7, 64, 99)) * 3 + DRAIN,
+    "changed": (5, 1, 0) + ADD * 6 + (80, 1, 2, 80, 3, 6, 100, 2) + DRAIN + KEEP + DRAIN,
+    "full": (0, 1, 1) + ADD * 3 + (0, 1, 0, 0, 0, 255, 0, 0) + DRAIN,
+    "expired": (3, 6, 1) + ADD + DRAIN + KEEP + DRAIN + (230, 9) + ADD + DRAIN,
+    "evicted": (3, 6, 0) + ((0, 1, 0, 0) + DRAIN + KEEP) * 3 + (0, 2, 7, 0) + DRAIN,
+    "no-socket": (2, 6, 0) + ADD * 4 + DRAIN + GIVE_UP + (1,) + ADD + DRAIN + (230, 250) + DRAIN,
+    "flushed": (2, 6, 0) + ADD * 2 + DRAIN + (115, 1, 0, 249) + DRAIN + KEEP + (252,) + DRAIN,
+    "chosen": (7, 200, 9, 9, 0, 0, 200, 128, 5, 1, 128, 3, 0),
+    # Once found, and mended.
+    "closed-before-idle-since-the-epoch": (7, 0, 0, 128, 0, 0, 0, 64),
+}
+
+# How many addresses, the addresses, the delay in two numbers, and calls.
+POLLED, LOST, NO_SOCKET, PASSED = (0,), (120, 0, 0), (120, 0, 1), (220, 199)
+RACE = {
+    "first-wins": (3, 0, 1, 2, 0, 0) + POLLED + (100, 0) + POLLED,
+    "all-fail": (2, 0, 1, 0, 0) + (POLLED + LOST + POLLED + (120, 1, 2)) * 2 + POLLED,
+    "late": (4, 0, 1, 2, 3, 199, 0) + (POLLED + PASSED) * 5,
+    "no-socket": (2, 1, 0, 0, 0) + POLLED + PASSED + POLLED + NO_SOCKET + POLLED * 2,
+    "twice": (4, 0, 0, 1, 1, 0, 0) + (POLLED + PASSED) * 4,
+    "none": (0, 0, 0) + POLLED,
+}
+
+# A request, options as bits, the kind of the task, timeouts, what the body has where its length is
+# not known; and turns, of which each begins with a disturbance. A connection is told by how many
+# pieces its origin gives, the pieces, and how it ends. What is left out is plain.
+NEW_BODY, REPLAYABLE, RESUME, MEASURES, SMALL = 4, 8, 32, 64, 128
+
+
+def connection(*pieces, end=0, is_reused=0):
+    told = b"".join(one if isinstance(one, bytes) else bytes([one]) for one in pieces)
+    return (0, is_reused, len(pieces), *told, end)
+
+
+def piece(text):
+    return bytes([128 + len(text)]) + text
+
+
+TRANSFER = {
+    "get": (0, 0, 0, 0, 0) + connection(LENGTH, ABC),
+    "get-chunked": (0, 0, 0, 0, 0) + connection(CHUNKED, CHUNK, CHUNK, LAST_CHUNK),
+    "get-lost": (0, 0, 2, 0, 0) + connection(LENGTH, end=2),
+    "get-silent": (0, 0, 0, 0, 0) + connection(CHUNKED, CHUNK, end=1),
+    "get-stale": (0, 0, 0, 0, 0) + connection(is_reused=1),
+    "head": (4, 0, 0, 0, 0) + connection(LENGTH),
+    "post": (1, REPLAYABLE, 1, 0, 0) + connection(CONTINUE, LENGTH, ABC),
+    "post-unknown": (6, 0, 1, 0, 0, 40) + connection(LENGTH, ABC),
+    "post-short": (5, 0, 1, 0, 0, 40) + connection(CONTINUE),
+    "post-refused": (6, 0, 1, 0, 0, 40) + connection(REFUSED),
+    "put-continue": (2, NEW_BODY, 1, 0, 0, 9) + connection(CONTINUE, LENGTH, ABC),
+    "put-continue-late": (2, 0, 1, 0, 0, 9) + connection(end=1),
+    "put-unexpected": (2, REPLAYABLE, 1, 0, 0, 9) + connection(UNEXPECTED) + (0,) * 30,
+    "old-keep-alive": (0, 0, 0, 0, 0) + connection(OLD, ABC),
+    "upgrade": (3, 0, 0, 0, 0) + connection(SWITCHING),
+    "stream": (0, 0, 3, 0, 0) + connection(ABC),
+    "redirect": (0, 0, 0, 0, 0) + connection(FOUND, ABC) + (0,) * 40,
+    "resumed": (0, RESUME, 2, 0, 0) + connection(PART, ABC),
+    "resumed-in-part": (0, RESUME, 2, 0, 0) + connection(SHORT_PART, ABC),
+    "resumed-too-far": (0, RESUME, 2, 0, 0) + connection(PART_CHUNKED, CHUNK, CHUNK, LAST_CHUNK),
+    "resumed-anew": (0, RESUME, 2, 0, 0) + connection(ANEW, ABC),
+    "resumed-done": (0, RESUME, 130, 0, 0) + connection(DONE, ABC),
+    # Once found, and mended.
+    "measured": (0, MEASURES | SMALL, 0, 0, 0)
+    + connection(piece(OK + b"A: " + b"b" * 40), piece(b"c" * 20 + b"\r\n\r\n")),
+}
+
+# Numbers of a method, a URL, the length of a body, how many fields, their names and values, how
+# many of them an adapter adds, and whether there are too many.
+REQUEST = {
+    "get": (0, 0, 0, 0, 0, 0),
+    "post": (1, 1, 6, 5, 1, 17, 0, 0, 0),
+    "unknown-length": (2, 3, 4, 2, 0, 4, 17, 6, 2, 0),
+    "length-twice": (1, 2, 4, 2, 1, 2, 1, 2, 0, 0),
+    "zone": (3, 4, 0, 1, 16, 3, 0, 0),
+    "body-not-allowed": (0, 0, 6, 9, 0, 0, 0),
+    "split": (0, 0, 0, 1, 17, 8, 0, 0),
+    "coding": (1, 0, 4, 1, 2, 0, 0, 0),
+    "hosts": (1, 0, 0, 2, 0, 0, 0, 0, 0, 0),
+    "too-many": (1, 0, 0, 0, 0, 255, 1),
+    "connect": (8, 0, 0, 0, 0, 0),
+    "connection-options": (0, 0, 0, 3, 18, 0, 5, 4, 3, 13, 0, 0),
+    "condition-alone": (0, 0, 0, 1, 20, 5, 0, 0),
+    "trace-with-credentials": (7, 0, 0, 1, 19, 5, 0, 0),
+    "options-with-content": (6, 0, 6, 5, 1, 4, 5, 0, 0),
+    "own": (195,) + tuple(b"FOO") + (202,) + tuple(b"http://b/c") + (0, 0, 0, 0),
 }
 
 
@@ -317,9 +464,16 @@ if __name__ == "__main__":
     cuts = bytes([20, 0, 45, 0, 60, 0])
     framing = {name: bytes([flags]) + cuts + text for name, (flags, text) in FRAMING.items()}
     write("chunked", {name: cuts + text for name, text in CHUNKED_BODIES.items()})
+    alike = [(name, flags & 1, text) for name, (flags, text) in FRAMING.items()]
+    alike += [(name, flags, text) for name, (flags, text) in DIFFERENT.items()]
+    write("differential", {name: bytes([flags]) + text for name, flags, text in alike})
     write("framing", framing)
-    write("head", {name: bytes([21, 0]) + text for name, text in HEADS.items()})
+    write("head", {name: bytes([21, 0]) + text for name, text in HEADS.items()} | LONG_HEADS)
     write("operations", OPERATIONS)
+    write("race", {name: bytes(seed) for name, seed in RACE.items()})
     write("redirect", REDIRECT)
+    write("request", {name: bytes(seed) for name, seed in REQUEST.items()})
     write("resolve", RESOLVE)
-    write("resume", RESUME)
+    write("resume", RESUME_INPUTS)
+    write("scheduler", {name: bytes(seed) for name, seed in SCHEDULER.items()})
+    write("transfer", {name: bytes(seed) for name, seed in TRANSFER.items()})

@@ -10,21 +10,23 @@ use sortie_core::{
     ResponseHead, ResumeData, Send, Slot, Task, TaskOptions, TaskState, Token, Transport, Url,
     Validator, Wish, limits,
 };
-use sortie_fuzz::tables::{BROKEN, CREDENTIALS, ERRORS, KINDS, REQUESTS, TIMEOUTS};
-use sortie_fuzz::{Choices, PIECES, assert_monotone};
+use sortie_fuzz::tables::{BROKEN, CREDENTIALS, ERRORS, KINDS, NO_SINK, REQUESTS, TIMEOUTS};
+use sortie_fuzz::{Choices, PIECES, assert_monotone, assert_same, assert_told};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
     let (method, fields, body) = choices.of(&REQUESTS);
     let url = Url::parse("http://a/").expect("a URL");
     let request = Request::new(method, url, fields, body).expect("a request");
+    let kind = choices.of(&KINDS);
     let options = TaskOptions {
-        kind: choices.of(&KINDS),
+        kind,
         request_timeout: choices.of(&TIMEOUTS),
         resource_timeout: choices.of(&TIMEOUTS),
-        body_is_replayable: choices.flag(),
-        ..further_options(choices.byte())
+        ..further_options(choices.byte(), choices.byte())
     };
+    // The length of what is stored in part is known, or not.
+    let total = if options.asks.redirect { None } else { Some(8) };
     let url = Url::parse(OTHER).expect("a URL");
     let other = Request::new("POST", url, CREDENTIALS, BodyLength::Known(3)).expect("a request");
     let tag = Validator::parse(b"\"v\"").expect("a validator");
@@ -32,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         task: Task::new(&request, options),
         request: &request,
         other: &other,
-        stored: ResumeData::new("http://a/", tag, STORED, Some(8)).expect("resume data"),
+        stored: ResumeData::new("http://a/", tag, STORED, total).expect("resume data"),
         may_resume: options.is_resuming,
         target: "http://a/".into(),
         next: String::new(),
@@ -44,6 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
         is_connected: false,
         is_upgraded: false,
         is_complete: false,
+        calls: 0,
     };
     while !choices.is_empty() {
         player.step(&mut choices);
@@ -53,9 +56,10 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// What comes in one byte, since most is seldom so.
-fn further_options(bits: u8) -> TaskOptions {
+fn further_options(is_replayable: u8, bits: u8) -> TaskOptions {
     let has = |bit: u8| bits & bit != 0;
     TaskOptions {
+        body_is_replayable: is_replayable & 1 == 1,
         asks: Asks { redirect: has(1), disposition: has(2), new_body: has(4) },
         requires_success: has(8),
         is_resuming: has(16),
@@ -125,10 +129,12 @@ struct Player<'a> {
     is_upgraded: bool,
     /// `Complete` was said.
     is_complete: bool,
+    calls: usize,
 }
 
 impl Player<'_> {
     fn step(&mut self, choices: &mut Choices<'_>) {
+        self.calls += 1;
         match choices.byte() {
             0 => self.now = choices.number(),
             1 => self.task.resume(Instant::from_micros(self.now)),
@@ -143,6 +149,7 @@ impl Player<'_> {
             }
             64 => self.task.set_earliest_begin(Instant::from_micros(choices.number())),
             65 => self.set_resuming(choices.flag()),
+            127 if choices.byte() == 255 => self.suspend_often(),
             66..=127 => self.now = self.now.saturating_add(choices.number() << 16),
             128.. => self.go_along(choices),
         }
@@ -247,7 +254,8 @@ impl Player<'_> {
             }
             Err(misuse) => {
                 assert!(!is_asked_for, "{call:?} is {misuse:?} to {before:?}");
-                assert_same(&before, &self.task);
+                assert!(!misuse.to_string().is_empty());
+                assert_same(self.calls, &before, &self.task);
                 assert_eq!(held, self.held, "{call:?}");
             }
         }
@@ -389,7 +397,9 @@ impl Player<'_> {
             Err(InspectError::Misuse(misuse)) => return Err(misuse),
             Err(InspectError::BufferTooSmall { needed }) => {
                 assert!(room < needed && needed <= limits::URL_BYTES);
-                assert_same(&before, &self.task);
+                let error = InspectError::BufferTooSmall { needed };
+                assert!(error.to_string().contains(&needed.to_string()));
+                assert_same(self.calls, &before, &self.task);
             }
             Err(error) => panic!("{error}"),
         }
@@ -436,10 +446,20 @@ impl Player<'_> {
         self.may_resume |= is_resuming;
     }
 
+    /// More often than can be counted.
+    fn suspend_often(&mut self) {
+        let is_over = matches!(self.task.state(), TaskState::Canceling | TaskState::Completed);
+        let most = usize::from(limits::SUSPENDS);
+        let done = (0..=most).take_while(|_| self.task.suspend().is_ok()).count();
+        assert!(is_over || done <= most);
+        assert_eq!(self.task.suspend().is_err(), !is_over);
+        (0..done).for_each(|_| self.task.resume(Instant::from_micros(self.now)));
+    }
+
     fn suspend(&mut self) {
         let before = self.task;
         if self.task.suspend().is_err() {
-            assert_same(&before, &self.task);
+            assert_same(self.calls, &before, &self.task);
         }
     }
 
@@ -450,7 +470,7 @@ impl Player<'_> {
         let now = Instant::from_micros(self.now);
         self.task.handle_timeout(now);
         if before.deadline().is_none_or(|deadline| now < deadline) {
-            assert_same(&before, &self.task);
+            assert_same(self.calls, &before, &self.task);
         }
         assert!(self.task.deadline().is_none_or(|deadline| now < deadline));
     }
@@ -478,7 +498,9 @@ impl Player<'_> {
                 self.release();
                 self.is_upgraded = true;
             }
-            Output::Complete(_) => {
+            Output::Complete(result) => {
+                result.err().into_iter().for_each(assert_told);
+                assert_eq!(self.task.failure(), None, "it is told");
                 assert!(!self.is_connected, "the connection is still there");
                 self.is_complete = true;
                 self.is_upgraded = false;
@@ -562,7 +584,7 @@ fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
         11 => Call::Broken(choices.of(&BROKEN)),
         12 => Call::Delivered(choices.number()),
         13 => Call::Committed,
-        14 => Call::SinkFailed(choices.of(&[None, Some(Limit::ContentBuffer)])),
+        14 => Call::SinkFailed(choices.of(&NO_SINK)),
         15 if choices.flag() => Call::UpgradedEnd(Err(choices.of(&ERRORS))),
         15 => Call::UpgradedEnd(Ok(())),
         16 => Call::SourceFailed,
@@ -570,9 +592,4 @@ fn any_call(number: u8, choices: &mut Choices<'_>) -> Call {
         18 => Call::Inspect { room: choices.size(), lends_stored: choices.flag() },
         _ => Call::Answer { back: choices.size(), say: choices.size() },
     }
-}
-
-/// Nothing at all has changed, not even what no getter shows.
-fn assert_same(before: &Task, after: &Task) {
-    assert_eq!(format!("{before:?}"), format!("{after:?}"));
 }

@@ -21,6 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         request: &request,
         target: url.as_str().to_owned(),
         hops: vec![origin_of(url.as_str())],
+        room: vec![0; limits::URL_BYTES],
     };
     chain.task.resume(Instant::EPOCH);
     while chain.hop(&mut choices) {}
@@ -69,6 +70,8 @@ struct Chain<'a> {
     target: String,
     /// The origins of all requests, the first one included.
     hops: Vec<(String, String, u16)>,
+    /// For the next target.
+    room: Vec<u8>,
 }
 
 impl Chain<'_> {
@@ -97,7 +100,7 @@ impl Chain<'_> {
         let target = Url::parse(&self.target).expect("the target is a URL");
         let lent = RequestHead { request: self.request, target, added: &[] };
         while let Some(Send::Encode) = self.task.io(0).send {
-            let mut output = [0; 4096];
+            let mut output = [0; 512];
             let count = self.task.encode(&lent, &mut output).expect("asked for");
             head.extend_from_slice(&output[..count]);
             self.task.handle_sent(NOW, count).expect("as much as was encoded");
@@ -108,6 +111,12 @@ impl Chain<'_> {
         assert_eq!(count("\r\nX-Other: kept\r\n"), 1);
         assert_eq!(head.to_ascii_lowercase().matches("\r\nhost:").count(), 1, "{head}");
 
+        let (rewrite, lines) = (self.task.rewrite(), format!("\r\n{head}"));
+        for field in &FIELDS {
+            let value = String::from_utf8_lossy(field.value());
+            let line = format!("\r\n{}: {value}\r\n", field.name());
+            assert_eq!(lines.contains(&line), rewrite.keeps(field), "{field:?} of {head}");
+        }
         let has_left = self.hops.iter().any(|hop| *hop != self.hops[0]);
         let expected = if has_left { 0 } else { 4 };
         // A value, not the path of a URL, which may say the same.
@@ -133,11 +142,10 @@ impl Chain<'_> {
         if self.task.poll_output() != Output::Inspect {
             return false;
         }
-        let mut next = [0; limits::URL_BYTES];
         let lent = Inspection {
             head: ResponseHead::new(&input[..advance.head], &index),
             target: Url::parse(&self.target).expect("the target is a URL"),
-            next: &mut next,
+            next: &mut self.room,
             resume: None,
         };
         let result = self.task.inspect(NOW, lent).expect("asked for, with room");
@@ -147,7 +155,7 @@ impl Chain<'_> {
             }
             return false;
         };
-        let next = std::str::from_utf8(&next[..resolved.length]).expect("ASCII");
+        let next = std::str::from_utf8(&self.room[..resolved.length]).expect("ASCII");
         let to = origin_of(next);
         let from = &self.hops[self.hops.len() - 1];
         assert!(from.0 != "https" || to.0 == "https", "{from:?} => {to:?}");

@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sortie_core::{
-    ResponseHead, ResumeData, Slot, Url, Validator, Verdict, http_date, judge, limits,
+    RangeFields, ResponseHead, ResumeData, Slot, Url, Validator, Verdict, http_date, judge, limits,
     repr_digest_sha256,
 };
 use sortie_fuzz::Choices;
@@ -47,8 +47,9 @@ fn sealed(content: &[u8]) -> Vec<u8> {
 }
 
 fn blob(bytes: &[u8]) {
-    let Ok(data) = ResumeData::decode(bytes) else {
-        return;
+    let data = match ResumeData::decode(bytes) {
+        Ok(data) => data,
+        Err(error) => return assert!(!error.to_string().is_empty()),
     };
     assert_eq!(data.encoded_length(), bytes.len());
     assert!(bytes.len() <= limits::RESUME_DATA_BYTES);
@@ -132,6 +133,10 @@ fn answer(mut choices: Choices<'_>) {
     let total = known.then(|| received.saturating_add(choices.number()));
     let slots = choices.of(&[64, 64, 64, 3]);
     let data = ResumeData::new(URL, validator, received, total).expect("all parts are fit");
+    is_shown(&data);
+    is_counted_anew(&data, received / 2, Some(received));
+    is_counted_anew(&data, received, Some(received / 2));
+    is_counted_anew(&data, received.saturating_add(1), None);
     let input = choices.rest();
     let bytes = &input[..end_of_head(input)];
     // A task gives out nothing else as a head.
@@ -141,6 +146,7 @@ fn answer(mut choices: Choices<'_>) {
     let mut index = vec![Slot::EMPTY; slots];
     let count = ResponseHead::list(bytes, &mut index);
     let head = ResponseHead::new(bytes, &index);
+    assert!(format!("{head:?}").starts_with(&head.status().to_string()));
     let listed = if count > slots { Vec::new() } else { fields(bytes, count) };
     assert_eq!(judge(&data, &head), plain_judge(&data, head.status(), &listed));
     resumable(&head, &listed, received);
@@ -248,6 +254,27 @@ fn plain_done(data: &ResumeData<'_>, fields: &Fields) -> Option<()> {
     let total = number(&total)?;
     let known = data.total().unwrap_or(total);
     (positions == "*" && total == data.received() && total == known).then_some(())
+}
+
+/// Its numbers are, and not where it is from.
+fn is_shown(data: &ResumeData<'_>) {
+    let range = RangeFields::new(data);
+    for shown in [format!("{data:?}"), format!("{:?}", data.resumption()), format!("{range:?}")] {
+        assert!(shown.contains(&data.received().to_string()), "{shown}");
+        assert!(!shown.contains(URL) && !shown.contains("v1"), "{shown}");
+    }
+    assert!(!format!("{:?}", data.validator()).contains("v1"));
+    assert_eq!(data.resumption().data(), data);
+}
+
+fn is_counted_anew(data: &ResumeData<'_>, received: u64, total: Option<u64>) {
+    let anew = data.with_received(received, total);
+    let total = total.or(data.total());
+    assert_eq!(anew.is_some(), total.is_none_or(|total| received <= total));
+    if let Some(anew) = anew {
+        assert_eq!((anew.received(), anew.total()), (received, total));
+        assert_eq!((anew.url(), anew.validator()), (data.url(), data.validator()));
+    }
 }
 
 /// What is resumable can be: its validator is in the head, and nothing in it forbids.

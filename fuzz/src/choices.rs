@@ -36,6 +36,11 @@ impl<'a> Choices<'a> {
         self.byte() & 1 == 1
     }
 
+    /// A number below 4.
+    pub fn two(&mut self) -> usize {
+        usize::from(self.byte() & 3)
+    }
+
     pub fn u16(&mut self) -> u16 {
         u16::from_le_bytes([self.byte(), self.byte()])
     }
@@ -67,4 +72,21 @@ impl<'a> Choices<'a> {
     pub fn size(&mut self) -> usize {
         usize::try_from(self.number()).unwrap_or(usize::MAX)
     }
+}
+
+/// The input, in which 0xff and a byte stand for a long row of one byte: limits are far away.
+#[must_use]
+pub fn unfolded(mut input: &[u8]) -> Vec<u8> {
+    let mut unfolded = Vec::new();
+    while let Some((first, rest)) = input.split_first() {
+        input = rest;
+        match (first, rest.split_first()) {
+            (0xff, Some((row, rest))) if unfolded.len() < 1 << 17 => {
+                unfolded.extend([*row; 1 << 11]);
+                input = rest;
+            }
+            (first, _) => unfolded.push(*first),
+        }
+    }
+    unfolded
 }

@@ -1,7 +1,7 @@
 //! Parts of responses that fuzzing would be long to find.
 
 /// Heads, content and framing, good and bad; `seeds.py` knows their numbers.
-pub const PIECES: [&[u8]; 26] = [
+pub const PIECES: [&[u8]; 31] = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
     b"abc",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -28,4 +28,9 @@ pub const PIECES: [&[u8]; 26] = [
     b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-7/8\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"HTTP/1.1 206 X\r\nContent-Range: bytes 0-7/8\r\nContent-Length: 8\r\n\r\n",
     b"HTTP/1.1 416 X\r\nContent-Range: bytes */5\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 302 X\r\nLocation: /a\r\nLocation: /b\r\n\r\n",
+    b"HTTP/1.1 416 X\r\nContent-Range: bytes */5\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 206 X\r\nContent-Range: bytes 5-6/8\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 417 X\r\nContent-Length: 0\r\n\r\n",
 ];

@@ -1,6 +1,8 @@
 //! What the tasks of the targets are made with.
 
-use sortie_core::{BodyLength, Broken, Error, Field, PeerError, TaskKind, Timer, TlsError, field};
+use sortie_core::{
+    BodyLength, Broken, Error, Field, Limit, PeerError, TaskKind, Timer, TlsError, Transport, field,
+};
 
 const NONE: &[Field<'static>] = &[];
 const EXPECT: &[Field<'static>] = &[field!("Expect", "100-continue")];
@@ -39,3 +41,28 @@ pub const ERRORS: [Error; 4] = [
     Error::TimedOut(Timer::Request),
     Error::Peer(PeerError::UpgradeRefused),
 ];
+
+/// Why there is no connection.
+pub const NO_CONNECTION: [Transport; 17] = [
+    Transport::Unreachable,
+    Transport::Refused,
+    Transport::NameNotResolved,
+    Transport::ConnectFailed,
+    Transport::NoSocket,
+    Transport::TlsUnavailable,
+    Transport::NoResponse,
+    Transport::Tls(TlsError::Expired),
+    Transport::Tls(TlsError::NotYetValid),
+    Transport::Tls(TlsError::WrongName),
+    Transport::Tls(TlsError::UnknownRoot),
+    Transport::Tls(TlsError::SelfSigned),
+    Transport::Tls(TlsError::Untrusted),
+    Transport::Tls(TlsError::KeyNotPinned),
+    Transport::Tls(TlsError::ClientCertificateRequired),
+    Transport::Tls(TlsError::ClientCertificateRejected),
+    Transport::Tls(TlsError::Handshake),
+];
+
+/// Why content cannot be stored.
+pub const NO_SINK: [Option<Limit>; 3] =
+    [None, Some(Limit::ContentBuffer), Some(Limit::TargetBuffer)];

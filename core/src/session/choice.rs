@@ -34,14 +34,15 @@ pub fn choose(
 ) -> Option<(usize, How)> {
     let mut best = None;
     for (number, standing) in connections.into_iter().enumerate() {
+        // `None`, of one that is not open, is before every instant.
         let since = match standing {
             Standing::Busy => continue,
-            Standing::Closed => Instant::EPOCH,
+            Standing::Closed => None,
             Standing::Idle { since, fits } => {
                 if fits && wish == Wish::Any && now < since.after(IDLE_TIMEOUT) {
                     return Some((number, How::Reuse));
                 }
-                since
+                Some(since)
             }
         };
         match best {
@@ -76,6 +77,12 @@ mod tests {
         assert_eq!(choose(at(10), Wish::New, [all[0], all[2]]), Some((1, How::Open)));
         assert_eq!(choose(at(10), Wish::New, [idle(5, true), idle(4, true)]), Some((1, How::Open)));
         assert_eq!(choose(at(10), Wish::Any, all), Some((1, How::Reuse)));
+    }
+
+    #[test]
+    fn a_closed_one_is_opened_before_one_that_is_idle_since_the_epoch_is_given_up() {
+        let all = [idle(0, false), Standing::Busy, Standing::Closed];
+        assert_eq!(choose(at(0), Wish::Any, all), Some((2, How::Open)));
     }
 
     #[test]

@@ -199,6 +199,7 @@ impl Task {
             Err(Error::Limit(Limit::HeadBuffer)) if self.measures_heads => {
                 self.transfer.stop_sending();
                 self.transfer.receive.measure(input);
+                self.counts.add_received(input.len(), 0);
                 Ok(Advance { drop: input.len(), head: 0 })
             }
             Err(error) => {

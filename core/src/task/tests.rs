@@ -89,3 +89,15 @@ fn a_body_that_begins_anew_is_told_before_its_head_is_prepared() {
     assert_eq!(task.poll_output(), Output::Event(crate::Event::BodyRestarted));
     assert_eq!(task.handle_prepared(NOW), Ok(()));
 }
+
+#[test]
+fn every_byte_of_a_head_that_is_measured_is_counted() {
+    let mut task = waiting();
+    task.measures_heads = true;
+    let mut input = *b"HTTP/1.1 200 OK\r\nA: b\r\n";
+    let advance = task.handle_head(NOW, &mut input, true, &mut []).unwrap();
+    assert_eq!(advance, Advance { drop: 23, head: 0 });
+    assert_eq!(task.counts().wire_received, 23);
+    assert_eq!(task.handle_body(NOW, &mut b"C: d\r\n\r\nbody".to_vec()), Ok(0));
+    assert_eq!((task.counts().wire_received, task.head_needs()), (31, Some(31)));
+}
