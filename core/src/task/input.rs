@@ -198,7 +198,7 @@ impl Task {
         match look {
             Err(Error::Limit(Limit::HeadBuffer)) if self.measures_heads => {
                 self.transfer.stop_sending();
-                self.transfer.receive.measure(input);
+                self.transfer.receive.measure(input.len());
                 Ok(Advance { drop: input.len(), head: 0 })
             }
             Err(error) => {
