@@ -66,25 +66,33 @@ pub(crate) fn request_head(
             put_field(&mut out, field);
         }
     }
-    match traits.body {
+    match traits.sender.filter(|_| traits.has_body()) {
+        Some(sender) => (sender.describe)(&mut out, traits),
         // RFC 9110 §8.6: a POST or the like without a body says so.
-        BodyLength::None if !traits.says_zero || traits.has_length => {}
-        BodyLength::None => out.put(b"Content-Length: 0\r\n"),
-        BodyLength::Known(_) if traits.has_length => {}
-        BodyLength::Known(length) => {
-            out.put(b"Content-Length: ");
-            out.put_decimal(length);
-            out.put(b"\r\n");
-        }
-        BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
-    }
-    let has_body = !matches!(traits.body, BodyLength::None | BodyLength::Known(0));
-    if traits.is_post && has_body && !traits.has_content_type {
-        // As URLSession and curl do.
-        out.put(b"Content-Type: application/x-www-form-urlencoded\r\n");
+        None if traits.has_length || !traits.says_zero && traits.body == BodyLength::None => {}
+        None => out.put(b"Content-Length: 0\r\n"),
     }
     out.put(b"\r\n");
     out.finish(from)
+}
+
+impl RequestTraits {
+    /// Writes the fields that describe a body.
+    pub(crate) fn describe_body(out: &mut Cursor<'_>, traits: &Self) {
+        match traits.body {
+            BodyLength::Known(length) if !traits.has_length => {
+                out.put(b"Content-Length: ");
+                out.put_decimal(length);
+                out.put(b"\r\n");
+            }
+            BodyLength::None | BodyLength::Known(_) => {}
+            BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
+        }
+        if traits.is_post && !traits.has_content_type {
+            // As URLSession and curl do.
+            out.put(b"Content-Type: application/x-www-form-urlencoded\r\n");
+        }
+    }
 }
 
 /// Whether an adapter may add such a field: framing and routing are not its to change.
