@@ -70,10 +70,10 @@ fuzz_for() {
         -max_total_time="$seconds" "$@")
 }
 
-# has_thumb - whether `rustc` can compile for every one of `thumb`, which the script names.
-has_thumb() {
+# has_boards - whether `rustc` can compile for every one of `boards`, which the script names.
+has_boards() {
     local target
-    for target in "${thumb[@]}"; do
+    for target in "${boards[@]}"; do
         compgen -G "$(rustc --print target-libdir --target "$target")/libcore-*.rlib" >/dev/null ||
             return 1
     done
@@ -84,18 +84,25 @@ has_thumb() {
 embedded() {
     local tools=$shared/tools/embedded-toolchain.sh environment
     unset EMBEDDED_RUSTC
-    if ! has_thumb 2>/dev/null; then
-        [ -x "$tools" ] || die "no compiler for ${thumb[*]}: rustup target add ${thumb[*]}"
-        environment=$("$tools" --rust "${thumb[@]}")
+    if ! has_boards 2>/dev/null; then
+        [ -x "$tools" ] || die "no compiler for ${boards[*]}: rustup target add ${boards[*]}"
+        environment=$("$tools" --rust "${boards[@]}")
         eval "$environment"
         [ -n "${EMBEDDED_RUSTC:-}" ] || die "$tools brought no compiler"
     fi
-    if ! command -v qemu-system-arm >/dev/null; then
-        if [ -x "$tools" ]; then
-            environment=$("$tools" --qemu)
-            eval "$environment"
-        else
-            need qemu-system-arm qemu-system-arm
-        fi
+    need_emulator qemu-system-arm qemu-system-arm
+    if [[ ${boards[*]} = *riscv32* ]]; then need_emulator qemu-system-riscv32 qemu-system-misc; fi
+}
+
+# need_emulator COMMAND PACKAGE - the toolchain beside the checkout brings all of QEMU.
+need_emulator() {
+    local tools=$shared/tools/embedded-toolchain.sh environment
+    if command -v "$1" >/dev/null; then return; fi
+    if [ -x "$tools" ]; then
+        environment=$("$tools" --qemu)
+        eval "$environment"
+        command -v "$1" >/dev/null || die "$tools brought no $1"
+    else
+        need "$1" "$2"
     fi
 }

@@ -15,10 +15,11 @@ would who runs it again after it failed. After each run, in every case:
 
 What the cases assert beside this (`--list` names them):
 
-kill        nginx serves a large file; the command gets SIGKILL at random moments: while it starts,
-            while the part grows, when it is complete. nginx's log tells that the next run asks
+kill        nginx serves a large file; the command gets SIGKILL at 200 random moments (20 with
+            --quick): while it starts, while the part grows, when it is complete. nginx's log tells that the next run asks
             once, for what is missing from at most 1 MiB before the part's end, with If-Range. It
-            stays below 32 MiB of memory. A small file is killed over at every stage.
+            stays below 32 MiB of memory. A small file is killed over at every stage, and behind
+            every step of making, renaming and removing files.
 answers     the first response is cut; the second run meets another origin:
   changed   another version is fetched whole, by that one request, over a part of any length
   206       from a wrong place, of a wrong total, with too much or too little content, of another
@@ -35,6 +36,9 @@ places      digests (Repr-Digest of the response, --sha256) fail what they do no
             run is free of it; destinations that are a folder, missing, read-only, full; two runs
             at once; a sidecar or part that is damaged, foreign or missing; --no-resume, -s, -d, -j;
             signals keep the part and its sidecar, and the next run continues.
+meanwhile   somebody else cuts, lengthens, removes or replaces the part, the file or the folder while
+            content comes: the run fails and says so, and the next one is right; links and pipes in
+            the place of part or sidecar are neither followed nor waited on.
 upload      a large file arrives byte for byte, with a length and in chunks; an early 413 is
             reported with its status, while the connection is closed or reset; Expect: 100-continue
             waits for 100, gives way to 417, and to a second of silence; a file that changes while
@@ -59,7 +63,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from download_job import answers, faults, kill, places, upload  # noqa: E402
+from download_job import answers, faults, kill, meanwhile, places, upload  # noqa: E402
 from download_job.case import CASES, Case, Options, Skipped  # noqa: E402
 from download_job.origin import File  # noqa: E402
 from main_job.content import content  # noqa: E402
@@ -68,14 +72,15 @@ ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
 MIB, GIB = 1 << 20, 1 << 30
 QUICK_SECONDS, SECONDS = 120, 1800  # for everything, then it is given up
-PARTS = {"kill": kill, "answers": answers, "places": places, "upload": upload}
+PARTS = {"kill": kill, "answers": answers, "places": places,
+         "meanwhile": meanwhile, "upload": upload}
 
 
 def options_of(command, quick):
     """How much is tried."""
     if quick:
-        return Options(command, 300_007, 16 * MIB, 4, 6)
-    return Options(command, 3_000_017, GIB, 20, 20)
+        return Options(command, 300_007, 16 * MIB, 20, 6)
+    return Options(command, 3_000_017, GIB, 200, 20)
 
 
 def part_of(name):
@@ -107,7 +112,7 @@ def try_case(name, options):
 
 def table(names, options):
     """Tries cases and prints a row for each. Gives how many were right, skipped and wrong."""
-    print(f"{'part':9}{'case':54}{'seconds':>8}  ok   exit statuses, note", flush=True)
+    print(f"{'part':10}{'case':54}{'seconds':>8}  ok   exit statuses, note", flush=True)
     right = skipped = 0
     for name in names:
         wrong, note, statuses, seconds = try_case(name, options)
@@ -115,7 +120,7 @@ def table(names, options):
         right += wrong == []
         skipped += wrong is None
         said = " ".join(map(str, statuses[:6])) + (" ..." if len(statuses) > 6 else "")
-        row = f"{part_of(name):9}{name:54}{seconds:8.2f}  {verdict:4} {said}"
+        row = f"{part_of(name):10}{name:54}{seconds:8.2f}  {verdict:4} {said}"
         print(f"{row}  {note}".rstrip(), flush=True)
         for line in (wrong or [])[:8]:
             print(f"    {line}", flush=True)
@@ -167,7 +172,7 @@ def main():
     names = [name for name in CASES if is_wanted(name, asked.only)]
     names.sort(key=lambda name: list(PARTS).index(part_of(name)))
     if asked.list:
-        print("\n".join(f"{part_of(name):9}{name}" for name in names))
+        print("\n".join(f"{part_of(name):10}{name}" for name in names))
         return
     if shutil.which("nginx") is None:
         parser.error("there is no nginx")

@@ -33,7 +33,7 @@ pub const TRAILER_BYTES: u16 = 16 * 1024;
 /// Bytes of a URL. RFC 9110 §4.1 recommends to support at least 8,000.
 pub const URL_BYTES: usize = 8192;
 
-/// Fields of one request, the added ones included.
+/// Fields of one request. Those that an adapter adds to its head are the adapter's to bound.
 pub const REQUEST_FIELDS: usize = 256;
 
 /// Nested `suspend` calls that are counted. Further ones change nothing and are told as

@@ -24,10 +24,13 @@ pub enum RequestError {
     BodyNotAllowed,
     /// `Content-Length` is malformed, or contradicts the body or itself.
     ContentLength,
-    /// `Transfer-Encoding` is the task's to set: leave the length of the body open instead.
+    /// `Transfer-Encoding` is the task's to set: leave the length of the body open instead. Nor may
+    /// `TE` name `chunked`, which goes without saying (RFC 9112 §7.4).
     TransferEncoding,
     /// More than one `Host`.
     Host,
+    /// `TRACE` with credentials, which the answer would show (RFC 9110 §9.3.8).
+    Trace,
     /// More than [`limits::REQUEST_FIELDS`].
     TooManyFields,
 }
@@ -45,6 +48,7 @@ impl RequestError {
             | Self::ContentLength
             | Self::TransferEncoding
             | Self::Host
+            | Self::Trace
             | Self::TooManyFields => -1,
         }
     }
@@ -59,8 +63,9 @@ impl fmt::Display for RequestError {
             Self::FieldValue => "a field value has a line break or another control character",
             Self::BodyNotAllowed => "a GET, HEAD or TRACE request cannot have a body: use POST",
             Self::ContentLength => "Content-Length contradicts the body: leave it out",
-            Self::TransferEncoding => "Transfer-Encoding cannot be set: leave the length open",
+            Self::TransferEncoding => "chunked cannot be asked for: leave the length open",
             Self::Host => "more than one Host field",
+            Self::Trace => "a TRACE request cannot have credentials: the answer would show them",
             Self::TooManyFields => "more than 256 fields",
         })
     }
@@ -75,35 +80,47 @@ pub(crate) enum Known {
     ContentLength,
     TransferEncoding,
     Connection,
+    Te,
     Expect,
     Upgrade,
     ContentType,
     /// Describes a body, and goes with it: `Content-Encoding` and the like.
     Content,
-    /// Says who the user is, to one origin: `Authorization`, `Cookie`, `Proxy-Authorization`.
+    /// Says who the user is, or where from, to one origin: `Authorization`, `Cookie`,
+    /// `Proxy-Authorization`, `Referer`.
     Credential,
     Range,
+    IfRange,
     Other,
 }
 
 impl Known {
+    /// For sets of these.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     pub(crate) const fn of(name: &[u8]) -> Self {
         // By length and first letter: most names are none of these, and few are compared.
         let Some(first) = name.first() else {
             return Self::Other;
         };
         match (name.len(), *first | 0x20) {
+            (2, b't') if is(name, b"te") => Self::Te,
             (4, b'h') if is(name, b"host") => Self::Host,
             (5, b'r') if is(name, b"range") => Self::Range,
             (6, b'e') if is(name, b"expect") => Self::Expect,
             (6, b'c') if is(name, b"cookie") => Self::Credential,
             (6, b'd') if is(name, b"digest") => Self::Content,
+            (7, b'r') if is(name, b"referer") => Self::Credential,
             (7, b'u') if is(name, b"upgrade") => Self::Upgrade,
+            (8, b'i') if is(name, b"if-range") => Self::IfRange,
             (10, b'c') if is(name, b"connection") => Self::Connection,
             (11, b'r') if is(name, b"repr-digest") => Self::Content,
             (12, b'c') if is(name, b"content-type") => Self::ContentType,
             (13, b'a') if is(name, b"authorization") => Self::Credential,
             (13, b'c') if is(name, b"content-range") => Self::Content,
+            (13, b'l') if is(name, b"last-modified") => Self::Content,
             (14, b'c') if is(name, b"content-length") => Self::ContentLength,
             (14, b'c') if is(name, b"content-digest") => Self::Content,
             (16, b'c') if is(name, b"content-encoding") => Self::Content,
@@ -205,23 +222,22 @@ impl Rewrite {
     /// Whether a field of the caller's is still sent.
     #[must_use]
     pub const fn keeps(self, field: &Field<'_>) -> bool {
-        keeps(self, field.known())
+        self.dropped() & field.known().bit() == 0
     }
-}
 
-/// What is about a body goes with it (RFC 9110 §15.4); what was meant for one origin is not sent to
-/// another, nor to the first one again, since a redirect in between may have chosen the URL.
-pub(crate) const fn keeps(rewrite: Rewrite, known: Known) -> bool {
-    match known {
-        Known::Credential | Known::Host => !rewrite.leaves_origin,
-        Known::ContentType | Known::ContentLength | Known::Content | Known::Expect => {
-            !rewrite.becomes_get
+    /// The fields that are not sent any more, as [`Known::bit`]s. What is about a body goes with it
+    /// (RFC 9110 §15.4); what was meant for one origin is not sent to another, nor to the first one
+    /// again, since a redirect in between may have chosen the URL.
+    const fn dropped(self) -> u16 {
+        let mut dropped = 0;
+        if self.becomes_get {
+            dropped |= Known::ContentType.bit() | Known::ContentLength.bit();
+            dropped |= Known::Content.bit() | Known::Expect.bit();
         }
-        Known::TransferEncoding
-        | Known::Connection
-        | Known::Upgrade
-        | Known::Range
-        | Known::Other => true,
+        if self.leaves_origin {
+            dropped |= Known::Credential.bit() | Known::Host.bit();
+        }
+        dropped
     }
 }
 
@@ -262,15 +278,15 @@ pub(crate) struct RequestTraits {
     pub(crate) says_zero: bool,
     /// The caller set `Connection: close`.
     pub(crate) close: bool,
-    /// The caller set `Upgrade`.
-    pub(crate) upgrade: bool,
-    /// The caller set `Expect: 100-continue`.
-    pub(crate) expect: bool,
+    pub(crate) expect: Expectation,
+    /// The caller set these [`options`],
+    pub(crate) options: u8,
+    /// and these are in the caller's `Connection`.
+    pub(crate) listed: u8,
     pub(crate) has_host: bool,
     pub(crate) has_length: bool,
-    pub(crate) has_content_type: bool,
-    /// The caller set `Range`: a part is what it wants.
-    pub(crate) has_range: bool,
+    pub(crate) content_type: ContentType,
+    pub(crate) range: Ranges,
     pub(crate) is_post: bool,
     /// The caller's own method is GET.
     pub(crate) is_get: bool,
@@ -278,6 +294,45 @@ pub(crate) struct RequestTraits {
     pub(crate) is_rewritten: bool,
     /// A redirect led to another origin: what the caller meant for the first one stays there.
     pub(crate) is_elsewhere: bool,
+}
+
+/// What becomes of the caller's `Expect: 100-continue` (RFC 9110 §10.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expectation {
+    /// There is none.
+    Absent,
+    /// It is sent, and the body waits.
+    Sent,
+    /// It is not sent: without content nothing waits, or the server does not take it.
+    Dropped,
+}
+
+/// What the caller set of `Range` and `If-Range`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ranges {
+    None,
+    /// `If-Range` alone, which is not sent (RFC 9110 §13.1.5).
+    Condition,
+    /// `Range`: a part is what it wants.
+    Part,
+}
+
+/// `Content-Type` of a body for which the caller set none (RFC 9110 §8.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ContentType {
+    /// Nothing is said.
+    Open,
+    /// As URLSession and curl do for `POST`.
+    Form,
+    /// Whatever it is: `OPTIONS` must say something (RFC 9110 §9.3.7).
+    Octets,
+}
+
+/// The caller's fields that are about this connection alone, as bits: they have to be listed in
+/// `Connection` (RFC 9110 §7.6.1).
+pub(crate) mod options {
+    pub(crate) const UPGRADE: u8 = 1;
+    pub(crate) const TE: u8 = 2;
 }
 
 impl<'a> Request<'a> {
@@ -313,7 +368,12 @@ impl<'a> Request<'a> {
         for field in fields {
             traits.add(field)?;
         }
-        if meaning.takes_no_body && traits.has_body() {
+        if meaning.is_trace && fields.iter().any(|field| field.known == Known::Credential) {
+            return Err(RequestError::Trace);
+        }
+        if !traits.has_body() && matches!(traits.expect, Expectation::Sent) {
+            traits.expect = Expectation::Dropped;
+        } else if traits.has_body() && meaning.takes_no_body {
             return Err(RequestError::BodyNotAllowed);
         }
         Ok(Self { method, url, fields, traits })
@@ -357,12 +417,13 @@ impl RequestTraits {
             is_idempotent: method.is_idempotent,
             says_zero: method.says_zero,
             close: false,
-            upgrade: false,
-            expect: false,
+            expect: Expectation::Absent,
+            options: 0,
+            listed: 0,
             has_host: false,
             has_length: false,
-            has_content_type: false,
-            has_range: false,
+            content_type: method.content_type,
+            range: Ranges::None,
             is_post: method.is_post,
             is_get: method.is_get,
             is_rewritten: false,
@@ -373,31 +434,59 @@ impl RequestTraits {
     fn add(&mut self, field: &Field<'_>) -> Result<(), RequestError> {
         match field.known {
             Known::Content | Known::Credential | Known::Other => {}
-            Known::Range => self.has_range = true,
+            Known::Range => self.range = Ranges::Part,
+            Known::IfRange if self.range == Ranges::None => self.range = Ranges::Condition,
+            Known::IfRange => {}
             Known::Host if self.has_host => return Err(RequestError::Host),
             Known::Host => self.has_host = true,
-            Known::ContentType => self.has_content_type = true,
+            Known::ContentType => self.content_type = ContentType::Open,
             Known::TransferEncoding => return Err(RequestError::TransferEncoding),
+            Known::Te if offers_chunked(field.value) => {
+                return Err(RequestError::TransferEncoding);
+            }
+            Known::Te => self.options |= options::TE,
             Known::ContentLength => self.add_length(field.value)?,
             Known::Connection => {
-                let close = |token: &[u8]| grammar::eq_ignore_case(token, b"close");
-                self.close |= grammar::elements(field.value).any(close);
+                for option in grammar::elements(field.value) {
+                    self.close |= grammar::eq_ignore_case(option, b"close");
+                    self.listed |= match option.len() {
+                        2 if grammar::eq_ignore_case(option, b"te") => options::TE,
+                        7 if grammar::eq_ignore_case(option, b"upgrade") => options::UPGRADE,
+                        _ => 0,
+                    };
+                }
             }
-            Known::Upgrade => self.upgrade = true,
-            Known::Expect => self.expect = grammar::eq_ignore_case(field.value, b"100-continue"),
+            Known::Upgrade => self.options |= options::UPGRADE,
+            Known::Expect if grammar::eq_ignore_case(field.value, b"100-continue") => {
+                self.expect = Expectation::Sent;
+            }
+            Known::Expect => self.expect = Expectation::Absent,
         }
         Ok(())
     }
 
-    /// Whether there is a body, and not one of no bytes.
-    pub(crate) const fn has_body(&self) -> bool {
-        !matches!(self.body, BodyLength::None | BodyLength::Known(0))
+    /// The caller's fields that are not sent, as [`Known::bit`]s.
+    pub(crate) const fn dropped(&self) -> u16 {
+        let rewrite = Rewrite { becomes_get: self.is_rewritten, leaves_origin: self.is_elsewhere };
+        let mut dropped = rewrite.dropped();
+        if matches!(self.expect, Expectation::Dropped) {
+            dropped |= Known::Expect.bit();
+        }
+        if matches!(self.range, Ranges::Condition) {
+            dropped |= Known::IfRange.bit();
+        }
+        dropped
+    }
+
+    /// Whether the caller set `Upgrade`.
+    pub(crate) const fn upgrades(&self) -> bool {
+        self.options & options::UPGRADE != 0
     }
 
     /// Whether what is stored of the response can be gone on with: a range is defined for GET only
     /// (RFC 9110 §14.2), and one that the caller asked for is not the whole.
     pub(crate) const fn can_be_resumed(&self) -> bool {
-        self.is_get && !self.has_range
+        self.is_get && !matches!(self.range, Ranges::Part)
     }
 
     /// A redirect turned the request into a GET: its body, and what described it, is gone
@@ -405,9 +494,10 @@ impl RequestTraits {
     pub(crate) fn become_get(&mut self) {
         *self = Self {
             close: self.close,
-            upgrade: self.upgrade,
+            options: self.options,
+            listed: self.listed,
             has_host: self.has_host,
-            has_range: self.has_range,
+            range: self.range,
             is_get: self.is_get,
             is_rewritten: true,
             is_elsewhere: self.is_elsewhere,
@@ -439,12 +529,20 @@ impl RequestTraits {
     }
 }
 
+/// Whether a `TE` names what goes without saying (RFC 9112 §7.4).
+fn offers_chunked(codings: &[u8]) -> bool {
+    grammar::elements(codings)
+        .any(|coding| coding.get(..7).is_some_and(|name| grammar::eq_ignore_case(name, b"chunked")))
+}
+
 /// What a method means to the machines.
 #[derive(Debug, Clone, Copy)]
 struct Meaning {
     is_get: bool,
     is_head: bool,
     is_post: bool,
+    is_trace: bool,
+    content_type: ContentType,
     /// RFC 9110 §9.2.2.
     is_idempotent: bool,
     takes_no_body: bool,
@@ -457,18 +555,19 @@ impl Meaning {
         is_get: false,
         is_head: false,
         is_post: false,
+        is_trace: false,
+        content_type: ContentType::Open,
         is_idempotent: false,
         takes_no_body: false,
         says_zero: true,
     };
-    /// As GET in what is asked here, but for the method itself.
-    const TRACE: Self =
-        Self { is_idempotent: true, takes_no_body: true, says_zero: false, ..Self::OTHER };
-    const GET: Self = Self { is_get: true, ..Self::TRACE };
-    const HEAD: Self = Self { is_head: true, ..Self::TRACE };
-    const DELETE: Self = Self { takes_no_body: false, ..Self::TRACE };
+    const DELETE: Self = Self { is_idempotent: true, says_zero: false, ..Self::OTHER };
+    const OPTIONS: Self = Self { content_type: ContentType::Octets, ..Self::DELETE };
+    const GET: Self = Self { is_get: true, takes_no_body: true, ..Self::DELETE };
+    const HEAD: Self = Self { is_get: false, is_head: true, ..Self::GET };
+    const TRACE: Self = Self { is_get: false, is_trace: true, ..Self::GET };
     const PUT: Self = Self { is_idempotent: true, ..Self::OTHER };
-    const POST: Self = Self { is_post: true, ..Self::OTHER };
+    const POST: Self = Self { is_post: true, content_type: ContentType::Form, ..Self::OTHER };
 }
 
 fn normalized_method(method: &str) -> Result<(&str, Meaning), RequestError> {
@@ -479,7 +578,7 @@ fn normalized_method(method: &str) -> Result<(&str, Meaning), RequestError> {
         ("PUT", Meaning::PUT),
         ("DELETE", Meaning::DELETE),
         ("PATCH", Meaning::OTHER),
-        ("OPTIONS", Meaning::DELETE),
+        ("OPTIONS", Meaning::OPTIONS),
         ("TRACE", Meaning::TRACE),
     ];
     if method == "GET" {

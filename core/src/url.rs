@@ -231,6 +231,11 @@ impl UrlParts {
         Self::parse_bytes(text.as_bytes())
     }
 
+    /// The user information of the URL whose text this is, with the `@` behind it.
+    pub(crate) fn user_in<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        text.get(usize::from(self.user_start)..usize::from(self.host_start)).unwrap_or_default()
+    }
+
     fn parse_bytes(bytes: &[u8]) -> Result<Self, UrlError> {
         if bytes.len() > limits::URL_BYTES {
             return Err(UrlError::TooLong);

@@ -1,4 +1,4 @@
-"""Writes docs/sizes.md: what the images take, beside what they may take."""
+"""Writes docs/sizes.md, what the images take beside what they may take, and README.md's table."""
 
 import os
 import subprocess
@@ -16,6 +16,13 @@ IMAGES = {
     "full": "**ours**: that, downloads and uploads, resume data, 100 (Continue), the scheduler",
     "reqwless": "reqwless 0.14, without TLS: a GET",
     "edge-http": "edge-http 0.8: a GET; neither URLs nor names",
+}
+
+# The images of README.md's table, on the first target, in words for who does not know them.
+SHOWN = {
+    "stack": "network stack with DNS, and a connection",
+    "get": "GET by a data task",
+    "full": "the same, downloads, uploads, resume data, scheduler",
 }
 
 HEAD = """# Sizes
@@ -72,9 +79,24 @@ def table(target, measured):
     return lines
 
 
+def show(target, measured):
+    """Puts the figures into README.md, between its two marks."""
+    path = ROOT / "README.md"
+    before, rest = path.read_text(encoding="utf-8").split("<!-- sizes -->\n")
+    _, after = rest.split("<!-- /sizes -->\n")
+    lines = ["<!-- sizes -->", "| image | flash | static RAM | stack |", "|---|---:|---:|---:|"]
+    for image, what in SHOWN.items():
+        one = measured[target, image]
+        figures = [number(one.flash), number(one.static), number(one.stack)]
+        lines.append(f"| {what} | {' | '.join(figures)} |")
+    lines += ["<!-- /sizes -->", ""]
+    path.write_text(before + "\n".join(lines) + after, encoding="utf-8")
+
+
 def document(measured, budgets):
     """Writes the file from what was measured on all targets."""
     targets = list(dict.fromkeys(target for target, _ in measured))
+    show(targets[0], measured)
     rustc = text_of([os.environ.get("RUSTC", "rustc"), "--version"]).split()
     about = {
         "date": datetime.now(timezone.utc).date(),

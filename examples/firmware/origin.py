@@ -122,8 +122,8 @@ class Origin(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, handler=Handler):
+        super().__init__(("127.0.0.1", 0), handler)
         self.port = self.server_address[1]
         self.connections = 0
         self.requests = 0

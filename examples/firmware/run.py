@@ -5,34 +5,21 @@ Exits with 0 if every run did what it should and no image takes more than its bu
 memory that each image takes: flash and static from its ELF file, stack as the image measured it;
 and how long it took for 4 MiB, in milliseconds of the board.
 
-The environment may name other programs: CARGO (else `cargo`) and QEMU (else `qemu-system-arm`).
+The environment may name other programs: see qemu.py.
 """
 
 import argparse
-import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from document import document
 from origin import BODIES, RESULTS, Origin, refusing_port
+from qemu import BOARDS, add_target, build, emulate, targets, values
 from size import size
 
 HERE = Path(__file__).resolve().parent
-CARGO = os.environ.get("CARGO", "cargo")
-QEMU = os.environ.get("QEMU", "qemu-system-arm")
-
-# A target, and the board that runs it. A Cortex-M3 runs code for the smaller M0 as well.
-BOARDS = {
-    "thumbv7em-none-eabihf": "mps2-an386",
-    "thumbv7m-none-eabi": "mps2-an385",
-    "thumbv6m-none-eabi": "mps2-an385",
-}
 SECONDS = 30  # for one run, which takes a fraction of one
-RAM = 64 * 1024  # as memory.x has it
 
 
 class Case(NamedTuple):
@@ -77,8 +64,6 @@ CASES = {
     "reqwless": [*PLAIN, LONG],
     "edge-http": [*PLAIN, LONG],
 }
-# Images that no feature belongs to.
-FEATURELESS = ("baseline", "decode")
 TIMED = 3  # runs of `LONG`, of which the fastest counts: the host's own work is in it, too
 
 
@@ -90,40 +75,6 @@ class Measured(NamedTuple):
     stack: int
     time: int  # milliseconds for 4 MiB, 0 if it does not fetch them
     said: list[str]  # what it printed beside
-
-
-def build(target, image):
-    """Builds an image for `target` by itself, so that nothing is on for it but what it names.
-
-    Returns the path of its ELF file.
-    """
-    command = [CARGO, "build", "--release", "--bin", image, "--target", target]
-    command += ["--message-format", "json-render-diagnostics", "--locked"]
-    command += [] if image in FEATURELESS else ["--features", image]
-    done = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"the build of {image} for {target} failed")
-    messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return next(m["executable"] for m in messages if m.get("executable"))
-
-
-def emulate(board, image, arguments):
-    """Runs the image, and returns its exit status (None: it hung) and what it printed.
-
-    Virtual time advances with the instructions run (icount), so that interrupts, and with them
-    the stack, fall alike in each run.
-    """
-    semihosting = ["enable=on", "target=native", "chardev=out", "arg=fw"]
-    semihosting += [f"arg={argument}" for argument in arguments]
-    command = [QEMU, "-M", board, "-nographic", "-monitor", "none", "-serial", "null"]
-    command += ["-nic", "user,model=lan9118", "-chardev", "stdio,id=out", "-icount", "shift=5"]
-    command += ["-semihosting-config", ",".join(semihosting), "-kernel", image]
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    try:
-        done = subprocess.run(command, **streams, text=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired as hung:
-        return None, (hung.stdout or b"").decode(errors="replace")
-    return done.returncode, done.stdout
 
 
 def fnv(body):
@@ -155,16 +106,11 @@ def judge(case, status, lines, connections):
     return wrong
 
 
-def values(lines, what):
-    """The numbers that lines which begin with that word end with."""
-    return [int(line.split()[-1]) for line in lines if line.split()[:1] == [what]]
-
-
-def run(board, image, case):
+def run(target, image, case):
     """Runs one case, and returns what is wrong and the lines that were printed."""
     with Origin() as origin, refusing_port() as closed:
         port = closed if case.refused else origin.port
-        status, output = emulate(board, image, [str(port), *case.paths])
+        status, output = emulate(target, image, [port, *case.paths], SECONDS)
         lines = [line for line in output.splitlines() if line.strip()]
         return judge(case, status, lines, origin.connections), lines
 
@@ -175,7 +121,7 @@ def measure(target, image):
     deepest, times, said, failures = 0, [], [], 0
     for case in CASES[image]:
         for _ in range(TIMED if case is LONG else 1):
-            wrong, lines = run(BOARDS[target], elf, case)
+            wrong, lines = run(target, elf, case)
             deepest = max(deepest, *values(lines, "stack"), 0)
             times += values(lines, "time") if case is LONG else []
             said += [line for line in lines if line.startswith("size ")]
@@ -187,7 +133,7 @@ def measure(target, image):
                 failures += 1
                 print("       output: " + " | ".join(lines))
     flash, static = size(elf)
-    if static + deepest >= RAM:
+    if static + deepest >= BOARDS[target].ram:
         failures += 1
         print(f"FAILED {image}: the stack reached the variables")
     return Measured(flash, static, deepest, min(times, default=0), said), failures
@@ -213,18 +159,15 @@ def over_budget(measured):
 def main():
     """Checks the targets and images asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    targets = [*BOARDS, "all"]
-    parser.add_argument("--target", choices=targets, default=targets[0], help="%(default)s")
-    parser.add_argument("--document", action="store_true", help="write docs/sizes.md; needs all")
+    add_target(parser)
+    help_ = "write docs/sizes.md and the figures of README.md; needs all"
+    parser.add_argument("--document", action="store_true", help=help_)
     parser.add_argument("images", nargs="*", metavar="IMAGE", help=", ".join(CASES))
     options = parser.parse_args()
-    for program in (CARGO, QEMU):
-        if shutil.which(program) is None:
-            sys.exit(f"{program} is not there; README.md says what is needed")
     if unknown := set(options.images) - set(CASES):
         sys.exit(f"no image {', '.join(unknown)}")
     measured, failures = {}, 0
-    for target in BOARDS if options.target == "all" else [options.target]:
+    for target in targets(options.target):
         for image in options.images or CASES:
             measured[target, image], failed = measure(target, image)
             failures += failed

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 NOBITS = 8  # section type: takes memory, but no room in the file
 WRITE, ALLOC = 1, 2  # section flags: is variable; is in memory at all
+STACK = b".stack"  # a section where riscv-rt's linker script has what is left of the RAM
 
 
 class Size(NamedTuple):
@@ -23,10 +24,13 @@ def size(path):
     if elf[:6] != b"\x7fELF\x01\x01":
         raise ValueError(f"{path}: not a 32-bit little-endian ELF file")
     (table,) = struct.unpack_from("<I", elf, 32)
-    entry, entries = struct.unpack_from("<HH", elf, 46)
+    entry, entries, of_names = struct.unpack_from("<HHH", elf, 46)
+    (names,) = struct.unpack_from("<I", elf, table + of_names * entry + 16)
     flash = static = 0
     for index in range(entries):
-        _, kind, flags, _, _, length = struct.unpack_from("<6I", elf, table + index * entry)
+        name, kind, flags, _, _, length = struct.unpack_from("<6I", elf, table + index * entry)
+        if elf[names + name :].startswith(STACK + b"\0"):
+            continue
         if flags & ALLOC and kind != NOBITS:
             flash += length
         if flags & ALLOC and flags & WRITE:

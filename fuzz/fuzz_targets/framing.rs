@@ -328,7 +328,9 @@ impl<'a> Exchange<'a> {
 
     /// Whether the last byte of the response came with the call before.
     fn is_received(&self) -> bool {
-        self.task.io(1).receive.is_none() && self.task.deadline().is_none()
+        let resource = self.task.resource_deadline();
+        let is_idle = self.task.deadline().is_none_or(|at| Some(at) == resource);
+        self.task.io(1).receive.is_none() && is_idle
     }
 
     /// After the end nothing is said, asked for or taken.

@@ -37,10 +37,11 @@ const METHODS: [(&str, BodyLength); 4] = [
     ("PUT", BodyLength::Unknown),
 ];
 
-const FIELDS: [Field<'static>; 6] = [
+const FIELDS: [Field<'static>; 7] = [
     field!("Authorization", "secret"),
     field!("cookie", "secret"),
     field!("Proxy-Authorization", "secret"),
+    field!("Referer", "secret"),
     field!("Host", "virtual"),
     field!("Content-Type", "about/body"),
     field!("X-Other", "kept"),
@@ -108,7 +109,7 @@ impl Chain<'_> {
         assert_eq!(head.to_ascii_lowercase().matches("\r\nhost:").count(), 1, "{head}");
 
         let has_left = self.hops.iter().any(|hop| *hop != self.hops[0]);
-        let expected = if has_left { 0 } else { 3 };
+        let expected = if has_left { 0 } else { 4 };
         // A value, not the path of a URL, which may say the same.
         assert_eq!(count(": secret\r\n"), expected, "{:?}: {head}", self.hops);
         assert_eq!(count("\r\nHost: virtual\r\n"), usize::from(!has_left));

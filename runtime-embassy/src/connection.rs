@@ -13,10 +13,10 @@ use crate::resources::Buffers;
 use crate::time::now;
 use crate::turn::Turn;
 
-/// How long a slot that is used again waits for the reset of its last connection to leave. It
+/// How long a slot that is used again, or a session that is closed, waits for a reset to leave. It
 /// leaves with the next poll of the stack; only where the link is down or the driver has no room
 /// does it take longer, and then the old peer finds out by itself.
-const RESET_TIMEOUT: Duration = Duration::from_millis(100);
+pub(crate) const RESET_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// One slot: a socket that is opened again and again, and the input of its current exchange.
 pub(crate) struct Connection<'d> {
@@ -83,12 +83,23 @@ impl<'d> Connection<'d> {
         }
     }
 
-    /// Whether it was closed from here and not from there: the socket is of no use, and not free.
+    /// Whether it was ended from here, and the peer may not know it yet: it was closed and not from
+    /// there, or its reset has not left.
     pub(crate) fn is_closing(&self) -> bool {
-        matches!(self.socket.state(), State::FinWait1 | State::Closing | State::LastAck)
+        match self.socket.state() {
+            State::FinWait1 | State::Closing | State::LastAck => true,
+            State::Closed => self.socket.remote_endpoint().is_some(),
+            State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait2
+            | State::CloseWait
+            | State::TimeWait => false,
+        }
     }
 
-    /// Waits until what was sent, and the end of it, is acknowledged.
+    /// Waits until what was sent, and the end of it, is acknowledged, or the reset has left.
     ///
     /// Dropping the future loses nothing.
     pub(crate) fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {

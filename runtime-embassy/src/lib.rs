@@ -115,6 +115,11 @@
 //! A connection that was idle for [`IDLE_TIMEOUT`](sortie_core::limits::IDLE_TIMEOUT) is not used
 //! again.
 //!
+//! A socket that looked for a neighbour on its network which is not there is silent for a second:
+//! that is smoltcp's rule. A connection that is opened in the same slot after such an attempt, to
+//! whatever address, can begin that much later; a
+//! [`request_timeout`](Config::request_timeout) of less fails it.
+//!
 //! A session with a [`Schedule`] has the order of a desktop's instead: by
 //! [priority](DataTask::priority), with a limit for each host, see
 //! [`scheduler`](sortie_core::session::scheduler). Eight tasks are in its queue. An idle connection
@@ -162,6 +167,7 @@
 //! - `medium-ethernet` (default): embassy-net needs a medium to compile. Without default features
 //!   the program chooses one itself.
 //! - `defmt`: every public type can be formatted, and what tasks do is traced.
+//! - `ota`: updates of the firmware that a loss of power cannot break, in the module of that name.
 //! - `log`: the same traces through `log`. Both may be on. Neither ever shows a path, the value of
 //!   a field, or content.
 
@@ -182,6 +188,8 @@ mod format;
 mod input;
 mod line;
 mod log;
+#[cfg(feature = "ota")]
+pub mod ota;
 mod queue;
 mod record;
 mod reins;

@@ -57,6 +57,17 @@ pub(crate) trait Watch {
     fn redirected(&self, to: &str);
 }
 
+/// What a task is waited for to do.
+#[derive(Clone, Copy)]
+enum Until {
+    /// Say something else.
+    Other(Output),
+    /// Fail.
+    Failure,
+    /// It has failed: be cancelled, or run out of time.
+    Late,
+}
+
 /// Nobody.
 impl Watch for () {
     fn begin(&self, _: u32) -> Before {
@@ -225,30 +236,29 @@ impl<W: Watch + ?Sized> Reins<W> {
     ///
     /// Dropping the future loses nothing.
     pub(crate) async fn obey(&self, output: Output) {
-        poll_fn(|cx| self.poll_change(Some(output), cx)).await;
+        poll_fn(|cx| self.poll_until(Until::Other(output), cx)).await;
     }
 
     /// Waits for somebody who takes content, and may take his time: the request timer rests. `None`
-    /// where the task fails first; where it has failed before, what came before that is taken.
+    /// where the task fails first. Where it has failed before, what came before that is taken:
+    /// until it is cancelled, or out of time altogether.
     ///
     /// Dropping the future drops `taken`.
     pub(crate) async fn unless_it_fails<F: Future>(&self, taken: F) -> Option<F::Output> {
-        if self.look(|task| task.failure()).flatten().is_some() {
-            return Some(taken.await);
-        }
-        match select(taken, poll_fn(|cx| self.poll_change(None, cx))).await {
+        let has_failed = self.look(|task| task.failure()).flatten().is_some();
+        let until = if has_failed { Until::Late } else { Until::Failure };
+        match select(taken, poll_fn(|cx| self.poll_until(until, cx))).await {
             Either::First(result) => Some(result),
             Either::Second(()) => None,
         }
     }
 
-    /// Ready when the task says something else than `output`; for `None`, when it has failed.
-    fn poll_change(&self, output: Option<Output>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_until(&self, until: Until, cx: &mut Context<'_>) -> Poll<()> {
         let (changed, deadline) = self
             .with(|task| {
                 let now = now();
                 if task.deadline().is_some_and(|deadline| deadline <= now) {
-                    if output.is_none() {
+                    if matches!(until, Until::Failure) {
                         // Nobody is late who is waited for: the request timer starts again.
                         report(task.handle_delivered(now, 0));
                     }
@@ -256,11 +266,15 @@ impl<W: Watch + ?Sized> Reins<W> {
                     // The halves of an exchange were polled before, and may have more to do now.
                     cx.waker().wake_by_ref();
                 }
-                let changed = match output {
-                    Some(output) => !task.still(output),
-                    None => task.failure().is_some(),
-                };
-                (changed, task.deadline())
+                match until {
+                    Until::Other(output) => (!task.still(output), task.deadline()),
+                    Until::Failure => (task.failure().is_some(), task.deadline()),
+                    Until::Late => {
+                        let end = task.resource_deadline();
+                        let is_late = end.is_some_and(|end| end <= now);
+                        (is_late || task.state() == TaskState::Canceling, end)
+                    }
+                }
             })
             .unwrap_or((true, None));
         if changed {

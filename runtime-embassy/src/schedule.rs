@@ -64,7 +64,10 @@ fn assign<const N: usize>(base: &Base<'_>, queue: &mut Queue<N>) {
     }
 }
 
-/// Gives a slot back to the core, which says whether the connection is kept.
+/// Gives a slot back to the core. None is ever without a socket, so that nothing is reported by
+/// `open_failed`: a session takes its sockets when it is made, or is not made; each stays with its
+/// slot for ever and is opened again from any state; and a look-up for which the stack has no query
+/// left waits for one, within the deadlines of its task. Says whether the connection is kept.
 fn give_back<const N: usize>(
     base: &Base<'_>,
     mut queue: RefMut<'_, Queue<N>>,

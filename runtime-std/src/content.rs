@@ -51,6 +51,9 @@ pub(crate) trait Sink: Send {
     /// download can go on from it.
     fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<u8>>>;
 
+    /// Lets the file go as it is: what is under way ends without anybody's waiting.
+    fn abandon(&mut self);
+
     /// The temporary file in which the content is, if it is in one.
     fn temporary(&mut self) -> &mut Option<TemporaryFile>;
 }

@@ -204,8 +204,8 @@ impl Sink for Download {
             return Poll::Ready(Ok(()));
         };
         if let Err(why) = ready!(part.poll_commit(cx, Some(length))) {
-            if matches!(why.kind(), FileErrorKind::Digest { .. }) {
-                // It was removed.
+            if matches!(why.kind(), FileErrorKind::Digest { .. } | FileErrorKind::PartChanged) {
+                // It was removed, or is not what came.
                 self.record = None;
             }
             return Poll::Ready(Err(why));
@@ -232,15 +232,24 @@ impl Sink for Download {
         let Some(part) = &mut self.part else {
             return Poll::Ready(self.record.take());
         };
-        let _ = ready!(part.poll_flush(cx));
+        if let Err(why) = ready!(part.poll_flush(cx))
+            && why.kind() == FileErrorKind::PartChanged
+        {
+            self.record = None;
+        }
         let length = part.length();
-        let record = self.record.take();
+        // What went to its destination, though too late, is not there to be gone on with.
+        let record = self.record.take().filter(|_| !part.is_committed());
         self.part = None;
         let bytes = record.zip(length).and_then(|(record, length)| {
             let data = ResumeData::decode(&record).ok()?;
             encoded(&data.with_received(length, data.total())?)
         });
         Poll::Ready(bytes.filter(|_| self.plan.destination.is_some()))
+    }
+
+    fn abandon(&mut self) {
+        (self.part, self.opening, self.record) = (None, None, None);
     }
 
     fn temporary(&mut self) -> &mut Option<TemporaryFile> {

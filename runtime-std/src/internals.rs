@@ -1,5 +1,7 @@
 //! The driver over any [`World`], for the tests of this workspace: no part of the interface.
 
+mod stuck;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use sortie_core::session::scheduler::Urgency;
 use sortie_core::{Answer, ByteCounts, Instant, Misuse, TaskOptions, TaskState};
 
+pub use self::stuck::Stuck;
 pub use crate::turn::Turn;
 pub use crate::world::{
     ConnectFailure, Connecting, ConnectionFacts, Endpoint, Stream, Timer, World,
@@ -96,6 +99,18 @@ impl<W: World> Session<W> {
     ) -> Result<Held<W>, Error> {
         let (shared, driver) = self.parts(request, source, options, urgency)?;
         let content = Content::Memory(Memory::new(usize::MAX));
+        Ok(Held { seated: Seated::new(shared, driver, content, None) })
+    }
+
+    /// A download to a disk that gets stuck.
+    ///
+    /// # Errors
+    /// The request is not one that a task can be made for.
+    pub fn stuck(&self, request: Request, at: Stuck) -> Result<Held<W>, Error> {
+        let options = self.inner.options();
+        let (shared, mut driver) = self.parts(request, None, options, Urgency::default())?;
+        driver.tells = Tells { prepare: true, finish: true, sent: false };
+        let content = Content::File(Box::new(stuck::StuckSink::new(at)));
         Ok(Held { seated: Seated::new(shared, driver, content, None) })
     }
 

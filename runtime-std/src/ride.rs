@@ -149,7 +149,7 @@ impl<W: World> Ride<W> {
         let mut turns: usize = 0;
         loop {
             if seat.ending.is_some() {
-                ready!(seat.poll_ending(cx, shared));
+                ready!(seat.poll_ending(cx, shared, now));
             }
             if seat.outcome.is_some() {
                 Self::hear_end(seated, seat);
@@ -173,15 +173,15 @@ impl<W: World> Ride<W> {
                     return Poll::Ready(count);
                 }
                 Turn::Content(count) => seat.add(shared, count),
-                Turn::Prepare => ready!(seat.poll_prepare(cx, shared)),
+                Turn::Prepare => ready!(seat.poll_prepare(cx, shared, now)),
                 Turn::Event(Event::Response { .. }) => seat.begin(shared),
-                Turn::Finish => ready!(seat.poll_commit(cx, shared)),
+                Turn::Finish => ready!(seat.poll_commit(cx, shared, now)),
                 // It is told when what is stored is in order.
                 Turn::Complete(Ok(())) => seat.end(Ok(())),
                 Turn::Complete(Err(why)) => {
                     seat.fail(why);
                     // If it is pending, so is the next turn.
-                    let _ = seat.poll_ending(cx, shared);
+                    let _ = seat.poll_ending(cx, shared, now);
                 }
                 Turn::Connected | Turn::Sent(_) | Turn::Event(_) => {}
             }

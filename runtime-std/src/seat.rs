@@ -19,6 +19,11 @@ use crate::source::Failure;
 use crate::turn::Turn;
 use crate::world::World;
 
+/// How long a task that has failed waits for its disk to put in order what is stored, in
+/// microseconds: 5 s. That is one write and a look at the file; who waits longer has a disk that
+/// does not answer, and is told of the failure without resume data.
+const KEEP_TIMEOUT: u64 = 5_000_000;
+
 /// A task with its driver: one allocation for both.
 pub(crate) struct Seated<W: World> {
     pub(crate) shared: Shared<W>,
@@ -50,6 +55,8 @@ pub(crate) struct Seat<W: World> {
     pub(crate) is_refused: bool,
     /// The core has ended the task; what is stored is being put in order.
     pub(crate) ending: Option<sortie_core::Error>,
+    /// How long that is waited for.
+    kept_until: Option<Instant>,
     pub(crate) outcome: Option<Result<(), Error>>,
     pub(crate) file_error: Option<FileError>,
     /// The content was given to somebody.
@@ -77,6 +84,7 @@ impl<W: World> Seated<W> {
             place: None,
             is_refused: false,
             ending: None,
+            kept_until: None,
             outcome: None,
             file_error: None,
             is_told: false,
@@ -272,10 +280,18 @@ impl<W: World> Seat<W> {
     }
 
     /// A connection is there: the file is opened before anything is sent.
-    pub(crate) fn poll_prepare(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
+    pub(crate) fn poll_prepare(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        now: Instant,
+    ) -> Poll<()> {
         if let Content::File(download) = &mut self.content {
             let can_be_resumed = shared.core().can_be_resumed();
-            match ready!(download.poll_open(cx, can_be_resumed)) {
+            let Poll::Ready(opened) = download.poll_open(cx, can_be_resumed) else {
+                return self.driver.connector.poll_idle(cx, shared, now, None);
+            };
+            match opened {
                 Ok(resume) => {
                     shared.core().set_resuming(resume.is_some());
                     self.driver.hop.resume = resume;
@@ -326,14 +342,23 @@ impl<W: World> Seat<W> {
         }
     }
 
-    /// Everything came: it is put where it belongs.
-    pub(crate) fn poll_commit(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
+    /// Everything came: it is put where it belongs. A disk that takes too long for that is not
+    /// waited for: ready when the core was told so, too.
+    pub(crate) fn poll_commit(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        now: Instant,
+    ) -> Poll<()> {
         let committed = match &mut self.content {
-            Content::Memory(_) => Ok(()),
+            Content::Memory(_) => Poll::Ready(Ok(())),
             Content::File(download) => {
                 let length = shared.core().counts().received;
-                ready!(download.poll_commit(cx, length))
+                download.poll_commit(cx, length)
             }
+        };
+        let Poll::Ready(committed) = committed else {
+            return self.driver.connector.poll_idle(cx, shared, now, None);
         };
         match committed {
             Ok(()) => tell(shared.core().handle_committed()),
@@ -354,10 +379,15 @@ impl<W: World> Seat<W> {
 
     /// The core has ended the task: what is stored is put in order.
     #[inline]
-    pub(crate) fn poll_ending(&mut self, cx: &mut Context<'_>, shared: &Shared<W>) -> Poll<()> {
+    pub(crate) fn poll_ending(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<W>,
+        now: Instant,
+    ) -> Poll<()> {
         match self.ending {
             None => Poll::Ready(()),
-            Some(why) => self.poll_failing(cx, shared, why),
+            Some(why) => self.poll_failing(cx, shared, now, why),
         }
     }
 
@@ -365,12 +395,25 @@ impl<W: World> Seat<W> {
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared<W>,
+        now: Instant,
         why: sortie_core::Error,
     ) -> Poll<()> {
+        let until = *self.kept_until.get_or_insert_with(|| now.after(KEEP_TIMEOUT));
         let resume = match &mut self.content {
             Content::Memory(_) => None,
-            Content::File(download) => ready!(download.poll_keep(cx)),
+            Content::File(download) => loop {
+                if let Poll::Ready(resume) = download.poll_keep(cx) {
+                    break resume;
+                }
+                let now = shared.now();
+                if now >= until {
+                    download.abandon();
+                    break None;
+                }
+                ready!(self.driver.connector.poll_idle(cx, shared, now, Some(until)));
+            },
         };
+        self.driver.connector.end(shared, now);
         let error = self.error(why, resume);
         self.ending = None;
         self.end(Err(error));

@@ -35,6 +35,7 @@ class Watch:
     def __init__(self, folder, name):
         self.name = os.fsencode(name)
         self.made = 0  # how often the name came to be
+        self.steps = 0  # files of the folder that were made, renamed or removed
         self.wrong = []
         libc = ctypes.CDLL(None, use_errno=True)
         self._fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -70,6 +71,7 @@ class Watch:
     def _note(self, mask, name):
         if mask & OVERFLOW:
             self.wrong.append("more happened in the folder than can be followed")
+        self.steps += not mask & MODIFY
         if name != self.name:
             return
         if mask & MODIFY:

@@ -15,8 +15,12 @@ from main_job import content, servers
 MIB = 1 << 20
 PEAK = 32 * MIB  # what the command may have resident, however much it fetches
 RUN_SECONDS = 120
-RATE = 192  # MiB/s that nginx sends: a kill should land in the middle
+LASTS = 6  # seconds that nginx takes for the file: a kill should land in the middle
+SLOWEST = 16  # MiB/s, where that would be less
 EARLY = 0.03  # seconds in which an early kill falls
+LATE = 0.03  # seconds in which one falls when the part is complete
+TRIES = 2  # for each of these: it may be too late
+STEP = 0.002  # seconds after a step in which a kill falls
 MARK = "/mark"
 SETTLE = 0.3  # seconds for nginx to notice the last kill
 LOG = """\
@@ -65,7 +69,8 @@ def mark(port):
 def moments(case):
     """When to kill: functions that come true at the moment.
 
-    Most fall when the part has grown so far; some soon after the start, some when it is complete.
+    Most fall when the part has grown so far; some soon after the start, before there is a byte;
+    the last ones when it is complete, while it is brought to the disk and gets its name.
     """
     chance = random.Random("kill")
     length, kills = case.options.large, case.options.kills
@@ -85,11 +90,14 @@ def moments(case):
     def grown(size):
         return lambda: case.held() >= size
 
+    def complete(is_due):
+        return lambda: case.held() >= length and is_due()
+
     sizes = sorted(chance.randrange(1, length) for _ in range(kills - early - late))
     some = [grown(size) for size in sizes]
     for _ in range(early):
         some.insert(chance.randrange(len(some) + 1), after(chance.uniform(0, EARLY)))
-    return some + [grown(length)] * late
+    return some + [complete(after(chance.uniform(0, LATE))) for _ in range(late * TRIES)]
 
 
 @named("kill: nginx")
@@ -99,7 +107,8 @@ def nginx(case):
     length = case.options.large
     content.write(folder / "file", length)
     log = case.folder.with_name("access.log")
-    settings = {"http": LOG.format(path=log), "server": f"limit_rate {RATE}m;"}
+    rate = max(SLOWEST, length // MIB // LASTS)
+    settings = {"http": LOG.format(path=log), "server": f"limit_rate {rate}m;"}
     with servers.nginx(folder, case.folder.with_name("nginx"), **settings) as port:
         found, peak = kill_and_continue(case, port)
         time.sleep(SETTLE)
@@ -114,7 +123,7 @@ def nginx(case):
     killed = sum(status == -signal.SIGKILL for status in case.statuses)
     sent = sum(line.sent for lines in asked for line in lines)
     case.note = f"{killed} kills, {sent / length:.2f} times the file sent, {peak >> 20} MiB peak"
-    case.expect(killed * 4 >= case.options.kills * 3, f"only {killed} kills landed")
+    case.expect(killed * 10 >= case.options.kills * 9, f"only {killed} kills landed")
 
 
 def tag_of(path: Path):
@@ -125,9 +134,15 @@ def tag_of(path: Path):
 
 def kill_and_continue(case, port):
     """Gives what each run found of the part, and the most that one had resident."""
-    found, peak = [], 0
+    found, peak, killed = [], 0, 0
     url = f"http://{servers.ADDRESS}:{port}/file"
     for when in [*moments(case), None]:
+        if case.final.exists():  # the last kill was a little too late
+            fault = content.fault(case.final, case.options.large)
+            case.expect(fault is None, fault)
+            case.final.unlink()
+        if killed == case.options.kills:
+            when = None
         found.append(case.held())
         with Watch(case.folder, case.name) as watch:
             ran = run(case.arguments(url=url), RUN_SECONDS, watch, when)
@@ -136,8 +151,9 @@ def kill_and_continue(case, port):
         case.wrong += watch.wrong
         peak = max(peak, ran.peak)
         case.expect(ran.status in (0, -signal.SIGKILL), f"exit status {ran.status}: {ran.said}")
-        if ran.status == 0 or case.final.exists():
-            break  # the last kill may have been a little too late
+        killed += ran.status == -signal.SIGKILL
+        if when is None:
+            break
     case.expect(case.final.exists(), "the last run does not come to the end")
     return found, peak
 
@@ -185,4 +201,39 @@ def small(case):
     case.fetched(file.body)
     case.expect(landed * 10 >= tries, "too few kills landed")
     case.note = f"{landed} kills of {tries}"
+    case.statuses = case.statuses[-1:]
+
+
+@named("kill: behind every step")
+def steps(case):
+    # A step makes, renames or removes a file of the folder: part, sidecar, what a sidecar is
+    # before it has its name, the file. After each of them, or a moment later, the run is killed.
+    file = case.origin.file = File(content.content(100_000))
+    case.versions = [file.body]
+    chance = random.Random("steps")
+    case.fetched(file.body)
+    known = case.watch.steps
+    case.expect(known >= 4, f"only {known} steps")
+    landed = {}
+    for number in range(case.options.kills):
+        case.final.unlink(missing_ok=True)
+        wanted, pause = number % known + 1, chance.choice((0, chance.uniform(0, STEP)))
+        due = []
+
+        def is_due(wanted=wanted, pause=pause, due=due):
+            if case.watch.steps >= wanted and not due:
+                due.append(time.monotonic() + pause)
+            return due and time.monotonic() >= due[0]
+
+        if case.run(when=is_due).signalled:
+            landed[wanted] = landed.get(wanted, 0) + 1
+        # What the kill left is gone on with, or begun anew: by every other run at once, else by
+        # one that may be killed, too.
+        if number % 2:
+            case.final.unlink(missing_ok=True)
+            case.fetched(file.body)
+    case.final.unlink(missing_ok=True)
+    case.fetched(file.body)
+    case.expect(len(landed) >= known - 2, f"kills landed behind steps {sorted(landed)} of {known}")
+    case.note = f"{sum(landed.values())} kills behind {len(landed)} of {known} steps"
     case.statuses = case.statuses[-1:]

@@ -13,6 +13,7 @@ import os
 import re
 import select
 import socket
+import stat
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -171,6 +172,10 @@ class Download:
         self.repr_digest = None
         if final.is_dir():
             raise Failed(WRITE, "the destination is a folder")
+        for path in (self.part, self.sidecar):
+            if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+                if "anything is followed" not in FAULT:
+                    raise Failed(WRITE, f"{path} is no file")
         self.file = os.open(self.part, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -194,9 +199,21 @@ class Download:
             self.part.unlink()
             self._forget()
             raise Failed(DIGEST, wrong)
+        self._check()
         self.part.rename(self.final)
         if "sidecar is left" not in FAULT:
             self._forget()
+
+    def _check(self, length=None):
+        """Is the part still what was written to, and as long?"""
+        if "blind" in FAULT:
+            return
+        ours = os.fstat(self.file)
+        is_there = os.path.lexists(self.part) and os.lstat(self.part).st_ino == ours.st_ino
+        if not is_there or length not in (None, ours.st_size):
+            self._forget()
+            os.ftruncate(self.file, 0)
+            raise Failed(WRITE, "the part is not what it was: somebody else changed it")
 
     def _known(self):
         """What the sidecar knows, if it is of this part."""
@@ -304,6 +321,7 @@ class Download:
                     if "any length" not in FAULT:
                         os.ftruncate(self.file, 0)
                         raise Failed(RANGE, "more content than was said")
+                self._check(self.at)
                 while piece:
                     written = os.pwrite(self.file, piece, self.at)
                     self.at += written

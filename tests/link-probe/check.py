@@ -61,8 +61,10 @@ def names(core, probe):
 def image(path):
     lines = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout
     for line in lines.splitlines():
-        kind, name = line.split()[-2:]
-        name = name.split("@")[0]
+        found = re.match(r"[0-9a-f ]+ ([A-Za-z]) (\S+)", line)
+        if not found:
+            continue  # the rest of the name of a probe, which is a text of several lines
+        kind, name = found[1], found[2].split("@")[0]
         if kind in "Uw" and name not in PLATFORM:
             sys.exit("%s needs %s" % (path, name))
         if ALLOCATOR.search(name):

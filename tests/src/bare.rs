@@ -174,7 +174,8 @@ fn drives(script: &Script) -> Vec<Drive> {
 
 /// Where to cut `bytes` in two: everywhere, or if they are many, around the first and the last line
 /// ends, around the longest head, and at each eighth.
-fn places(bytes: &[u8]) -> Vec<usize> {
+#[must_use]
+pub fn places(bytes: &[u8]) -> Vec<usize> {
     const ENDS: usize = 16;
     const AROUND: usize = 2;
     if bytes.len() <= MANY {

@@ -277,9 +277,9 @@ impl Timers {
         let idle = self.active.filter(|_| !rests);
         let request = idle.map(|at| at.saturating_add(self.request_timeout));
         let expected = match output {
-            // An answer is not waited for without end.
-            Output::Wait if self.is_over && task.pending_question().is_none() => None,
-            Output::Finish => None,
+            // Who stores what came is not waited for without end, nor is an answer.
+            Output::Wait if self.is_over => resource,
+            Output::Finish => resource,
             Output::Wait if !self.has_begun && self.started.is_some() && !rests => {
                 let begin = task.earliest_begin().as_micros();
                 Some(resource.map_or(begin, |resource| resource.min(begin)))

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures_io::AsyncRead;
-use sortie::internals::{Connecting, Endpoint, Session, Stream, Task, Timer, Turn, World};
-use sortie::{Request, UploadSource};
+use sortie::internals::{Connecting, Endpoint, Session, Stream, Stuck, Task, Timer, Turn, World};
+use sortie::{ErrorKind, Request, UploadSource};
 use sortie_core::{Answer, CloseReason, Error, Event, Instant, TaskKind, Transport};
 
 use crate::origin::{Peer, Split};
@@ -90,6 +90,32 @@ pub fn play(script: &Script, split: Split) -> Trace {
     };
     let result = runner.run();
     runner.trace(result)
+}
+
+/// Plays `script` as a download to a disk that gets stuck, with a cancel at that instant. Returns
+/// how it ended, and when.
+///
+/// # Panics
+/// If it succeeds, or nothing can happen any more.
+#[must_use]
+pub fn play_stuck(script: &Script, at: Stuck, cancel_at: Option<u64>) -> (ErrorKind, u64) {
+    let world = Virtual::new(script, Split::Whole);
+    let session = Session::new(world.clone(), script.options);
+    let request = request(&script.method, &script.url, &script.fields, &script.body);
+    let task = session.stuck(request, at).expect("a valid request");
+    let mut awaiting = task.awaited(false);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut cancel_at = cancel_at;
+    loop {
+        if cancel_at.take_if(|at| *at <= world.state().now).is_some() {
+            task.cancel();
+        }
+        match awaiting.poll(&mut cx) {
+            Poll::Ready(Err(why)) => return (why.kind(), world.state().now),
+            Poll::Ready(Ok(_)) => panic!("what is stuck succeeds"),
+            Poll::Pending => world.pass([cancel_at]),
+        }
+    }
 }
 
 fn request(method: &str, url: &str, fields: &[(String, String)], body: &Body) -> Request {
@@ -254,15 +280,7 @@ impl<'s> Runner<'s> {
             When::At(at) => Some(at),
             When::Received(_) => None,
         });
-        let mut state = self.world.state();
-        let timer = state.timer.take();
-        let peer = state.peers.iter().flatten().filter_map(Peer::wakes).min();
-        let owed = self.owed.map(|(at, _)| at);
-        let next = [timer, command, owed, peer].into_iter().flatten().min();
-        let next = next.expect("something that can still happen");
-        state.now = state.now.max(next);
-        let now = state.now;
-        state.peers.iter_mut().flatten().for_each(|peer| peer.advance(now));
+        self.world.pass([command, self.owed.map(|(at, _)| at)]);
     }
 
     fn trace(self, result: Result<(), Error>) -> Trace {
@@ -323,6 +341,18 @@ impl Virtual {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets time pass until the first of these, of the timers, and of what peers do.
+    fn pass<const N: usize>(&self, others: [Option<u64>; N]) {
+        let mut state = self.state();
+        let timer = state.timer.take();
+        let peer = state.peers.iter().flatten().filter_map(Peer::wakes).min();
+        let next = [timer, peer].into_iter().chain(others).flatten().min();
+        let next = next.expect("something that can still happen");
+        state.now = state.now.max(next);
+        let now = state.now;
+        state.peers.iter_mut().flatten().for_each(|peer| peer.advance(now));
     }
 
     /// Leaves the first connection idle in the pool, with its scripted origin at the far end.

@@ -6,9 +6,11 @@
 //! - [`trace`]: what can be seen of a run, to be compared;
 //! - [`bare`]: the runner on the core alone;
 //! - [`desktop`]: the runner on `sortie`'s driver, over in-memory streams;
+//! - [`sockets`]: the runner on `sortie` itself, over loopback, in real time;
 //! - [`embassy`]: the runner on `sortie-embassy`, over two network stacks;
 //! - [`replay`]: one script on all three, compared;
-//! - [`simulation`]: many tasks, origins and a network from one seed.
+//! - [`simulation`]: many tasks, origins and a network from one seed;
+//! - [`update`]: firmware that updates itself while power comes and goes.
 
 pub mod bare;
 mod contract;
@@ -18,5 +20,7 @@ pub mod origin;
 pub mod replay;
 pub mod script;
 pub mod simulation;
+pub mod sockets;
 pub mod strict;
 pub mod trace;
+pub mod update;

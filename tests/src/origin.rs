@@ -127,6 +127,18 @@ impl Peer {
         &self.taken.bytes
     }
 
+    /// Whether it does nothing more, whatever comes.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.steps.is_empty() || self.end.is_some()
+    }
+
+    /// Whether it waits for bytes of a request.
+    #[must_use]
+    pub fn is_expecting(&self) -> bool {
+        matches!(self.steps.front(), Some(Step::Expect(_)))
+    }
+
     /// How many bytes that it sent were not read yet.
     #[must_use]
     pub fn unread(&self) -> usize {

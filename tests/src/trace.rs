@@ -176,6 +176,13 @@ impl Trace {
         taken.map(|request| String::from_utf8_lossy(request).into_owned()).collect()
     }
 
+    /// The requests that the origin of connection `at` took, in their order.
+    #[must_use]
+    pub fn requests_on(&self, at: usize) -> Vec<String> {
+        let taken = self.connections.get(at).into_iter().flat_map(|c| split_requests(&c.request));
+        taken.map(|request| String::from_utf8_lossy(request).into_owned()).collect()
+    }
+
     /// The values of the final response's fields of this name.
     #[must_use]
     pub fn raw_values(&self, name: &str) -> Vec<Vec<u8>> {

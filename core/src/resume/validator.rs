@@ -21,7 +21,8 @@ impl<'a> Validator<'a> {
     ///
     /// That is its entity tag, if that is strong; without any, `Last-Modified`, where `Date` is at
     /// least a second later (RFC 9110 §8.8.2.2). Beside a weak entity tag no date is taken:
-    /// RFC 9110 §13.1.5 forbids to send one then. Nothing is made of fields that contradict
+    /// RFC 9110 §13.1.5 forbids to send one then. Nor is one taken in an obsolete form, which may
+    /// be read and not sent (RFC 9110 §5.6.7). Nothing is made of fields that contradict
     /// themselves: more than one `ETag`, `Last-Modified` or `Date`, a malformed one, one longer
     /// than [`VALIDATOR_BYTES`].
     #[must_use]
@@ -40,7 +41,8 @@ impl<'a> Validator<'a> {
     }
 
     /// The validator of this text, as [`as_field_value`](Self::as_field_value) gives it: a strong
-    /// entity tag or a date. `None` for anything else and for more than [`VALIDATOR_BYTES`].
+    /// entity tag or a date in the preferred form. `None` for anything else and for more than
+    /// [`VALIDATOR_BYTES`].
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         if text.len() > VALIDATOR_BYTES {
@@ -49,7 +51,7 @@ impl<'a> Validator<'a> {
         if text.first() == Some(&b'"') {
             return (EntityTag::of(text)? == EntityTag::Strong).then_some(Self::ETag(text));
         }
-        http_date(text).map(|_| Self::LastModified(text))
+        is_preferred_date(text).then_some(Self::LastModified(text))
     }
 
     /// The value of `If-Range` (RFC 9110 §13.1.5).
@@ -117,6 +119,12 @@ fn last_modified<'a>(head: &ResponseHead<'a>) -> Option<Validator<'a>> {
     if is_strong { Validator::parse(text) } else { None }
 }
 
+/// Whether it is a date in the form that may be sent: the two obsolete ones are to be read only
+/// (RFC 9110 §5.6.7).
+fn is_preferred_date(text: &[u8]) -> bool {
+    text.get(3) == Some(&b',') && http_date(text).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -182,12 +190,23 @@ mod tests {
     fn last_modified_is_strong_a_second_before_the_date() {
         let at = |second: &str| found(&[DATE, &format!("Last-Modified: {second}")]);
         assert!(at("Sun, 06 Nov 1994 08:49:36 GMT").is_some());
-        assert!(at("Sunday, 06-Nov-94 08:49:36 GMT").is_some());
-        assert!(at("Sun Nov  6 08:49:36 1994").is_some());
         assert!(at("Sun, 06 Nov 1994 08:49:37 GMT").is_none(), "the same second");
         assert!(at("Sun, 06 Nov 1994 08:49:38 GMT").is_none(), "later");
         assert!(at("Sun, 06 Nov 1994 08:49:36").is_none(), "no date");
         assert!(at("Sun, 6 Nov 1994 08:49:36 GMT").is_none(), "no date");
+    }
+
+    /// RFC 9110 §5.6.7: they may be read, as in `Date`, and not sent.
+    #[test]
+    fn dates_in_obsolete_forms_are_compared_with_and_never_sent() {
+        for old in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(Validator::parse(old.as_bytes()), None);
+            let later = "Date: Mon, 07 Nov 1994 08:49:37 GMT";
+            assert_eq!(found(&[later, &format!("Last-Modified: {old}")]), None);
+            let date = format!("Date: {old}");
+            assert!(found(&[&date, "Last-Modified: Sun, 06 Nov 1994 08:49:36 GMT"]).is_some());
+            assert_eq!(found(&[&date, "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT"]), None);
+        }
     }
 
     #[test]

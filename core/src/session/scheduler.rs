@@ -174,7 +174,12 @@ pub type GrowableScheduler = Schedule<Growing>;
 impl<const T: usize, const C: usize, const O: usize> Scheduler<T, C, O> {
     /// A scheduler without tasks and connections.
     ///
-    /// Does not compile for more than [`SESSION_ITEMS`](crate::limits::SESSION_ITEMS) of anything.
+    /// Does not compile for more than [`SESSION_ITEMS`](crate::limits::SESSION_ITEMS) of anything:
+    ///
+    /// ```compile_fail,E0080
+    /// # use sortie_core::session::scheduler::Scheduler;
+    /// let scheduler = Scheduler::<65_536, 1, 1>::new();
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { storage: InPlace::empty(), roots: Roots::new() }

@@ -7,8 +7,9 @@ use crate::time::Instant;
 /// When something must have happened.
 ///
 /// The request timer is an idle timer: it starts with the connection attempt, starts again with
-/// every byte that moves, and rests while the task is suspended. The resource timer starts with the
-/// first resume and runs on, whatever happens.
+/// every byte that moves, and rests while the task is suspended, while the host or a turn is waited
+/// for, and from the last byte on. The resource timer starts with the first resume and runs on,
+/// whatever happens: it bounds what the request timer does not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
     request_timeout: u64,
@@ -47,9 +48,14 @@ impl Deadlines {
         self.active = Instant::NEVER;
     }
 
+    /// When the resource timer runs out.
+    pub(crate) const fn resource(&self) -> Instant {
+        self.started.after(self.resource_timeout)
+    }
+
     /// The earliest instant at which a timer runs out. A body is held back since `held`.
     pub(crate) fn next(&self, suspended: bool, held: Instant) -> Instant {
-        let resource = self.started.after(self.resource_timeout);
+        let resource = self.resource();
         if suspended {
             return resource;
         }
@@ -64,7 +70,7 @@ impl Deadlines {
 
     /// The timer that has run out, if any.
     pub(crate) fn expired(&self, now: Instant, suspended: bool) -> Option<Timer> {
-        if self.started.after(self.resource_timeout) <= now {
+        if self.resource() <= now {
             Some(Timer::Resource)
         } else if !suspended && self.active.after(self.request_timeout) <= now {
             Some(Timer::Request)

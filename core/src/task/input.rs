@@ -478,7 +478,7 @@ impl Task {
         if facts.status == 101 {
             self.due.tell_status(Tell::Response, facts.status);
             // RFC 9110 §7.8, §15.2.2: only in answer to Upgrade, and not within a request.
-            return match self.request.upgrade && self.transfer.send.is_done() {
+            return match self.request.upgrades() && self.transfer.send.is_done() {
                 true => self.upgrade(),
                 false => self.refuse_response(PeerError::UnexpectedUpgrade),
             };
@@ -506,7 +506,9 @@ impl Task {
         if self.transfer.receive.is_done() && held > usize::from(head.length) {
             self.transfer.add_reason(Some(CloseReason::ExcessBytes));
         }
-        if self.sends_range() || self.may_follow(facts.status) {
+        if facts.status == 417 && self.drops_expectation() {
+            self.discard(Then::Connect);
+        } else if self.sends_range() || self.may_follow(facts.status) {
             self.set_phase(Phase::Inspect);
         } else {
             self.deliver();

@@ -8,7 +8,7 @@ use super::question::Question;
 use super::{Phase, Task, TaskKind, Then};
 use crate::error::{Error, Misuse, PeerError, RedirectError};
 use crate::limits;
-use crate::request::{Request, Rewrite};
+use crate::request::{Ranges, Request, Rewrite};
 use crate::response::ResponseHead;
 use crate::resume::{ResumeData, Resumption, Verdict, judge};
 use crate::time::Instant;
@@ -204,7 +204,7 @@ impl Task {
 
     /// Reads what is left of the body, if that is little, so that the connection can be used
     /// again.
-    fn discard(&mut self, then: Then) {
+    pub(super) fn discard(&mut self, then: Then) {
         self.transfer.stop_sending();
         if then == Then::Connect {
             // What was announced is not to be received: progress waits for the next head.
@@ -286,7 +286,7 @@ impl Task {
     pub(super) fn is_part_for_whole(&self) -> bool {
         self.transfer.status == 206
             && self.kind == TaskKind::Download
-            && !self.request.has_range
+            && self.request.range != Ranges::Part
             && !self.is_resumed
     }
 
@@ -336,6 +336,9 @@ fn locate(
         return Ok(Location::Refused(RedirectError::Location));
     }
     Ok(match target.resolve(location, next) {
+        Ok(resolved) if brings_user(resolved, next, target) => {
+            Location::Refused(RedirectError::Location)
+        }
         Ok(resolved) if Url::from_parts("", resolved.parts).scheme().is_http() => {
             Location::To(resolved)
         }
@@ -347,4 +350,11 @@ fn locate(
             return Err(InspectError::BufferTooSmall { needed });
         }
     })
+}
+
+/// Whether the URL in `next` names a user whom `target` does not: it is likely to hide where it
+/// leads (RFC 9110 §4.2.4).
+fn brings_user(resolved: Resolved, next: &[u8], target: Url<'_>) -> bool {
+    let user = resolved.parts.user_in(next);
+    !user.is_empty() && user != target.parts().user_in(target.as_str().as_bytes())
 }

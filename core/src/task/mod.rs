@@ -96,8 +96,9 @@ impl Default for TaskOptions {
 /// It holds no buffer and borrows nothing. Four families of methods, and no others:
 ///
 /// - getters: [`state`](Self::state), [`counts`](Self::counts), [`progress`](Self::progress),
-///   [`deadline`](Self::deadline), [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind),
-///   [`is_new`](Self::is_new), [`sends_range`](Self::sends_range),
+///   [`deadline`](Self::deadline), [`resource_deadline`](Self::resource_deadline),
+///   [`io`](Self::io), [`still`](Self::still), [`kind`](Self::kind), [`is_new`](Self::is_new),
+///   [`sends_range`](Self::sends_range),
 ///   [`can_be_resumed`](Self::can_be_resumed), [`survives_stale`](Self::survives_stale),
 ///   [`pending_question`](Self::pending_question), [`failure`](Self::failure),
 ///   [`head_needs`](Self::head_needs);
@@ -357,15 +358,16 @@ impl Task {
 
     /// When [`handle_timeout`](Self::handle_timeout) must be called at the latest; earlier is
     /// harmless. `None`: no timer runs.
+    ///
+    /// From the first resume on the resource timer runs in every state, whether the task is
+    /// suspended or not, until it has failed or all of it is committed: whoever is waited for, the
+    /// task ends.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let suspended = self.is_suspended();
         let before = match self.phase {
             // Resuming it looks at the time by itself.
             Phase::Delayed if !suspended => self.not_before,
-            // What is wholly received is committed, however long that takes; an answer is not
-            // waited for without end.
-            Phase::Finish if self.asked.pending().is_none() => return None,
             Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
             Phase::Delayed
             | Phase::Connect(_)
@@ -379,6 +381,13 @@ impl Task {
         };
         let next = self.deadlines.next(suspended, self.transfer.send.waits_since());
         Some(next.min(before)).filter(|at| *at != Instant::NEVER)
+    }
+
+    /// When the resource timer runs out or ran out, whatever became of the task; `None` if it never
+    /// ran. For who puts in order what the task has left, and must not do that for ever.
+    #[must_use]
+    pub fn resource_deadline(&self) -> Option<Instant> {
+        Some(self.deadlines.resource()).filter(|at| *at != Instant::NEVER)
     }
 
     /// What the connection may be used for now, with `room` bytes for content: the same until
@@ -496,7 +505,8 @@ impl Task {
             Phase::Inspect | Phase::Finish if self.asked.pending().is_some() => Output::Wait,
             Phase::Inspect => Output::Inspect,
             Phase::Finish => Output::Finish,
-            Phase::Committed => Output::Complete(Ok(())),
+            // As a failure: what is stored is stored, and nothing is left to be held.
+            Phase::Committed => return Output::Complete(Ok(())),
             Phase::Created
             | Phase::Delayed
             | Phase::Exchange

@@ -2,7 +2,7 @@
 
 use super::{Phase, Task, TaskKind};
 use crate::error::{Error, Misuse, PeerError};
-use crate::request::{BodyLength, Request};
+use crate::request::{BodyLength, Expectation, Request};
 use crate::task::output::{Tell, Wish};
 use crate::time::Instant;
 
@@ -166,6 +166,17 @@ impl Task {
         if let Phase::AskBody(wish) = self.phase {
             self.set_phase(Phase::Connect(wish));
         }
+    }
+
+    /// Somebody on the way takes no expectations: the request is made again without, if its body
+    /// can be had (RFC 9110 §10.1.1).
+    pub(super) fn drops_expectation(&mut self) -> bool {
+        let has_body = self.counts.sent == 0 || self.body_is_replayable || self.asks.new_body;
+        let drops = has_body && self.request.expect == Expectation::Sent;
+        if drops {
+            self.request.expect = Expectation::Dropped;
+        }
+        drops
     }
 
     /// Goes for another connection, with the body as it is or, if it was begun and cannot be

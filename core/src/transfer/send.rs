@@ -2,7 +2,7 @@
 
 use super::body::BodyStage;
 use crate::error::Misuse;
-use crate::request::RequestTraits;
+use crate::request::{Expectation, RequestTraits};
 use crate::time::Instant;
 use crate::wire::encode::{self, RequestHead};
 
@@ -59,7 +59,7 @@ pub(crate) struct SendHalf {
 
 impl SendHalf {
     pub(crate) fn new(request: &RequestTraits) -> Self {
-        let expects = request.expect && request.has_body();
+        let expects = matches!(request.expect, Expectation::Sent);
         Self { stage: Stage::Head { from: 0 }, encoded: 0, behind: 0, expects }
     }
 

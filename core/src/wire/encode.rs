@@ -1,6 +1,6 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
-use crate::request::{BodyLength, Field, Known, Request, RequestTraits, Rewrite, keeps};
+use crate::request::{BodyLength, ContentType, Field, Known, Request, RequestTraits, options};
 use crate::url::{Url, without_zone};
 use crate::wire::cursor::Cursor;
 
@@ -37,29 +37,35 @@ pub(crate) fn request_head(
 ) -> (usize, bool) {
     let request = head.request;
     let method = if traits.is_rewritten { "GET" } else { request.method() };
-    let rewrite = Rewrite { becomes_get: traits.is_rewritten, leaves_origin: traits.is_elsewhere };
     let mut out = Cursor::new(output, from);
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
     let target = head.target.path_and_query().as_bytes();
     let space: &[u8] = if target.first() == Some(&b'/') { b" " } else { b" /" };
     out.put_all(&[method.as_bytes(), space, target]);
+    // Host comes first, where servers look for it (RFC 9112 §3.2, RFC 9110 §7.2).
+    let host = head.target.authority().as_bytes();
     if traits.has_host {
         out.put(b" HTTP/1.1\r\n");
+        put_fields(&mut out, request.fields(), !Known::Host.bit());
+    } else if host.first() == Some(&b'[') {
+        put_literal_host(&mut out, host);
     } else {
-        // Host comes first, where servers look for it (RFC 9112 §3.2).
-        let host = head.target.authority().as_bytes();
-        if host.first() == Some(&b'[') {
-            put_literal_host(&mut out, host);
-        } else {
-            out.put_all(&[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
-        }
+        out.put_all(&[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
     }
     // Nearly every request is sent as it was made; a device has no room for a loop of its own.
-    if !cfg!(target_os = "none") && !rewrite.becomes_get && !rewrite.leaves_origin {
+    let dropped = traits.dropped();
+    if !cfg!(target_os = "none") && dropped == 0 && !traits.has_host {
         request.fields().iter().for_each(|field| put_field(&mut out, field));
     } else {
-        let kept = request.fields().iter().filter(|field| keeps(rewrite, field.known()));
-        kept.for_each(|field| put_field(&mut out, field));
+        put_fields(&mut out, request.fields(), dropped | Known::Host.bit());
+    }
+    // What is about this connection alone is listed (RFC 9110 §7.6.1).
+    let unlisted = traits.options & !traits.listed;
+    if unlisted & options::UPGRADE != 0 {
+        out.put(b"Connection: Upgrade\r\n");
+    }
+    if unlisted & options::TE != 0 {
+        out.put(b"Connection: TE\r\n");
     }
     for field in head.added {
         if is_addable(field.known()) {
@@ -69,7 +75,7 @@ pub(crate) fn request_head(
     match traits.sender.filter(|_| traits.has_body()) {
         Some(sender) => (sender.describe)(&mut out, traits),
         // RFC 9110 §8.6: a POST or the like without a body says so.
-        None if traits.has_length || !traits.says_zero && traits.body == BodyLength::None => {}
+        None if !traits.says_zero || traits.has_length => {}
         None => out.put(b"Content-Length: 0\r\n"),
     }
     out.put(b"\r\n");
@@ -77,6 +83,11 @@ pub(crate) fn request_head(
 }
 
 impl RequestTraits {
+    /// Whether there is a body, and not one of no bytes.
+    pub(crate) const fn has_body(&self) -> bool {
+        !matches!(self.body, BodyLength::None | BodyLength::Known(0))
+    }
+
     /// Writes the fields that describe a body.
     pub(crate) fn describe_body(out: &mut Cursor<'_>, traits: &Self) {
         match traits.body {
@@ -88,23 +99,38 @@ impl RequestTraits {
             BodyLength::None | BodyLength::Known(_) => {}
             BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
         }
-        if traits.is_post && !traits.has_content_type {
-            // As URLSession and curl do.
-            out.put(b"Content-Type: application/x-www-form-urlencoded\r\n");
+        let kind: Option<&[u8]> = match traits.content_type {
+            ContentType::Open => None,
+            ContentType::Form => Some(b"x-www-form-urlencoded"),
+            ContentType::Octets => Some(b"octet-stream"),
+        };
+        if let Some(kind) = kind {
+            out.put_all(&[b"Content-Type: application/", kind, b"\r\n"]);
         }
     }
+}
+
+/// Writes those of the caller's fields that are not `dropped`.
+#[cfg_attr(target_os = "none", inline(never))]
+fn put_fields(out: &mut Cursor<'_>, fields: &[Field<'_>], dropped: u16) {
+    let kept = fields.iter().filter(|field| dropped & field.known().bit() == 0);
+    kept.for_each(|field| put_field(out, field));
 }
 
 /// Whether an adapter may add such a field: framing and routing are not its to change.
 const fn is_addable(known: Known) -> bool {
     match known {
-        Known::Other | Known::ContentType | Known::Content | Known::Credential | Known::Range => {
-            true
-        }
+        Known::Other
+        | Known::ContentType
+        | Known::Content
+        | Known::Credential
+        | Known::Range
+        | Known::IfRange => true,
         Known::Host
         | Known::ContentLength
         | Known::TransferEncoding
         | Known::Connection
+        | Known::Te
         | Known::Expect
         | Known::Upgrade => false,
     }

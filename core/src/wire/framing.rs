@@ -234,7 +234,7 @@ mod tests {
             assert_eq!(framing(200, &[(TE, value)]), Ok(Framing::Chunked), "{value}");
         }
         for value in
-            ["", "identity", "gzip, chunked", "chunked, chunked", "\"chunked\"", "xchunked"]
+            ["", "identity", "gzip, chunked", "chunked, chunked", "\"chunked\"", "chunked;q=1"]
         {
             let refused = Err(PeerError::TransferEncoding);
             assert_eq!(framing(200, &[(TE, value)]), refused, "{value}");

@@ -130,8 +130,8 @@ impl Common {
         match name {
             "-H" | "--header" => self.fields.push(field(&items.text()?)?),
             "-A" | "--user-agent" => self.fields.push(("User-Agent".to_owned(), items.text()?)),
-            "-u" | "--user" => self.fields.push(basic(&items.text()?)),
-            "-b" | "--cookie" => self.fields.extend(cookie(&items.text()?)?),
+            "-u" | "--user" => self.fields.push(basic(&items.text()?)?),
+            "-b" | "--cookie" => add_cookies(&mut self.fields, cookie(&items.text()?)?),
             "-L" | "--location" => self.redirects = RedirectPolicy::default(),
             "--no-location" => self.redirects = RedirectPolicy::Deliver,
             "--max-redirs" => {
@@ -182,10 +182,13 @@ fn field(line: &str) -> Result<(String, String), lexopt::Error> {
 }
 
 /// The field for Basic credentials (RFC 7617).
-fn basic(user: &str) -> (String, String) {
+fn basic(user: &str) -> Result<(String, String), lexopt::Error> {
+    if user.chars().any(char::is_control) {
+        return Err("--user has a control character, which no name and no password may have".into());
+    }
     let colon = if user.contains(':') { "" } else { ":" };
     let coded = base64(format!("{user}{colon}").as_bytes());
-    ("Authorization".to_owned(), format!("Basic {coded}"))
+    Ok(("Authorization".to_owned(), format!("Basic {coded}")))
 }
 
 /// The field for cookies. As with curl nothing is sent for an empty text; what servers set is not
@@ -195,6 +198,15 @@ fn cookie(text: &str) -> Result<Option<(String, String)>, lexopt::Error> {
         (true, _) => Ok(None),
         (false, true) => Ok(Some(("Cookie".to_owned(), text.to_owned()))),
         (false, false) => Err("--cookie is of the form 'name=value': there are no files".into()),
+    }
+}
+
+/// All cookies go into one field (RFC 6265 §5.4).
+fn add_cookies(fields: &mut Vec<(String, String)>, cookies: Option<(String, String)>) {
+    let Some((name, value)) = cookies else { return };
+    match fields.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(&name)) {
+        Some((_, all)) => *all = format!("{all}; {value}"),
+        None => fields.push((name, value)),
     }
 }
 
@@ -214,7 +226,7 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{base64, basic, cookie};
+    use super::{add_cookies, base64, basic, cookie};
 
     #[test]
     fn base64_is_that_of_rfc_4648() {
@@ -228,8 +240,25 @@ mod tests {
 
     #[test]
     fn credentials_are_those_of_rfc_7617_and_without_a_password_still_have_a_colon() {
-        assert_eq!(basic("Aladdin:open sesame").1, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        assert_eq!(basic("a").1, basic("a:").1);
+        let basic = |user| basic(user).unwrap().1;
+        assert_eq!(basic("Aladdin:open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(basic("a"), basic("a:"));
+    }
+
+    #[test]
+    fn credentials_with_a_control_character_are_refused() {
+        for user in ["a\nb:c", "a:b\0", "a:\x7f", "a:\u{85}"] {
+            assert!(basic(user).is_err(), "{user:?}");
+        }
+    }
+
+    #[test]
+    fn all_cookies_go_into_one_field() {
+        let mut fields = vec![("cookie".to_owned(), "a=1".to_owned())];
+        for text in ["b=2", "", "c=3; d=4"] {
+            add_cookies(&mut fields, cookie(text).unwrap());
+        }
+        assert_eq!(fields, [("cookie".to_owned(), "a=1; b=2; c=3; d=4".to_owned())]);
     }
 
     #[test]

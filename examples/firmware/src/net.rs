@@ -4,7 +4,7 @@ use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Runner, Stack, StackResources};
 use static_cell::{ConstStaticCell, StaticCell};
 
-use crate::board::lan9118::{Buffers, Lan9118};
+use crate::board::ethernet::{Buffers, Ethernet};
 
 /// Where QEMU's user network lets a guest reach the host's 127.0.0.1.
 pub const HOST: [u8; 4] = [10, 0, 2, 2];
@@ -38,7 +38,7 @@ pub fn start(spawner: Spawner) -> Option<Stack<'static>> {
     static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
 
-    let driver = Lan9118::new(BUFFERS.take(), MAC)?;
+    let driver = Ethernet::new(BUFFERS.take(), MAC)?;
     let resources = RESOURCES.init_with(StackResources::new);
     let config = Config::dhcpv4(DhcpConfig::default());
     let (stack, runner) = embassy_net::new(driver, config, resources, SEED);
@@ -47,7 +47,7 @@ pub fn start(spawner: Spawner) -> Option<Stack<'static>> {
 }
 
 #[embassy_executor::task]
-async fn run(mut runner: Runner<'static, Lan9118>) -> ! {
+async fn run(mut runner: Runner<'static, Ethernet>) -> ! {
     runner.run().await
 }
 

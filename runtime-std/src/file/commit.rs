@@ -1,7 +1,5 @@
 //! The last steps of a download: from a part file to the destination.
 
-use std::io::SeekFrom;
-
 use super::error::{FileError, FileErrorKind, Sha256Digest};
 use super::medium::Medium;
 use super::part::{Home, Part};
@@ -33,15 +31,14 @@ pub(super) fn commit<M: Medium>(part: &mut Part<M>, expected: &Expected) -> Resu
 
 /// The file is looked at too: somebody else may have written to it, lock or not.
 fn check_length<M: Medium>(part: &mut Part<M>, expected: &Expected) -> Result<(), FileError> {
-    let end = part.medium.as_mut().map_or(Ok(0), |medium| medium.seek(SeekFrom::End(0)));
-    let found = part.writing(end)?;
-    for expected in [expected.length, Some(part.length)].into_iter().flatten() {
-        if expected != found {
-            let kind = FileErrorKind::Length { expected, found };
-            return Err(FileError::new(kind, part.home.name()));
+    part.check_end()?;
+    match expected.length {
+        Some(expected) if expected != part.length => {
+            let kind = FileErrorKind::Length { expected, found: part.length };
+            Err(FileError::new(kind, part.home.name()))
         }
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
 /// Wrong content is removed: no later attempt could make it right.
@@ -71,6 +68,8 @@ fn sync<M: Medium>(part: &mut Part<M>, _: &Expected) -> Result<(), FileError> {
 
 fn put_in_place<M: Medium>(part: &mut Part<M>, _: &Expected) -> Result<(), FileError> {
     if let Home::Beside(place) = &part.home {
+        // What is moved is what has the name: it must be what was written, checked and synced.
+        part.check_home()?;
         place.move_part()?;
         place.sync_folder();
     }

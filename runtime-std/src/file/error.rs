@@ -71,6 +71,9 @@ pub enum FileErrorKind {
         /// What came.
         found: Sha256Digest,
     },
+    /// The part file was removed, replaced, made longer or shorter by somebody else while content
+    /// came. It is not used again.
+    PartChanged,
     /// The file to upload does not exist.
     NotFound,
     /// The file to upload may not be read.
@@ -98,6 +101,9 @@ impl FileErrorKind {
             Self::Move => "could not be put in place: the whole content is in its part file",
             Self::Length { .. } => "is not complete: resume the download",
             Self::Digest { .. } => "came with a wrong SHA-256 and was removed: download it again",
+            Self::PartChanged => {
+                "lost its part file, which somebody else changed: download it again"
+            }
             Self::NotFound => "does not exist: check the path",
             Self::NotReadable => "may not be read: change its permissions",
             Self::Read => "could not be read: check the disk",
@@ -113,7 +119,7 @@ impl FileErrorKind {
             Self::BadName | Self::NoFolder | Self::NotWritable => -3000, // cannotCreateFile
             Self::IsFolder => -1101,                                     // fileIsDirectory
             Self::NotAFile | Self::Busy => -3001,                        // cannotOpenFile
-            Self::Full | Self::Write => -3003,                           // cannotWriteToFile
+            Self::Full | Self::Write | Self::PartChanged => -3003,       // cannotWriteToFile
             Self::Move => -3005,                                         // cannotMoveFile
             Self::Length { .. } => -1005,                                // networkConnectionLost
             Self::Digest { .. } => -1015,                                // cannotDecodeRawData

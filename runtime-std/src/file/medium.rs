@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+use super::place;
 
 /// A file as far as a download needs it.
 pub(crate) trait Medium: Read + Write + Seek + Send + 'static {
@@ -14,6 +17,11 @@ pub(crate) trait Medium: Read + Write + Seek + Send + 'static {
     /// Lets the lock go, if there is one. Closing alone does so only once no process has the file:
     /// one that is being started has it for a moment, as it has all open files.
     fn unlock(&mut self) {}
+
+    /// Is it what has this path now? Somebody may have removed it, or put another file there.
+    fn is_at(&self, _: &Path) -> bool {
+        true
+    }
 }
 
 impl Medium for File {
@@ -27,5 +35,9 @@ impl Medium for File {
 
     fn unlock(&mut self) {
         let _ = Self::unlock(self);
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        place::is_at(self, path)
     }
 }

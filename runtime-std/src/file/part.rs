@@ -129,6 +129,39 @@ impl<M: Medium> Part<M> {
         }
     }
 
+    /// What the path of the part leads to is the file that content was written to: else it must
+    /// neither get the final name nor be gone on with.
+    ///
+    /// # Errors
+    /// `PartChanged`.
+    pub(super) fn check_home(&self) -> Result<(), FileError> {
+        match self.is_home() {
+            true => Ok(()),
+            false => Err(FileError::new(FileErrorKind::PartChanged, self.home.name())),
+        }
+    }
+
+    fn is_home(&self) -> bool {
+        match (&self.home, &self.medium) {
+            (Home::Beside(place), Some(medium)) => medium.is_at(&place.part),
+            (Home::Beside(_) | Home::Temporary(_) | Home::Taken, _) => true,
+        }
+    }
+
+    /// The file is as long as what was written to it. Somebody else may have written to it, lock or
+    /// not: behind a file that was cut, content would follow a hole.
+    ///
+    /// # Errors
+    /// `PartChanged`, and then what is there is not gone on with.
+    pub(super) fn check_end(&mut self) -> Result<(), FileError> {
+        let end = self.medium()?.seek(SeekFrom::End(0));
+        if self.writing(end)? == self.length {
+            return Ok(());
+        }
+        self.forget();
+        Err(FileError::new(FileErrorKind::PartChanged, self.home.name()))
+    }
+
     pub(super) fn writing<T>(&self, result: io::Result<T>) -> Result<T, FileError> {
         result.map_err(|why| FileError::writing(self.home.path(), why))
     }
@@ -140,6 +173,10 @@ impl<M: Medium> Part<M> {
     pub(super) fn start(&mut self, offset: u64, record: Option<&[u8]>) -> Result<(), FileError> {
         if offset > self.length {
             return Err(FileError::new(FileErrorKind::Misuse, self.home.name()));
+        }
+        self.check_home()?;
+        if offset > 0 {
+            self.check_end()?;
         }
         self.cut(offset)?;
         if offset == 0 && record.is_some() {
@@ -173,10 +210,12 @@ impl<M: Medium> Part<M> {
 
     /// Adds content. If it fails, what was written of it is content, and nothing else is there.
     pub(super) fn write(&mut self, content: &[u8]) -> Result<(), FileError> {
+        // It leaves the medium at its end.
+        self.check_end()?;
         let length = self.length;
         let medium = self.medium()?;
         let mut written = 0;
-        let result = write_counted(medium, length, content, &mut written);
+        let result = write_counted(medium, content, &mut written);
         self.length += written as u64;
         if let Some(hash) = &mut self.hash
             && hash.length == length
@@ -233,11 +272,15 @@ impl<M: Medium> Part<M> {
 
     /// Removes part and record now.
     pub(super) fn remove(&mut self) {
-        if let Home::Beside(place) = &self.home {
-            // The record first: it is worth nothing without the part. The lock is held until the
-            // part has gone, so that nobody begins to use it.
-            let _ = place.remove_record();
-            let _ = place.remove_part();
+        match &self.home {
+            Home::Beside(place) if self.is_home() => {
+                // The record first: it is worth nothing without the part. The lock is held until
+                // the part has gone, so that nobody begins to use it.
+                let _ = place.remove_record();
+                let _ = place.remove_part();
+            }
+            Home::Beside(place) => place.disown(),
+            Home::Temporary(_) | Home::Taken => {}
         }
         if let Some(mut medium) = self.medium.take() {
             medium.unlock();
@@ -248,7 +291,7 @@ impl<M: Medium> Part<M> {
 impl<M: Medium> Drop for Part<M> {
     fn drop(&mut self) {
         // Nothing goes on from a part without content or without a record.
-        let kept = self.length > 0 && self.recorded;
+        let kept = self.length > 0 && self.recorded && self.is_home();
         let worthless = !kept || self.discard.load(Ordering::Acquire);
         if self.medium.is_some() && worthless {
             self.remove();
@@ -259,14 +302,8 @@ impl<M: Medium> Drop for Part<M> {
     }
 }
 
-/// Writes all of `content` at `start`, and counts what was written before an error.
-fn write_counted(
-    medium: &mut impl Medium,
-    start: u64,
-    content: &[u8],
-    written: &mut usize,
-) -> io::Result<()> {
-    medium.seek(SeekFrom::Start(start))?;
+/// Writes all of `content` where the medium is, and counts what was written before an error.
+fn write_counted(medium: &mut impl Medium, content: &[u8], written: &mut usize) -> io::Result<()> {
     while *written < content.len() {
         match medium.write(&content[*written..]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

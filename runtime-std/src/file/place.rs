@@ -130,8 +130,12 @@ impl Place {
     /// The resume record, if there is one of a plausible length.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// It cannot be read, or is no file.
     pub(crate) fn read_record(&self) -> Result<Option<Vec<u8>>, FileError> {
+        // Opened, a link would lead to a file that is not ours, and a pipe would hang.
+        if fs::symlink_metadata(&self.record).is_ok_and(|there| !there.is_file()) {
+            return Err(FileError::new(FileErrorKind::NotAFile, &self.record));
+        }
         let file = match File::open(&self.record) {
             Ok(file) => file,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -182,6 +186,17 @@ impl Place {
         remove(&self.part).map(drop).map_err(|why| FileError::writing(&self.part, why))
     }
 
+    /// Another file stands where our part was. The record does not speak of it, unless it belongs
+    /// to a download that holds this other file.
+    pub(super) fn disown(&self) {
+        if fs::symlink_metadata(&self.part).is_ok_and(|there| there.is_file())
+            && let Ok(file) = File::open(&self.part)
+            && let Ok(Some(_held)) = self.claim(file)
+        {
+            let _ = self.remove_record();
+        }
+    }
+
     /// Puts the part file in the place of the destination.
     ///
     /// # Errors
@@ -212,7 +227,7 @@ pub(super) fn remove(path: &Path) -> io::Result<bool> {
 }
 
 /// Is this open file the one that has this path now?
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(ours), Ok(there)) => is_same(&ours, &there),
         (Ok(_) | Err(_), _) => false,

@@ -216,6 +216,11 @@ impl<M: Medium> PartFile<M> {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether a commit was seen to have succeeded.
+    pub(crate) const fn is_committed(&self) -> bool {
+        self.committed
+    }
+
     /// How much content is in the file. None while something is under way or about to begin.
     pub(crate) fn length(&mut self) -> Option<u64> {
         let part = self.desk.here().filter(|_| self.start.is_none());

@@ -9,6 +9,7 @@
 mod messages;
 mod resume;
 mod session;
+mod sizes;
 mod task;
 
 use core::hint::black_box;
@@ -84,11 +85,23 @@ pub struct Arguments<'a> {
 }
 
 /// Makes one call: with arguments that may have become anything since the call before, and a
-/// result that somebody may look at.
+/// result that somebody may look at. It stands in a function of its own, under a name that tells
+/// `stack.py` what it calls.
 macro_rules! call {
-    ($with:ident, $call:expr) => {{
-        let $with = core::hint::black_box(&mut *$with);
-        $crate::look($call);
+    ($with:ident, $name:literal, $call:expr) => {
+        $crate::call!(@ $with, concat!("probe ", $name), $call)
+    };
+    ($with:ident, $call:expr) => {
+        $crate::call!(@ $with, concat!("probe ", stringify!($call)), $call)
+    };
+    (@ $with:ident, $name:expr, $call:expr) => {{
+        // SAFETY: no two calls are the same, and nothing else has a name with spaces.
+        #[unsafe(export_name = $name)]
+        #[inline(never)]
+        fn probe($with: &mut $crate::Arguments<'_>) {
+            $crate::look($call);
+        }
+        probe(core::hint::black_box(&mut *$with));
     }};
 }
 pub(crate) use call;

@@ -59,12 +59,12 @@ fn response(with: &mut Arguments<'_>) {
     call!(with, ResponseHead::minor_version(&with.response_head));
     call!(with, ResponseHead::reason(&with.response_head));
     call!(with, ResponseHead::value(&with.response_head, with.text));
-    call!(with, {
+    call!(with, "ResponseHead::fields", {
         for field in ResponseHead::fields(&with.response_head) {
             black_box(field);
         }
     });
-    call!(with, {
+    call!(with, "ResponseHead::values", {
         for value in ResponseHead::values(&with.response_head, with.text) {
             black_box(value);
         }

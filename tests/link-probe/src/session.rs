@@ -10,11 +10,11 @@ use crate::{Arguments, call};
 pub(crate) fn calls(with: &mut Arguments<'_>) {
     call!(with, with.scheduler = Scheduler::new());
     call!(with, with.scheduler = Scheduler::default());
-    call!(with, {
+    call!(with, "Schedule::with_per_host", {
         let most = u16::try_from(with.size).unwrap_or_default();
         with.scheduler = Schedule::with_per_host(with.scheduler.clone(), most);
     });
-    call!(with, {
+    call!(with, "Schedule::with_idle_timeout", {
         let timeout = with.size as u64;
         with.scheduler = Schedule::with_idle_timeout(with.scheduler.clone(), timeout);
     });
@@ -24,7 +24,7 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
     call!(with, Schedule::remove(&mut with.scheduler, with.ticket));
     call!(with, Schedule::poll_assign(&mut with.scheduler, with.now));
     call!(with, Schedule::keep(&mut with.scheduler, with.size, with.now, with.size));
-    call!(with, {
+    call!(with, "Schedule::open_failed", {
         Schedule::open_failed(&mut with.scheduler, with.size, with.now, with.transport)
     });
     call!(with, Schedule::free(&mut with.scheduler, with.size));
@@ -36,7 +36,7 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
     call!(with, Schedule::idle(&with.scheduler));
     call!(with, Schedule::is_queued(&with.scheduler, with.ticket));
     call!(with, Schedule::is_origin_used(&with.scheduler, with.size));
-    call!(with, {
+    call!(with, "choose", {
         let idle = Standing::Idle { since: with.now, fits: with.flag };
         let all = with.input.iter().map(|byte| match byte {
             0 => Standing::Busy,

@@ -53,7 +53,7 @@ fn exchange(with: &mut Arguments<'_>) {
 }
 
 fn decisions(with: &mut Arguments<'_>) {
-    call!(with, {
+    call!(with, "Task::inspect", {
         let lent = Inspection {
             head: with.response_head,
             target: with.url,
@@ -89,8 +89,9 @@ fn getters(with: &mut Arguments<'_>) {
     call!(with, Task::counts(&with.task));
     call!(with, Task::progress(&with.task));
     call!(with, Task::deadline(&with.task));
+    call!(with, Task::resource_deadline(&with.task));
     call!(with, Task::io(&with.task, with.size));
-    call!(with, {
+    call!(with, "Receive::reads", {
         let receive = Task::io(&with.task, with.size).receive;
         receive.map_or(0, |receive| Receive::reads(receive, with.size))
     });

@@ -15,7 +15,7 @@ use super::link::all;
 use crate::origin::{Peer, Split};
 use crate::script::{Origin, Part, Step};
 
-/// The port of every origin.
+/// The port of an origin.
 const PORT: u16 = 80;
 
 /// What an origin answers to the request that precedes a script on a reused connection.
@@ -26,6 +26,8 @@ pub(super) const PRELUDE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n
 pub(super) struct Far {
     /// The origins, in the order of their connections.
     peers: RefCell<Vec<Peer>>,
+    /// The ports at which they are; port 80 where nothing is said.
+    ports: Vec<u16>,
     /// Connections accepted so far.
     accepted: Cell<usize>,
     /// The script begins: a connection that was used before is handed over.
@@ -34,12 +36,22 @@ pub(super) struct Far {
 }
 
 impl Far {
+    /// With the origins at these ports.
+    pub(super) fn at(ports: &[u16]) -> Self {
+        Self { ports: ports.to_vec(), ..Self::default() }
+    }
+
     /// Lets the script begin on a connection that was used before.
     pub(super) fn begin(&self) {
         self.begun.set(true);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Whether each origin that was met waits for a request, or for nothing more.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.peers.borrow().iter().all(|peer| peer.is_done() || peer.is_expecting())
     }
 
     /// The bytes that the origins took, each.
@@ -72,7 +84,8 @@ impl Far {
         let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
         socket.set_nagle_enabled(false);
         loop {
-            let accepted = socket.accept(PORT).await;
+            let port = self.ports.get(place).copied().unwrap_or(PORT);
+            let accepted = socket.accept(port).await;
             accepted.expect("a free port");
             if socket.may_recv() || socket.recv_queue() > 0 {
                 break;

@@ -21,7 +21,7 @@ use crate::script::Origin;
 use far::Far;
 pub use link::{Cable, FAR, Frame};
 pub use memory::{Heap, Pieces};
-pub use player::{Way, lacks, play, play_by};
+pub use player::{Way, lacks, play, play_and_probe, play_by, play_on};
 pub use server::Served;
 
 /// Everything that a run showed beside what its client returned.
@@ -46,6 +46,12 @@ impl Beginning<'_> {
     pub fn begin(self) {
         self.0.begin();
     }
+
+    /// Whether each origin that was met waits for a request, or for nothing more.
+    #[must_use]
+    pub fn is_quiet(self) -> bool {
+        self.0.is_quiet()
+    }
 }
 
 impl<R> Run<R> {
@@ -67,7 +73,17 @@ pub fn run<R>(
     origins: &[Origin],
     client: impl AsyncFnOnce(Stack<'_>, Beginning<'_>) -> R,
 ) -> Run<R> {
-    let far = Far::default();
+    run_at(&[], cable, origins, client)
+}
+
+/// The same, with the origins at these ports.
+fn run_at<R>(
+    ports: &[u16],
+    cable: Cable,
+    origins: &[Origin],
+    client: impl AsyncFnOnce(Stack<'_>, Beginning<'_>) -> R,
+) -> Run<R> {
+    let far = Far::at(ports);
     let run = run_beside(
         cable,
         async |stack| far.serve(stack, origins).await,

@@ -19,7 +19,7 @@ use sortie_embassy::{
 
 use super::executor::now;
 use super::memory::{Heap, Pieces};
-use super::{Beginning, Cable, run};
+use super::{Beginning, Cable, run, run_at};
 use crate::script::{Body, Command, Origin, Part, Reply, Say, Script, Step, URL, What, When};
 use crate::trace::{Connection, Counts, Released, Told, Trace, destination};
 
@@ -165,10 +165,56 @@ pub fn play(script: &Script, cable: Cable) -> Trace {
 #[must_use]
 pub fn play_by(way: Way, script: &Script, cable: Cable) -> Trace {
     let run = run(cable, &script.connections, async |stack, beginning| {
-        client(script, way, stack, beginning).await
+        client(script, way, stack, beginning, false).await
     });
-    let Seen { said, hops, result, head, content, counts, ended } = run.output;
-    let connections = connections(script, &said, &hops, &run.requests);
+    trace(script, run.output, &run.requests)
+}
+
+/// As [`play`], with the origins at these ports.
+///
+/// # Panics
+/// If nothing can happen any more.
+#[must_use]
+pub fn play_on(ports: &[u16], script: &Script, cable: Cable) -> Trace {
+    let run = run_at(ports, cable, &script.connections, async |stack, beginning| {
+        client(script, Way::of(script), stack, beginning, false).await
+    });
+    trace(script, run.output, &run.requests)
+}
+
+/// As [`play`], and with one request more in the same session, when the origins have done all that
+/// they do by themselves. Returns whether that went over the first connection, too.
+///
+/// # Panics
+/// If nothing can happen any more, or if the second request gets another answer than its own.
+#[must_use]
+pub fn play_and_probe(script: &Script, cable: Cable) -> (Trace, bool) {
+    let answers = [Step::Expect(Part::Request), Step::Send(ANSWER.into())];
+    let mut probed = script.clone().origin(answers.clone());
+    let first = &mut probed.connections[0];
+    if !first.steps.iter().any(|step| matches!(step, Step::Close | Step::Reset)) {
+        first.steps.push(Step::Next);
+        first.steps.extend(answers);
+    }
+    let run = run(cable, &probed.connections, async |stack, beginning| {
+        client(script, Way::of(script), stack, beginning, true).await
+    });
+    let mut requests = run.requests;
+    let probe = requests[0].windows(PROBE_LINE.len()).position(|bytes| bytes == PROBE_LINE);
+    let end = probe.unwrap_or(requests[0].len());
+    let first = requests[0].split_off(end);
+    assert_ne!(first.is_empty(), requests.len() == 1, "it was asked once");
+    (trace(script, run.output, &requests[..1]), probe.is_some())
+}
+
+/// What is asked behind a script, and what is answered.
+const PROBE: &str = "http://192.0.2.1/probe";
+const PROBE_LINE: &[u8] = b"GET /probe HTTP/1.1\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+fn trace(script: &Script, seen: Seen, requests: &[Vec<u8>]) -> Trace {
+    let Seen { said, hops, result, head, content, counts, ended } = seen;
+    let connections = connections(script, &said, &hops, requests);
     let (mut events, mut hops) = (Vec::new(), hops.into_iter());
     for output in said {
         match output {
@@ -209,12 +255,15 @@ pub fn play_by(way: Way, script: &Script, cable: Cable) -> Trace {
     }
 }
 
-async fn client(script: &Script, way: Way, stack: Stack<'_>, beginning: Beginning<'_>) -> Seen {
+async fn client(
+    script: &Script,
+    way: Way,
+    stack: Stack<'_>,
+    beginning: Beginning<'_>,
+    probes: bool,
+) -> Seen {
     let mut resources = Box::new(Resources::<4, 8192>::new());
-    let mut config = Config::default();
-    config.request_timeout = duration(script.options.request_timeout);
-    config.resource_timeout = duration(script.options.resource_timeout);
-    let session = Session::new(stack, &mut resources, config);
+    let session = Session::new(stack, &mut resources, config(script));
     let fields = script.checked_fields();
     let (request, body) = (script.request(&fields), script.body.bytes());
     if script.connections.first().is_some_and(|origin| origin.is_reused) {
@@ -259,17 +308,41 @@ async fn client(script: &Script, way: Way, stack: Stack<'_>, beginning: Beginnin
         Either::First(result) => result,
         Either::Second(_) => panic!("what a user does never ends"),
     };
-    let counts = control.counts();
+    let (counts, end) = (control.counts(), now() - start);
+    let (said, hops) = (SAID.take(), HOPS.take());
+    if probes {
+        probe(&session, beginning).await;
+    }
     let response = ResponseHead::new(&head, &index);
     Seen {
-        said: SAID.take(),
-        hops: HOPS.take(),
+        said,
+        hops,
         result,
         head: (response.status() != 0).then(|| Told::response(&response)),
         content,
         counts,
-        ended: now() - start,
+        ended: end,
     }
+}
+
+fn config(script: &Script) -> Config {
+    let mut config = Config::default();
+    config.request_timeout = duration(script.options.request_timeout);
+    config.resource_timeout = duration(script.options.resource_timeout);
+    config
+}
+
+/// Asks once more in the same session, when all that the far end sends has arrived.
+async fn probe<const N: usize>(session: &Session<'_, N>, beginning: Beginning<'_>) {
+    while !beginning.is_quiet() {
+        Timer::after_micros(100).await;
+    }
+    Timer::after_micros(1000).await;
+    let url = Url::parse(PROBE).expect("a URL");
+    let request = Request::new("GET", url, &[], BodyLength::None).expect("a plain request");
+    let mut room = [0; 16];
+    let answer = session.data(&request, &[], &mut room).await.expect("an answer of its own");
+    assert_eq!(answer.content(), b"ok", "another response than that to the request");
 }
 
 /// Runs a task, and puts its content into `content`.

@@ -23,7 +23,7 @@ mod on_desktop;
 mod on_held;
 mod origin;
 mod plan;
-mod random;
+pub(crate) mod random;
 mod texts;
 mod world;
 

@@ -1,5 +1,7 @@
 //! The far end of a connection: it reads requests, holds them against the plan, and answers.
 
+use sortie_core::BodyLength;
+
 use super::incoming::Incoming;
 use super::ledger::Answer;
 use super::network::{Event, Net, Packet, Stage};
@@ -150,9 +152,11 @@ impl Net {
             let is_ours = task.has_credentials && !it.is_elsewhere;
             assert_eq!(incoming.value(secret).is_some(), is_ours, "{secret} of {exchange}");
         }
-        let has_body = !it.becomes_get && task.body != sortie_core::BodyLength::None;
+        let has_body = !it.becomes_get && task.body != BodyLength::None;
         assert_eq!(incoming.value("content-type").is_some(), has_body, "{exchange}");
-        let expects = task.expects && !it.becomes_get;
+        // Without content nothing is expected (RFC 9110 §10.1.1).
+        let has_content = !matches!(task.body, BodyLength::None | BodyLength::Known(0));
+        let expects = task.expects && has_content && !it.becomes_get;
         assert_eq!(incoming.value("expect").is_some(), expects, "{exchange}");
         assert_eq!(incoming.value("connection").is_some(), task.says_close, "{exchange}");
         let range = task.stored.filter(|_| it.asks_range).map(|stored| format!("bytes={stored}-"));

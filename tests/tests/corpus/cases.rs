@@ -1,8 +1,8 @@
 //! A case: a response, and what a client must make of it.
 
-use std::path::Path;
-
 use serde_json::Value;
+
+use crate::root;
 
 /// A response and what is expected of a client.
 #[derive(Debug, Clone)]
@@ -22,8 +22,8 @@ pub(crate) struct Case {
     pub(crate) bodies: Vec<Vec<u8>>,
     pub(crate) any_body: bool,
     pub(crate) reuse: Reuse,
-    /// What a client may not offer.
-    pub(crate) needs: Vec<String>,
+    /// What it says of content is what decoding makes of it.
+    pub(crate) is_coded: bool,
 }
 
 /// What the server does behind the response.
@@ -86,7 +86,7 @@ fn block(block: &str) -> Case {
         bodies: Vec::new(),
         any_body: false,
         reuse: Reuse::Either,
-        needs: Vec::new(),
+        is_coded: false,
     };
     for line in block.lines() {
         let (key, value) = line.split_once(':').unwrap_or_else(|| panic!("no key: {line}"));
@@ -151,10 +151,10 @@ fn unescaped(text: &str) -> Vec<u8> {
 
 // The corpus.
 
-/// All cases of all JSON files of a folder.
-pub(crate) fn from_folder(folder: &Path) -> Vec<Case> {
-    let files = std::fs::read_dir(folder);
-    let files = files.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+/// All cases of responses.
+pub(crate) fn corpus() -> Vec<Case> {
+    let files = std::fs::read_dir(root().join("tests/data/corpus/responses"));
+    let files = files.expect("the corpus is part of the repository");
     let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
@@ -162,7 +162,7 @@ pub(crate) fn from_folder(folder: &Path) -> Vec<Case> {
     for path in paths {
         let bytes = std::fs::read(&path).expect("a readable file");
         let file: Value = serde_json::from_slice(&bytes).expect("JSON");
-        cases.extend(array(&file["cases"]).iter().map(from_json));
+        cases.extend(array(&file["cases"]).iter().map(from_json).map(as_coded));
     }
     cases
 }
@@ -200,15 +200,53 @@ fn from_json(case: &Value) -> Case {
             Some(false) => Reuse::No,
             None => Reuse::Either,
         },
-        needs: array(&case["needs"]).iter().map(text).collect(),
+        is_coded: array(&case["needs"]).iter().any(|need| text(need) == "compressed"),
     }
 }
 
-fn array(value: &Value) -> &[Value] {
+/// Content is delivered as it is coded, and only its framing can be wrong. What that makes of a
+/// case is found here once more, for the plain framings that these have.
+fn as_coded(mut case: Case) -> Case {
+    if !case.is_coded {
+        return case;
+    }
+    let end = case.response.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let (head, body) = case.response.split_at(end.expect("a head") + 4);
+    let head = String::from_utf8_lossy(head);
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    let content = match length {
+        Some(length) => body.get(..length.parse().expect("a length")).map(<[u8]>::to_vec),
+        None => dechunked(body),
+    };
+    let is_whole = content.is_some();
+    case.want = if is_whole { Want::Accept } else { Want::Reject };
+    case.recommends_accept = is_whole;
+    case.bodies = content.into_iter().collect();
+    // A connection is not closed because of what the content says.
+    case.reuse = if is_whole { case.reuse } else { Reuse::No };
+    case
+}
+
+/// The content of a chunked body without extensions, if it is whole.
+fn dechunked(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let end = body.windows(2).position(|bytes| bytes == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&body[..end]).ok()?, 16).ok()?;
+        let data = body.get(end + 2..end + 2 + size)?;
+        content.extend(data);
+        body = body.get(end + 2 + size..)?.strip_prefix(b"\r\n")?;
+        if size == 0 {
+            return Some(content);
+        }
+    }
+}
+
+pub(crate) fn array(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 

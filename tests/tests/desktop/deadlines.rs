@@ -1,9 +1,16 @@
-//! Deadlines of sessions and of tasks, in real time with wide bounds.
+//! Deadlines of sessions and of tasks: in real time with wide bounds, and in virtual time to the
+//! microsecond.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use sortie::{ErrorKind, Session};
+use futures_io::AsyncRead;
+use sortie::internals::Stuck;
+use sortie::{ErrorKind, Session, UploadSource};
 use sortie_core::{Error, Timer};
+use sortie_tests::desktop::play_stuck;
+use sortie_tests::script::Script;
 
 use crate::helpers::{Folder, answer, script};
 use crate::{Near, Origin, PATIENCE};
@@ -102,6 +109,67 @@ fn the_resource_timer_runs_while_a_task_is_suspended_and_the_request_timer_does_
     assert_eq!(error.kind(), ErrorKind::Task(Error::TimedOut(Timer::Resource)));
     assert!(begin.elapsed() >= SHORT * 4);
     origin.done();
+}
+
+/// 5 s are left for what is stored to be put in order, where the disk answers.
+const KEPT: u64 = 5_000_000;
+
+fn stuck(at: Stuck, resource: u64) -> (ErrorKind, u64) {
+    let mut script = Script::get().answered("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    script.options.request_timeout = 7_000_000;
+    script.options.resource_timeout = resource;
+    play_stuck(&script, at, None)
+}
+
+#[test]
+fn a_disk_that_does_not_answer_keeps_no_task_beyond_its_deadlines() {
+    let timed_out = |timer| ErrorKind::Task(Error::TimedOut(timer));
+    for at in [Stuck::Opening, Stuck::Writing, Stuck::Committing] {
+        let (error, ended) = stuck(at, 3_000_000);
+        assert_eq!((error, ended), (timed_out(Timer::Resource), 3_000_000 + KEPT), "{at:?}");
+    }
+    // While the server is owed something, or owes something, the request timer runs, too.
+    for at in [Stuck::Opening, Stuck::Writing] {
+        let (error, ended) = stuck(at, 60_000_000);
+        assert_eq!((error, ended), (timed_out(Timer::Request), 7_000_000 + KEPT), "{at:?}");
+    }
+    let (error, ended) = stuck(Stuck::Committing, 60_000_000);
+    assert_eq!((error, ended), (timed_out(Timer::Resource), 60_000_000 + KEPT));
+}
+
+#[test]
+fn a_cancelled_task_does_not_wait_for_a_disk_that_does_not_answer() {
+    let script = Script::get().answered("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    for at in [Stuck::Opening, Stuck::Writing, Stuck::Committing] {
+        let (error, ended) = play_stuck(&script, at, Some(1_000_000));
+        assert_eq!((error, ended), (ErrorKind::Task(Error::Canceled), 1_000_000 + KEPT), "{at:?}");
+    }
+}
+
+/// Nothing is read ahead of a reader, so that the server waits: not without end.
+#[test]
+fn a_reader_that_brings_no_body_is_waited_for_as_long_as_a_silent_server() {
+    let origin = Origin::new(vec![|near: &mut Near| {
+        near.request();
+        near.closed();
+    }]);
+    let session = Session::builder().request_timeout(SHORT).build();
+    let source = UploadSource::reader(Never);
+    let error = session.upload_task(&origin.url, source).create().unwrap().wait().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Task(Error::TimedOut(Timer::Request)));
+    origin.done();
+}
+
+struct Never;
+
+impl AsyncRead for Never {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut [u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Pending
+    }
 }
 
 #[test]

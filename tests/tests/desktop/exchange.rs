@@ -36,6 +36,9 @@ fn a_request_has_the_fields_that_were_set_and_ours_where_they_were_not() {
         assert!(first.starts_with("GET / HTTP/1.1\r\nHost: 127.0.0.1:"), "{first}");
         assert!(first.contains("\r\nUser-Agent: sortie/"), "{first}");
         assert!(first.contains("\r\nAccept: */*\r\n"), "{first}");
+        // Nothing of who asks, where from and in which language.
+        let names = first.lines().filter_map(|line| line.split_once(':')).map(|line| line.0);
+        assert_eq!(names.collect::<Vec<_>>(), ["Host", "User-Agent", "Accept"]);
         near.send("HTTP/1.1 204 No Content\r\n\r\n");
         let second = near.request();
         assert!(second.contains("\r\nUser-Agent: mine\r\n"), "{second}");

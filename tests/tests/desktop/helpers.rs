@@ -124,6 +124,29 @@ pub(crate) fn alone_within<T>(
     None
 }
 
+/// As [`alone`], with a disk of so many bytes of its own: its folder. `None`, and the test was not
+/// run, also where no disk can be mounted: that takes a user namespace.
+pub(crate) fn alone_on_disk(name: &str, bytes: usize) -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os(ALONE) {
+        return Some(PathBuf::from(folder));
+    }
+    let folder = Folder::new();
+    let mount = |then: &str| {
+        let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$1\" && {then}");
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", &script, "sh"]).arg(&folder.0);
+        command
+    };
+    if !mount("true").output().is_ok_and(|tried| tried.status.success()) {
+        eprintln!("{name} is skipped: no disk can be mounted here");
+        return None;
+    }
+    let this = std::env::current_exe().unwrap();
+    let command = mount(&format!("shift && exec '{}' \"$@\"", this.display()));
+    run_alone(command, name, folder.0.to_str().unwrap());
+    None
+}
+
 fn run_alone(mut command: Command, name: &str, given: &str) {
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(ALONE, given);
     let output = command.output().unwrap();

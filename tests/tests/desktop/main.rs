@@ -12,6 +12,8 @@ mod deadlines;
 mod decisions;
 mod delegate;
 mod descriptors;
+#[cfg(unix)]
+mod disks;
 mod downloads;
 mod exchange;
 mod handle;

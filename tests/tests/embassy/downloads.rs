@@ -1,13 +1,20 @@
 //! Downloads to a sink, what they can be gone on with, and content as it comes.
 
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::pending;
+
 use embassy_futures::join::join;
+use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
-use embassy_time::{Duration, Timer, with_timeout};
-use embedded_io_async::{BufRead, Error as _, ErrorKind, Read};
-use sortie_core::{BodyLength, Error, Request, ResumeData, Slot, Timer as Which, Transport};
+use embassy_time::{Duration, Instant, Timer, with_timeout};
+use embedded_io_async::{BufRead, Error as _, ErrorKind, ErrorType, Read, Write};
+use sortie_core::{
+    BodyLength, Error, PeerError, Request, ResumeData, Slot, Timer as Which, Transport,
+};
 use sortie_embassy::{Config, ControlBlock, DownloadFailure, Resources, Session};
 use sortie_tests::embassy::{Cable, Heap, run};
-use sortie_tests::script::{Part, Step};
+use sortie_tests::script::{Origin, Part, Step};
 
 use crate::{GOOD, HELLO, answers, chunked, content, get, of_length, origin, session};
 
@@ -264,7 +271,7 @@ fn content_is_read_as_it_comes() {
         let mut body = task.open().await.expect("a response");
         assert_eq!((body.status(), body.head().value("content-length")), (200, Some(&b"5"[..])));
         let first = body.fill_buf().await.expect("content").to_vec();
-        let early = embassy_time::Instant::now().as_micros() < 50_000;
+        let early = Instant::now().as_micros() < 50_000;
         body.consume(1);
         let mut rest = [0; 4];
         body.read_exact(&mut rest).await.expect("the rest of it");
@@ -377,4 +384,90 @@ fn a_request_that_cannot_be_gone_on_with_has_no_resume_data() {
         task.to(&mut Heap::default()).await.map(drop).map_err(|failed| failed.resume_data.is_some())
     });
     assert_eq!(run.output, Err(false));
+}
+
+/// A sink that takes so many bytes and no more: it hangs, and so does its flush.
+struct Hanging(usize);
+
+impl ErrorType for Hanging {
+    type Error = Infallible;
+}
+
+impl Write for Hanging {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        if self.0 == 0 {
+            pending::<()>().await;
+        }
+        let count = bytes.len().min(self.0);
+        self.0 -= count;
+        Ok(count)
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
+        pending().await
+    }
+}
+
+const RESOURCE: u64 = 333_333;
+
+/// Downloads from `origin` to a sink that takes so many bytes, with a cancel at some instant.
+/// Returns how it ended and when, or how long after the cancel: the next turn of the executor is
+/// 1 µs later; and how many bytes were stored.
+fn hung(origin: Origin, takes: usize, cancel: Option<u64>) -> (Error, u64, u64) {
+    let run = run(GOOD, &[origin], async |stack, _| {
+        let mut config = Config::default();
+        // Shorter than what the sink is waited for: meanwhile it rests.
+        config.request_timeout = Duration::from_micros(100_000);
+        config.resource_timeout = Duration::from_micros(RESOURCE);
+        let mut resources = Resources::<1, 1024>::new();
+        let session = Session::new(stack, &mut resources, config);
+        let mut block = ControlBlock::new();
+        let (mut seat, control) = block.split();
+        let (request, mut sink) = (get(A), Hanging(takes));
+        let task = session.download_task(&request).control(&mut seat).to(&mut sink);
+        let since = Cell::new(Instant::MIN);
+        let user = async {
+            if let Some(at) = cancel {
+                Timer::at(Instant::from_micros(at)).await;
+                since.set(Instant::now());
+                control.cancel();
+            }
+            pending::<()>().await;
+        };
+        let Either::First(ended) = select(task, user).await else { unreachable!("it hangs") };
+        let failure = ended.expect_err("its sink hangs").failure;
+        (failure.error, since.get().elapsed().as_micros(), failure.received)
+    });
+    run.output
+}
+
+#[test]
+fn a_sink_that_hangs_keeps_no_task_beyond_its_deadline() {
+    let late = Error::TimedOut(Which::Resource);
+    let whole = |length| answers(of_length(&content(length)));
+    // Before all is received, while the server waits; after that; and when all is written.
+    for (length, takes) in [(5000, 0), (5000, 700), (1000, 0), (1000, 999), (1000, 1000), (0, 0)] {
+        let ended = hung(whole(length), takes, None);
+        assert_eq!(ended, (late, RESOURCE, takes as u64), "{takes} of {length}");
+    }
+}
+
+#[test]
+fn a_cancel_ends_a_download_whose_sink_hangs() {
+    for (length, takes) in [(5000, 700), (1000, 1000)] {
+        let ended = hung(answers(of_length(&content(length))), takes, Some(200_000));
+        assert_eq!(ended, (Error::Canceled, 1, takes as u64), "{takes} of {length}");
+    }
+}
+
+/// What came before a failure is written, and who writes it may hang as well.
+#[test]
+fn a_sink_that_hangs_with_what_came_before_a_failure_keeps_no_task_beyond_its_deadline() {
+    let mut broken = chunked(&content(600), 200);
+    broken.truncate(broken.len() - 5);
+    broken.extend(b"no size\r\n");
+    let wrong = Error::Peer(PeerError::ChunkSize);
+    let broken = || answers(broken.clone());
+    assert_eq!(hung(broken(), 100, None), (wrong, RESOURCE, 100));
+    assert_eq!(hung(broken(), 100, Some(200_000)), (wrong, 1, 100));
 }

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use embassy_time::{Duration, Instant, Timer};
+use embassy_time::{Duration, Instant, Timer, with_timeout};
 use sortie_core::{BodyLength, Request, Url};
 use sortie_embassy::{Config, Resources, Session};
 use sortie_tests::embassy::{Cable, Heap, Pieces, Served, run, run_served};
@@ -138,11 +138,35 @@ fn closing_a_session_waits_no_longer_than_it_may() {
         Timer::at(Instant::from_millis(20)).await;
         session.close(Duration::from_millis(300)).await;
         let took = Instant::now().as_millis();
+        // What was not sent by now is lost.
+        drop(session);
         Timer::after_millis(1).await;
         (first, took)
     });
     assert_eq!(run.output, (true, 320));
     assert!(run.frames.iter().any(|frame| frame.is_reset && frame.at >= 320_000));
+}
+
+#[test]
+fn closing_a_session_waits_for_the_reset_of_a_task_that_was_dropped() {
+    let stalls = origin([Step::Send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".into())]);
+    let run = run(GOOD, &[stalls], async |stack, _| {
+        let mut resources = Resources::<1, 512>::new();
+        let session = Session::new(stack, &mut resources, Config::default());
+        let (request, mut room) = (get(A), [0; 10]);
+        let task = session.data(&request, &[], &mut room);
+        let is_dropped = with_timeout(Duration::from_millis(20), task).await.is_err();
+        session.close(Duration::from_millis(300)).await;
+        // With it goes the socket, and what it did not send.
+        drop(session);
+        let dropped = Instant::now().as_micros();
+        Timer::after_millis(1).await;
+        (is_dropped, dropped)
+    });
+    let (is_dropped, dropped) = run.output;
+    assert!(is_dropped && dropped < 21_000, "{dropped}");
+    let resets = run.frames.iter().filter(|frame| frame.is_reset && frame.is_outbound);
+    assert!(resets.map(|frame| frame.at).min().is_some_and(|at| at <= dropped));
 }
 
 #[test]

@@ -129,6 +129,39 @@ fn free_sockets_are_counted() {
     assert_eq!((during, after), (before - 3, before));
 }
 
+/// A slot has its socket for ever, in whatever state its last connection left it: so nothing is
+/// ever to be reported by `Schedule::open_failed`, by which a desktop's task waits for a
+/// descriptor.
+#[test]
+fn no_task_waits_for_a_socket_though_the_stack_has_none_left() {
+    let run = run_served(Cable::GOOD, &Served::default(), async |stack| {
+        let (mut resources, mut schedule) = (Resources::<2, 512>::new(), Schedule::new());
+        let session = Session::new(stack, &mut resources, Config::default());
+        let session = session.scheduled(&mut schedule);
+        let mut buffers = vec![[[0; 4]; 2]; free_sockets(stack)];
+        let others = buffers.iter_mut();
+        let others = others.map(|[receive, send]| TcpSocket::new(stack, receive, send));
+        let _others: Vec<_> = others.collect();
+        assert_eq!(free_sockets(stack), 0);
+        let url = "http://192.0.2.1/length/100";
+        for round in 0..40_u64 {
+            let (mut one, mut two, mut three) = ([0; 100], [0; 100], [0; 100]);
+            let request = get(url);
+            // It is dropped anywhere between its begin and its end, with its connection to reset.
+            let dropped = session.data(&request, &[], &mut three);
+            let dropped = with_timeout(Duration::from_micros(round * 97), dropped);
+            let whole = async |room| session.data(&request, &[], room).await.is_ok();
+            let ends = join3(whole(&mut one), dropped, whole(&mut two)).await;
+            assert!(ends.0 && ends.2, "{round}");
+            if round % 2 == 0 {
+                // The connections that are still closing are no hindrance either.
+                session.close(Duration::from_micros(round)).await;
+            }
+        }
+    });
+    let () = run.output;
+}
+
 /// Numbers that look random, the same ones each time.
 struct Dice(Cell<u32>);
 

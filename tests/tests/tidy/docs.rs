@@ -2,29 +2,61 @@
 
 use super::{report, root};
 
+/// The documents that name tests, and how many each of them names at least.
+const DOCUMENTS: [(&str, usize); 3] =
+    [("docs/properties.md", 40), ("docs/requirements.md", 200), ("docs/limits.md", 32)];
+
+pub(super) fn read(document: &str) -> String {
+    std::fs::read_to_string(root().join(document)).unwrap_or_default()
+}
+
 /// The tests that a document names, as `file::test`, each in its back quotes.
-fn named(document: &str) -> Vec<(String, String)> {
+pub(super) fn named(document: &str) -> Vec<(String, String)> {
     let quoted = document.split('`').skip(1).step_by(2);
     let named = quoted.filter_map(|text| text.split_once(".rs::"));
     named.map(|(file, test)| (format!("{file}.rs"), test.to_owned())).collect()
 }
 
+/// Whether there is such a test in a file that is named from `tests/tests` or from the root.
+fn exists(file: &str, test: &str) -> bool {
+    let texts = ["tests/tests", "."].map(|folder| read(&format!("{folder}/{file}")));
+    let function = format!("fn {test}()");
+    texts.iter().any(|text| {
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        lines.windows(2).any(|pair| pair[0] == "#[test]" && pair[1].starts_with(&function))
+    })
+}
+
 #[test]
-fn every_test_that_the_table_of_properties_names_exists() {
-    let document = std::fs::read_to_string(root().join("docs/properties.md")).unwrap();
-    let named = named(&document);
-    assert!(named.len() > 40, "the table is there");
-    let is_missing = |(file, test): &&(String, String)| {
-        let path = root().join("tests/tests").join(file);
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        !text.contains(&format!("#[test]\nfn {test}()"))
-    };
-    let missing = named.iter().filter(is_missing).map(|(file, test)| format!("{file}::{test}"));
-    report("a test that docs/properties.md names exists", &missing.collect::<Vec<_>>());
+fn every_test_that_a_document_names_exists() {
+    for (document, least) in DOCUMENTS {
+        let named = named(&read(document));
+        assert!(named.len() >= least, "{document}: the table is there");
+        let missing = named.iter().filter(|(file, test)| !exists(file, test));
+        let missing = missing.map(|(file, test)| format!("{file}::{test}"));
+        report(&format!("a test that {document} names exists"), &missing.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn every_limit_has_a_row_with_tests_that_exist() {
+    let limits = read("core/src/limits.rs");
+    let limits = limits.lines().filter_map(|line| line.strip_prefix("pub const "));
+    let limits: Vec<_> = limits.filter_map(|line| line.split(':').next()).collect();
+    assert!(limits.len() > 30, "the constants are found: {limits:?}");
+    let document = read("docs/limits.md");
+    let (table, _) = document.split_once("\nBuffers ").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let rows = rows.map(|row| (row.split('`').nth(1).unwrap(), named(row).len()));
+    let tested: Vec<_> = rows.filter(|(_, tests)| *tests > 0).map(|(limit, _)| limit).collect();
+    assert_eq!(tested, limits, "docs/limits.md has each limit once, in order, with a test");
 }
 
 #[test]
 fn names_of_tests_are_found_in_a_document() {
     let found = named("| `x` | `a/b.rs::it_works` | `c.rs` |");
     assert_eq!(found, [("a/b.rs".to_owned(), "it_works".to_owned())]);
+    assert!(exists("tidy/docs.rs", "names_of_tests_are_found_in_a_document"));
+    assert!(exists("core/src/wire/grammar.rs", "token_is_every_tchar_and_nothing_else"));
+    assert!(!exists("tidy/docs.rs", "named") && !exists("tidy/docs.rs", "it_works"));
 }

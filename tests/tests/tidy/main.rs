@@ -5,6 +5,7 @@
 //! list of places that break it.
 
 mod docs;
+mod requirements;
 mod source;
 
 use std::fmt::Write as _;

@@ -127,7 +127,7 @@ fn a_later_minor_version_is_read_as_1_1() {
 
 #[test]
 fn any_status_of_three_digits_is_told() {
-    for status in [200, 226, 299, 300, 418, 599, 600, 999] {
+    for status in [200, 226, 299, 300, 401, 403, 407, 408, 418, 421, 425, 429, 503, 599, 600, 999] {
         let response = format!("HTTP/1.1 {status} X\r\nContent-Length: 5\r\n\r\nhello");
         let trace = answered(response);
         assert_ok(&trace, "hello", REUSE);

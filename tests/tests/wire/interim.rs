@@ -3,7 +3,7 @@
 use sortie_core::{CloseReason, Error, PeerError, TaskKind, Timer, Transport};
 use sortie_tests::bare::play_all;
 use sortie_tests::script::{Body, Part, Script, Step, What, When};
-use sortie_tests::trace::Released;
+use sortie_tests::trace::{Released, Told};
 
 use crate::{HELLO, REUSE, answered, answered_and_closed, assert_err, assert_ok, closed};
 
@@ -111,7 +111,7 @@ fn the_timer_of_a_waiting_body_rests_while_the_task_is_suspended() {
 /// ureq#867.
 #[test]
 fn a_final_answer_instead_of_100_continue_keeps_the_body_back() {
-    for status in [200, 204, 401, 413, 417, 500] {
+    for status in [200, 204, 401, 413, 500] {
         let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
         let script = expecting().origin([Step::Expect(Part::Head), Step::Send(answer.into())]);
         let trace = play_all(&script);
@@ -126,13 +126,58 @@ fn a_final_answer_instead_of_100_continue_keeps_the_body_back() {
 fn a_refused_body_is_not_sent_while_the_answer_is_read() {
     let script = expecting().origin([
         Step::Expect(Part::Head),
-        Step::Send("HTTP/1.1 417 X\r\nContent-Length: 5\r\n\r\nhe".into()),
+        Step::Send("HTTP/1.1 413 X\r\nContent-Length: 5\r\n\r\nhe".into()),
         Step::Wait(2 * CONTINUE_TIMEOUT),
         Step::Send("llo".into()),
     ]);
     let trace = play_all(&script);
     assert_ok(&trace, "hello", closed(CloseReason::RequestUnfinished));
     assert_eq!(trace.counts.sent, 0);
+}
+
+const NO_EXPECTATIONS: &str = "HTTP/1.1 417 X\r\nContent-Length: 5\r\n\r\nwhat?";
+
+/// RFC 9110 §10.1.1: somebody on the way, such as a proxy of HTTP/1.0, takes no expectations.
+#[test]
+fn a_417_has_the_request_made_again_without_its_expectation() {
+    for body in [Body::Bytes(b"body".into()), Body::pieces(["bo", "dy"])] {
+        let script = Script { body, ..expecting() }
+            .field("X-Other", "1")
+            .origin([Step::Expect(Part::Head), Step::Send(NO_EXPECTATIONS.into())])
+            .answered(HELLO);
+        let trace = play_all(&script);
+        assert_eq!((trace.result, trace.text().as_str()), (Ok(()), "hello"));
+        assert_eq!((trace.statuses(), trace.ended), (vec![200], 0));
+        assert_eq!(trace.released(), [closed(CloseReason::RequestUnfinished), REUSE]);
+        let [first, second] = [trace.request(0), trace.request(1)];
+        assert!(first.contains("\r\nExpect: 100-continue\r\n") && first.ends_with("\r\n\r\n"));
+        assert!(!second.contains("Expect") && second.contains("\r\nX-Other: 1\r\n"), "{second}");
+        assert!(second.contains("body") || second.contains("2\r\ndy\r\n"), "{second}");
+    }
+}
+
+/// It is made again once, over the same connection where that can be, and with its body.
+#[test]
+fn a_417_to_a_body_that_went_out_without_waiting_has_it_sent_once_more() {
+    let script = expecting().exchanges([NO_EXPECTATIONS, NO_EXPECTATIONS]);
+    let trace = play_all(&script);
+    assert_ok(&trace, "what?", REUSE);
+    assert_eq!(trace.statuses(), [417], "the second one is the answer");
+    assert_eq!(trace.events.first(), Some(&Told::BodyRestarted));
+    let requests = trace.requests();
+    assert!(requests.iter().all(|request| request.ends_with("body")) && requests.len() == 2);
+}
+
+#[test]
+fn a_417_is_the_answer_where_nothing_was_expected_or_the_body_cannot_be_had_again() {
+    let plain = Script::new("PUT", Body::Bytes(b"body".into())).answered(NO_EXPECTATIONS);
+    let mut used_up = expecting().answered(NO_EXPECTATIONS);
+    used_up.options.body_is_replayable = false;
+    for script in [plain, used_up] {
+        let trace = play_all(&script);
+        assert_ok(&trace, "what?", REUSE);
+        assert_eq!(trace.statuses(), [417]);
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn head(task: &mut Task, head: &str) -> Advance {
 
 /// Finishes a task that has received everything.
 fn commit(task: &mut Task) {
-    assert_eq!(task.deadline(), None);
+    assert_eq!(task.deadline(), task.resource_deadline(), "nothing else is waited for");
     task.handle_committed().unwrap();
     assert_eq!(outputs(task), [Output::Complete(Ok(())), Output::Wait]);
     assert_eq!(task.state(), TaskState::Completed);

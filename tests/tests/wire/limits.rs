@@ -8,12 +8,13 @@ use sortie_tests::trace::Trace;
 
 use crate::{HELLO, REUSE, assert_err, assert_ok, chunked};
 
-/// Plays an answer whole and bytewise; both show the same.
+/// Plays an answer whole, bytewise, and on the runtimes; all show the same.
 fn answered(response: String) -> Trace {
     let script = Script::get().answered(response);
     let whole = play(&script, Drive::default());
     let bytewise = play(&script, Drive::split(Split::Bytewise));
     assert_eq!(whole.clone().normalized(), bytewise.normalized());
+    sortie_tests::replay::agrees(&script);
     whole
 }
 

@@ -21,6 +21,7 @@ fn connection_options_and_version_decide() {
         ("HTTP/1.1", "connection:CLOSE\r\n", closed(CloseReason::ServerClose)),
         ("HTTP/1.1", "Connection: x-y , close\r\n", closed(CloseReason::ServerClose)),
         ("HTTP/1.1", "Connection: x\r\nConnection: close\r\n", closed(CloseReason::ServerClose)),
+        ("HTTP/1.1", "Connection: ,, \t, close ,\r\n", closed(CloseReason::ServerClose)),
         ("HTTP/1.1", "Connection: closed, x-close\r\n", REUSE),
         ("HTTP/1.1", "Proxy-Connection: close\r\n", REUSE),
         ("HTTP/1.0", "", closed(CloseReason::Http10)),

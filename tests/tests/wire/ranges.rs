@@ -317,6 +317,26 @@ fn only_a_get_without_a_range_of_its_own_goes_on_from_what_is_stored() {
     assert!(!trace.events.iter().any(|told| matches!(told, Told::Resumed { .. })));
 }
 
+/// RFC 9110 §13.1.5: a condition on a range is sent with a range only, and never twice.
+#[test]
+fn a_condition_without_a_range_is_not_sent() {
+    let plain = Script::get().field("If-Range", "\"own\"").field("X-Other", "1");
+    let trace = play_all(&plain.answered(whole("0123456789")));
+    assert_eq!((trace.result, trace.text().as_str()), (Ok(()), "0123456789"));
+    assert!(!trace.request(0).contains("Range") && trace.request(0).contains("X-Other: 1"));
+    let trace = play_all(&resuming().field("If-Range", "\"own\"").answered(whole("0123456789")));
+    let request = trace.request(0);
+    assert_eq!(request.matches("\r\nIf-Range: ").count(), 1, "{request}");
+    assert!(request.contains(&format!("\r\nIf-Range: {TAG}\r\n")), "{request}");
+    let mut unasked = Script::get().field("If-Range", "\"own\"").kind(TaskKind::Download);
+    unasked = unasked.answered(part("bytes 2-3/10", "23"));
+    let refused = Err(Error::Peer(PeerError::UnaskedRange));
+    assert_eq!(play_all(&unasked).result, refused, "a part must not pass for the whole");
+    let own = Script::get().field("If-Range", "\"own\"").field("Range", "bytes=2-3");
+    let trace = play_all(&own.answered(part("bytes 2-3/10", "23")));
+    assert!(trace.request(0).contains("\r\nIf-Range: \"own\"\r\nRange: bytes=2-3\r\n"));
+}
+
 /// What a POST leads to is not what its record would be asked for by.
 #[test]
 fn a_post_that_a_redirect_makes_a_get_goes_on_from_nothing() {

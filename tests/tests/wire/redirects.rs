@@ -160,6 +160,7 @@ fn fields_about_the_body_go_with_it_and_others_stay() {
         .field("Content-Language", "en")
         .field("Content-Location", "/a")
         .field("Content-Digest", "x=:eA==:")
+        .field("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")
         .field("Expect", "100-continue")
         .field("X-Other", "1");
     let script = script.origin([
@@ -243,6 +244,24 @@ fn a_location_that_is_no_url_fails_the_task() {
         assert_eq!((trace.result, error.code()), (Err(error), -1010), "{location}");
         assert_eq!(trace.events, [], "there is no response");
         assert_eq!(trace.released(), [closed(CloseReason::Failed)]);
+    }
+}
+
+/// RFC 9110 §4.2.4: `http://bank.example@192.0.2.2/` leads to the address behind the `@`.
+#[test]
+fn a_location_that_names_a_user_fails_the_task() {
+    for location in
+        ["http://a@192.0.2.1/", "http://bank.example:80@192.0.2.2/", "//u:p@a/", "//@a/"]
+    {
+        let trace = play_all(&Script::get().answered(to(302, location)));
+        assert_eq!(trace.result, Err(Error::Redirect(RedirectError::Location)), "{location}");
+    }
+    let user = "http://me:secret@192.0.2.1/";
+    for location in ["/there", "http://me:secret@192.0.2.1/there", "http://192.0.2.1/there"] {
+        let script = Script { url: user.into(), ..Script::get() };
+        let trace = play_all(&script.exchanges([&to(302, location), HELLO]));
+        assert_hello(&trace);
+        assert!(trace.requests().iter().all(|request| !request.contains("secret")));
     }
 }
 
@@ -371,8 +390,12 @@ fn an_origin_that_refuses_the_next_hop_fails_the_task() {
 
 // Credentials and Host.
 
-const SECRETS: [(&str, &str); 3] =
-    [("Authorization", "Basic eA=="), ("Cookie", "a=b"), ("Proxy-Authorization", "Basic eQ==")];
+const SECRETS: [(&str, &str); 4] = [
+    ("Authorization", "Basic eA=="),
+    ("Cookie", "a=b"),
+    ("Proxy-Authorization", "Basic eQ=="),
+    ("Referer", "https://192.0.2.1/secret"),
+];
 
 fn with_secrets() -> Script {
     let script = Script::get().field("X-Own", "kept").field("Host", "virtual.example");

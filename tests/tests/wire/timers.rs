@@ -1,7 +1,8 @@
 //! The request timer, which is an idle timer, and the resource timer, to the microsecond.
 
 use sortie_core::{
-    BodyLength, Error, Instant, Output, Request, Task, TaskOptions, Timer, Transport, Url, Wish,
+    BodyLength, Error, Event, Instant, Misuse, Output, Request, RequestHead, Task, TaskOptions,
+    Timer, Transport, Url, Wish,
 };
 use sortie_tests::bare::{Drive, play, play_all};
 use sortie_tests::origin::Split;
@@ -182,10 +183,9 @@ fn the_longest_timeouts_do_not_overflow() {
     assert_ok(&trace, "hello", REUSE);
 }
 
-/// Committing what is wholly received takes as long as it takes.
 #[test]
-fn no_timer_runs_once_everything_is_received() {
-    let script = timed(7, 50)
+fn the_request_timer_rests_once_everything_is_received() {
+    let script = timed(7, 501)
         .command(When::At(0), What::Resume)
         .command(When::Received(5), What::Suspend)
         .command(When::At(500 * SECOND), What::Resume)
@@ -193,6 +193,20 @@ fn no_timer_runs_once_everything_is_received() {
     let trace = play(&script, Drive::split(Split::Bytewise));
     assert_ok(&trace, "hello", REUSE);
     assert_eq!(trace.ended, 500 * SECOND);
+}
+
+/// What is wholly received is not told late: nobody waits longer than he said, for whomever.
+#[test]
+fn the_resource_timer_runs_on_once_everything_is_received() {
+    let script = timed(7, 50)
+        .command(When::At(0), What::Resume)
+        .command(When::Received(5), What::Suspend)
+        .command(When::At(500 * SECOND), What::Resume)
+        .answered(HELLO);
+    let trace = play(&script, Drive::split(Split::Bytewise));
+    assert_eq!((trace.result, trace.ended), (Err(TOTAL), 50 * SECOND));
+    // The connection is another task's by then.
+    assert_eq!((trace.text().as_str(), trace.released()), ("hello", vec![REUSE]));
 }
 
 #[test]
@@ -249,6 +263,50 @@ fn a_suspend_during_a_connection_attempt_stops_the_request_timer_until_the_next_
     task.resume(at(2));
     assert_eq!(task.poll_output(), Output::Connect(Wish::Any));
     assert_eq!(task.deadline(), Some(at(RESOURCE)));
+}
+
+/// A task of which all was received at 3 µs, and the connection given back.
+fn received() -> Task {
+    let mut task = task();
+    task.resume(at(0));
+    task.handle_connected(at(1), false).unwrap();
+    task.handle_prepared(at(2)).unwrap();
+    let mut room = [0; 200];
+    let url = Url::parse(URL).unwrap();
+    let request = Request::new("GET", url, &[], BodyLength::None).unwrap();
+    let count = task.encode(&RequestHead::new(&request), &mut room).unwrap();
+    task.handle_sent(at(2), count).unwrap();
+    let mut input = *b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let _ = task.handle_head(at(3), &mut input, false, &mut []).unwrap();
+    assert_eq!(task.poll_output(), Output::Event(Event::Response { status: 200 }));
+    assert_eq!(task.poll_output(), Output::Reuse);
+    assert_eq!(task.poll_output(), Output::Finish);
+    task
+}
+
+#[test]
+fn a_sink_that_never_says_that_all_is_stored_ends_the_task_with_the_resource_timeout() {
+    let mut task = received();
+    assert_eq!(task.deadline(), Some(at(RESOURCE)));
+    task.handle_timeout(at(RESOURCE - 1));
+    assert_eq!(task.poll_output(), Output::Finish);
+    task.handle_timeout(at(RESOURCE));
+    assert_eq!(task.poll_output(), Output::Complete(Err(TOTAL)));
+    assert_eq!(task.handle_committed(), Err(Misuse::NotAskedFor), "too late");
+    // Who puts in order what is left knows how long ago that was.
+    assert_eq!((task.deadline(), task.resource_deadline()), (None, Some(at(RESOURCE))));
+}
+
+/// What is stored is there: no timer and no suspend makes it otherwise.
+#[test]
+fn what_was_committed_succeeds_whatever_time_it_is_and_though_it_is_suspended() {
+    let mut task = received();
+    task.suspend().unwrap();
+    assert_eq!(task.poll_output(), Output::Wait);
+    task.handle_committed().unwrap();
+    task.handle_timeout(at(RESOURCE));
+    assert_eq!(task.deadline(), None);
+    assert_eq!(task.poll_output(), Output::Complete(Ok(())));
 }
 
 /// A consumer may take longer than a server may be silent.

@@ -6,11 +6,10 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
 use sortie_core::{
     BodyLength, Instant, Output, Request, RequestHead, Slot, Task, TaskOptions, Url,
 };
-use sortie_firmware::board::{host, stack};
+use sortie_firmware::board::{entry, host, stack};
 use sortie_firmware::report::Line;
 use static_cell::StaticCell;
 

@@ -1,6 +1,24 @@
 //! The host, reached by semihosting: a breakpoint that QEMU (or a debug probe) takes as a call.
 
-use cortex_m_semihosting::{debug, hio, nr};
+use super::machine;
+
+/// SYS_OPEN: opens a file of the host.
+const OPEN: usize = 0x01;
+/// SYS_WRITE: writes to a file.
+const WRITE: usize = 0x05;
+/// SYS_GET_CMDLINE: what the program was started with.
+const GET_COMMAND_LINE: usize = 0x15;
+/// SYS_EXIT: ends the run.
+const EXIT: usize = 0x18;
+
+/// The name of the host's console, for the host's C library.
+const CONSOLE: &[u8; 4] = b":tt\0";
+/// [`OPEN`], how: to be written, as `fopen` has it with "w".
+const TO_WRITE: usize = 4;
+/// [`EXIT`], why: the program ended by itself. It counts as success.
+const ENDED: usize = 0x20026;
+/// [`EXIT`], why: an error of the program.
+const FAILED: usize = 0x20023;
 
 /// The command line that the image was started with: a program name, then its arguments.
 #[derive(Debug)]
@@ -16,12 +34,10 @@ impl Arguments {
         let mut arguments = Self { line: [0; 128] };
         // What the call takes: where to write, and how much room is there.
         let mut block = [(&raw mut arguments.line).expose_provenance(), arguments.line.len()];
-        // SAFETY: SYS_GET_CMDLINE takes a block of these two words, writes at most that many bytes
+        // SAFETY: GET_COMMAND_LINE takes a block of these two words, writes at most that many bytes
         // to that address, and the length to the second word. Both are ours, and outlive it.
-        let failed = unsafe {
-            let block = (&raw mut block).expose_provenance();
-            cortex_m_semihosting::syscall1(nr::GET_CMDLINE, block)
-        };
+        let failed =
+            unsafe { machine::call(GET_COMMAND_LINE, (&raw mut block).expose_provenance()) };
         if failed != 0 {
             arguments.line = [0; 128];
         }
@@ -44,18 +60,23 @@ pub fn port(word: &[u8]) -> Option<u16> {
 
 /// Writes to the host's standard output.
 ///
-/// Each call stops the whole machine until the host has answered: for a few lines at the end, not
-/// for a trace. A host that cannot print is no reason to stop.
+/// Each call stops the whole machine until the host has answered, and opens the console once more:
+/// for a few lines, not for a trace. A host that cannot print is no reason to stop.
 pub fn print(text: &[u8]) {
-    if let Ok(mut out) = hio::hstdout() {
-        let _ = out.write_all(text);
-    }
+    let name = [CONSOLE.as_ptr().expose_provenance(), TO_WRITE, CONSOLE.len() - 1];
+    // SAFETY: OPEN takes a block of these three words, and reads a name of that length, which ends
+    // with a zero.
+    let file = unsafe { machine::call(OPEN, (&raw const name).expose_provenance()) };
+    let block = [file, text.as_ptr().expose_provenance(), text.len()];
+    // SAFETY: WRITE takes a block of these three words, and reads that many bytes there.
+    unsafe { machine::call(WRITE, (&raw const block).expose_provenance()) };
 }
 
 /// Ends the run, with exit status 0 for success and 1 else.
 pub fn exit(success: bool) -> ! {
-    debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+    // SAFETY: EXIT takes a reason in the place of an address.
+    unsafe { machine::call(EXIT, if success { ENDED } else { FAILED }) };
     loop {
-        cortex_m::asm::wfi(); // No host took the call: nothing is left to do.
+        machine::idle(); // No host took the call: nothing is left to do.
     }
 }

@@ -1,51 +1,26 @@
-//! The Arm MPS2 boards `mps2-an385` (Cortex-M3) and `mps2-an386` (Cortex-M4) as QEMU has them.
+//! The boards, as QEMU has them. Everything that touches hardware is here, and so is every `unsafe`
+//! block of this crate.
 //!
-//! They differ in the core only, so one module serves both. Everything that touches hardware is
-//! here, one file per device, and so is every `unsafe` block of this crate:
+//! - `mps2`: Arm's `mps2-an385` (Cortex-M3) and `mps2-an386` (Cortex-M4).
+//! - `virt`: RISC-V's `virt`.
 //!
-//! - [`lan9118`]: the Ethernet controller, as a driver for embassy-net.
-//! - [`time`]: embassy-time's clock and alarms, on SysTick.
+//! The target says which of them is compiled. Each brings what is used from outside under the same
+//! names: [`start`], [`entry`], and [`ethernet`], a driver for embassy-net; and a clock for
+//! embassy-time, which nobody names. What they have in common is beside them:
+//!
 //! - [`host`]: arguments, output and exit status, by semihosting.
 //! - [`stack`]: how deep the stack went.
-//!
-//! No description of the peripherals (PAC) is needed for one interrupt and one controller.
 
 pub mod host;
-pub mod lan9118;
-mod registers;
+#[cfg(not(target_arch = "riscv32"))]
+mod mps2;
 pub mod stack;
-pub mod time;
+#[cfg(target_arch = "riscv32")]
+mod virt;
 
-use cortex_m::Peripherals;
-use cortex_m_rt::exception;
+#[cfg(not(target_arch = "riscv32"))]
+use mps2 as machine;
+#[cfg(target_arch = "riscv32")]
+use virt as machine;
 
-/// Starts what runs without being asked: the clock. Call it first, once.
-pub fn start() {
-    if let Some(peripherals) = Peripherals::take() {
-        time::start(peripherals.SYST);
-    }
-}
-
-/// Takes every interrupt that has no vector of its own.
-///
-/// Without a PAC no device interrupt has one, so the one that is used is told apart by number.
-/// Any other was never enabled: going on would only repeat it.
-// SAFETY: the attribute asks for `unsafe`, as a handler may run in the middle of anything. This
-// one touches what `lan9118::interrupt` may touch, and else ends the run.
-#[exception]
-unsafe fn DefaultHandler(irqn: i16) {
-    if irqn == lan9118::INTERRUPT {
-        lan9118::interrupt();
-    } else {
-        host::print(b"unexpected interrupt\n");
-        host::exit(false);
-    }
-}
-
-/// Ends the run as failed; by default a fault would hang it.
-// SAFETY: nothing of the interrupted program is touched, and it is not returned to.
-#[exception]
-unsafe fn HardFault(_frame: &cortex_m_rt::ExceptionFrame) -> ! {
-    host::print(b"hard fault\n");
-    host::exit(false)
-}
+pub use machine::{entry, ethernet, start};

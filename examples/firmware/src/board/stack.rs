@@ -5,6 +5,8 @@
 
 use core::ptr;
 
+use super::machine::stack_pointer;
+
 /// A value that programs seldom store, and never in long runs.
 const PAINT: u32 = 0xcccc_cccc;
 
@@ -13,7 +15,9 @@ const PAINT: u32 = 0xcccc_cccc;
 const MARGIN: usize = 256;
 
 unsafe extern "C" {
-    /// The lowest word of the stack: the end of the static variables. Placed by link.x.
+    /// The lowest word of the stack: the end of the static variables. Placed by link.x, under a
+    /// different name on each architecture.
+    #[cfg_attr(target_arch = "riscv32", link_name = "__estack")]
     static _stack_end: u32;
     /// One past the highest word, where the stack pointer starts. Placed by link.x.
     static _stack_start: u32;
@@ -61,15 +65,4 @@ pub fn peak() -> u32 {
 
 fn lowest() -> usize {
     (&raw const _stack_end).addr()
-}
-
-#[cfg(target_os = "none")]
-fn stack_pointer() -> usize {
-    cortex_m::register::msp::read() as usize
-}
-
-/// The board's code is only linted on the host, never run there.
-#[cfg(not(target_os = "none"))]
-fn stack_pointer() -> usize {
-    0
 }

@@ -55,8 +55,92 @@ fn content_that_somebody_else_changed_in_length_is_not_put_in_place() {
     flush(&mut part).unwrap();
     folder.write("name.part", "content and more");
     let why = commit(&mut part, None).unwrap_err();
-    assert_eq!(why.kind(), FileErrorKind::Length { expected: 7, found: 16 });
-    assert_eq!(folder.names(), ["name.part", "name.part.resume"]);
+    assert_eq!(why.kind(), FileErrorKind::PartChanged);
+    drop(part);
+    assert_eq!(folder.names(), [""; 0], "nothing that could be gone on with");
+}
+
+/// Content would follow a hole, and the length would be right in the end.
+#[test]
+fn a_part_that_somebody_else_cut_or_wrote_to_takes_no_more_content() {
+    for other in ["con", "", "content and more"] {
+        let folder = Folder::new();
+        let mut part = received(&folder, b"content");
+        flush(&mut part).unwrap();
+        folder.write("name.part", other);
+        let pushed = push(&mut part, b", more").and_then(|()| flush(&mut part));
+        assert_eq!(pushed.unwrap_err().kind(), FileErrorKind::PartChanged, "{other}");
+        assert_eq!(commit(&mut part, None).unwrap_err().kind(), FileErrorKind::PartChanged);
+        drop(part);
+        assert_eq!(folder.names(), [""; 0], "{other}: nothing that could be gone on with");
+    }
+}
+
+#[test]
+fn a_part_that_was_cut_before_content_came_is_not_gone_on_with() {
+    let folder = Folder::new();
+    folder.write("name.part", "content");
+    folder.write("name.part.resume", "record");
+    let (mut part, found) = open(&folder.at("name"), true);
+    assert_eq!(found.map(|found| found.length), Some(7));
+    folder.write("name.part", "con");
+    part.begin(Start { offset: 7, ..Start::default() });
+    assert_eq!(flush(&mut part).unwrap_err().kind(), FileErrorKind::PartChanged);
+    part.begin(start(0, b"record"));
+    push(&mut part, b"content").unwrap();
+    commit(&mut part, Some(7)).unwrap();
+    assert_eq!(folder.read("name"), b"content");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_part_that_was_removed_or_replaced_does_not_get_the_final_name() {
+    let change: [fn(&Folder); 4] = [
+        |_| (),
+        |folder| folder.write("name.part", "of somebody else"),
+        |folder| std::os::unix::fs::symlink(folder.at("other"), folder.at("name.part")).unwrap(),
+        |folder| fs::create_dir(folder.at("name.part")).unwrap(),
+    ];
+    for (number, change) in change.into_iter().enumerate() {
+        let folder = Folder::new();
+        folder.write("name", "old");
+        let mut part = received(&folder, b"content");
+        flush(&mut part).unwrap();
+        fs::remove_file(folder.at("name.part")).unwrap();
+        change(&folder);
+        let before = folder.names();
+        let why = commit(&mut part, None).unwrap_err();
+        assert_eq!(why.kind(), FileErrorKind::PartChanged, "{number}");
+        assert_eq!(folder.read("name"), b"old", "{number}");
+        drop(part);
+        // What is not ours stays. A record stays with no file of content: it speaks of none.
+        let left = folder.names();
+        let parts: Vec<_> = before.iter().filter(|name| !name.ends_with(".resume")).collect();
+        assert!(parts.iter().all(|name| left.contains(name)), "{number}: {left:?}");
+        if number == 1 {
+            assert_eq!(folder.read("name.part"), b"of somebody else");
+            assert_eq!(left, ["name", "name.part"], "its record would speak of another file");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_download_whose_part_was_taken_leaves_that_of_the_next_one_alone() {
+    let folder = Folder::new();
+    let mut first = received(&folder, b"content");
+    flush(&mut first).unwrap();
+    fs::remove_file(folder.at("name.part")).unwrap();
+    let (mut second, _) = open(&folder.at("name"), true);
+    second.begin(start(0, b"second"));
+    push(&mut second, b"other").unwrap();
+    flush(&mut second).unwrap();
+    assert_eq!(commit(&mut first, None).unwrap_err().kind(), FileErrorKind::PartChanged);
+    drop(first);
+    assert_eq!(folder.read("name.part.resume"), b"second");
+    commit(&mut second, None).unwrap();
+    assert_eq!(folder.read("name"), b"other");
+    assert_eq!(folder.names(), ["name"]);
 }
 
 #[test]

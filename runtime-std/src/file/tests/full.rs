@@ -52,6 +52,10 @@ impl Medium for Narrow {
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_all()
     }
+
+    fn unlock(&mut self) {
+        self.file.unlock().unwrap();
+    }
 }
 
 #[test]

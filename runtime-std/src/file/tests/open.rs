@@ -82,6 +82,23 @@ fn a_link_in_the_place_of_the_part_file_is_not_followed() {
     assert_eq!(folder.read("precious"), b"precious");
 }
 
+/// A pipe would be waited on for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_link_in_the_place_of_the_record_is_not_opened() {
+    let folder = Folder::new();
+    folder.write("name.part", "part");
+    let record = folder.at("name.part.resume");
+    let made = std::process::Command::new("mkfifo").arg(&record).status().unwrap();
+    assert!(made.success());
+    assert_eq!(open_kind(&folder.at("name")), FileErrorKind::NotAFile);
+    fs::remove_file(&record).unwrap();
+    folder.write("other", "record");
+    std::os::unix::fs::symlink(folder.at("other"), &record).unwrap();
+    assert_eq!(open_kind(&folder.at("name")), FileErrorKind::NotAFile);
+    assert_eq!(folder.read("name.part"), b"part");
+}
+
 #[test]
 fn a_second_download_to_the_same_destination_is_refused() {
     let folder = Folder::new();

@@ -55,7 +55,7 @@ impl Driver for Ticks {
 }
 
 /// Starts the clock.
-pub fn start(mut timer: SYST) {
+pub(super) fn start(mut timer: SYST) {
     timer.set_clock_source(SystClkSource::Core);
     timer.set_reload(CLOCK_HZ / TICK_HZ as u32 - 1);
     timer.clear_current();

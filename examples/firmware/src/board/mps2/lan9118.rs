@@ -15,7 +15,7 @@ use embassy_sync::waitqueue::AtomicWaker;
 use super::registers::{self as regs, Register as R};
 
 /// The controller's interrupt on both boards.
-pub const INTERRUPT: i16 = 13;
+pub(super) const INTERRUPT: i16 = 13;
 
 /// The largest frame without its checksum: header 14, content 1500.
 const MTU: usize = 1514;
