@@ -179,7 +179,6 @@ impl<'r> Input<'r> {
     }
 
     /// Hands what is held, and `count` bytes that were read, to the task.
-    #[inline(never)] // It is smaller apart from the future that calls it.
     pub(crate) fn take(&mut self, task: &mut Task, wanted: Receive, own: &mut [u8], count: usize) {
         match wanted {
             Receive::Head | Receive::HeadAgain => self.take_head(task, own, count),
