@@ -146,7 +146,6 @@ impl<W> Reins<W> {
 
 impl<W: Watch + ?Sized> Reins<W> {
     /// Puts a task under control and runs it, unless it was told otherwise before.
-    #[inline(never)] // It makes a task, which is not to be on the stack of who awaits one.
     pub(crate) fn begin(
         &self,
         request: &Request<'_>,

@@ -77,6 +77,7 @@ pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
 
 impl Outbox<'_> {
     /// Puts what is to be sent into `room`. Returns how many bytes that is.
+    #[inline(never)] // What it takes of the stack is not there while others go deep.
     fn fill(&self, room: &mut [u8]) -> usize {
         let filled = self.control.with(|task| {
             let encoded = match task.io(0).send {
