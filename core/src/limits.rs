@@ -15,10 +15,6 @@ pub const HEAD_BYTES: usize = u16::MAX as usize;
 /// Field lines of one response head. Browsers and servers stop at 100 to 256.
 pub const HEAD_FIELDS: usize = 256;
 
-/// Field lines that are parsed at once. It bounds the stack of the head decoder: 16 bytes each on
-/// a 32-bit target. On a device they are few, and a head of many fields takes several rounds.
-pub const HEAD_BATCH: usize = if cfg!(target_os = "none") { 12 } else { 32 };
-
 /// Interim (1xx) responses before the final one. A server that sends 102 every few seconds during
 /// a long job stays far below; an endless run of them is an attack on the request timeout.
 pub const INTERIM_RESPONSES: u8 = 64;

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::limits;
+use crate::transfer::SendsBody;
 use crate::url::Url;
 use crate::wire::grammar;
 
@@ -261,14 +262,15 @@ pub struct Request<'a> {
     method: &'a str,
     url: Url<'a>,
     fields: &'a [Field<'a>],
-    body: BodyLength,
     traits: RequestTraits,
 }
 
 /// What the machines need to know of a request after it was checked, in a few bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestTraits {
     pub(crate) body: BodyLength,
+    /// What sends a body, where there can be one.
+    pub(crate) sender: Option<&'static SendsBody>,
     pub(crate) is_head: bool,
     /// RFC 9110 §9.2.2.
     pub(crate) is_idempotent: bool,
@@ -341,17 +343,28 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// What is wrong with it, see [`RequestError`]. Nothing is sent or kept.
+    #[inline] // So that what sends a body is seen to be for nothing where there is none.
     pub fn new(
         method: &'a str,
         url: Url<'a>,
         fields: &'a [Field<'a>],
         body: BodyLength,
     ) -> Result<Self, RequestError> {
+        Self::checked(method, url, fields, body, SendsBody::of(body))
+    }
+
+    fn checked(
+        method: &'a str,
+        url: Url<'a>,
+        fields: &'a [Field<'a>],
+        body: BodyLength,
+        sender: Option<&'static SendsBody>,
+    ) -> Result<Self, RequestError> {
         let (method, meaning) = normalized_method(method)?;
         if fields.len() > limits::REQUEST_FIELDS {
             return Err(RequestError::TooManyFields);
         }
-        let mut traits = RequestTraits::of(meaning, body);
+        let mut traits = RequestTraits::of(meaning, body, sender);
         for field in fields {
             traits.add(field)?;
         }
@@ -360,11 +373,10 @@ impl<'a> Request<'a> {
         }
         if !traits.has_body() && matches!(traits.expect, Expectation::Sent) {
             traits.expect = Expectation::Dropped;
-        }
-        if meaning.takes_no_body && traits.has_body() {
+        } else if traits.has_body() && meaning.takes_no_body {
             return Err(RequestError::BodyNotAllowed);
         }
-        Ok(Self { method, url, fields, body: traits.body, traits })
+        Ok(Self { method, url, fields, traits })
     }
 
     /// The method.
@@ -388,7 +400,7 @@ impl<'a> Request<'a> {
     /// The length of the body.
     #[must_use]
     pub const fn body(&self) -> BodyLength {
-        self.body
+        self.traits.body
     }
 
     pub(crate) const fn traits(&self) -> RequestTraits {
@@ -397,9 +409,10 @@ impl<'a> Request<'a> {
 }
 
 impl RequestTraits {
-    fn of(method: Meaning, body: BodyLength) -> Self {
+    fn of(method: Meaning, body: BodyLength, sender: Option<&'static SendsBody>) -> Self {
         Self {
             body,
+            sender,
             is_head: method.is_head,
             is_idempotent: method.is_idempotent,
             says_zero: method.says_zero,
@@ -470,11 +483,6 @@ impl RequestTraits {
         self.options & options::UPGRADE != 0
     }
 
-    /// Whether there is a body, and not one of no bytes.
-    pub(crate) const fn has_body(&self) -> bool {
-        !matches!(self.body, BodyLength::None | BodyLength::Known(0))
-    }
-
     /// Whether what is stored of the response can be gone on with: a range is defined for GET only
     /// (RFC 9110 §14.2), and one that the caller asked for is not the whole.
     pub(crate) const fn can_be_resumed(&self) -> bool {
@@ -493,7 +501,7 @@ impl RequestTraits {
             is_get: self.is_get,
             is_rewritten: true,
             is_elsewhere: self.is_elsewhere,
-            ..Self::of(Meaning::GET, BodyLength::None)
+            ..Self::of(Meaning::GET, BodyLength::None, None)
         };
     }
 

@@ -12,6 +12,9 @@ impl Instant {
     /// The epoch itself.
     pub const EPOCH: Self = Self(0);
 
+    /// The end of time stands for never: whatever is added to it, it stays that.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// The instant that is `micros` microseconds after the epoch.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {

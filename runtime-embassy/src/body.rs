@@ -71,6 +71,7 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
         Self { governed, driver, outcome: None, only_goes_on: false }
     }
 
+    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub(crate) fn start(&mut self) {
         self.driver.start(self.governed.control());
     }

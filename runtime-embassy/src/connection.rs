@@ -57,8 +57,7 @@ impl<'d> Connection<'d> {
             Url::from_parts(text, origin.parts).same_origin(url)
         };
         self.origin.is_some_and(same)
-            && self.socket.may_send()
-            && self.socket.may_recv()
+            && self.socket.state() == State::Established
             && !self.socket.can_recv()
     }
 

@@ -179,6 +179,7 @@ impl<'r> Input<'r> {
     }
 
     /// Hands what is held, and `count` bytes that were read, to the task.
+    #[inline(never)] // What it takes of the stack is not there while others go deep.
     pub(crate) fn take(&mut self, task: &mut Task, wanted: Receive, own: &mut [u8], count: usize) {
         match wanted {
             Receive::Head | Receive::HeadAgain => self.take_head(task, own, count),

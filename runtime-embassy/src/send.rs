@@ -10,7 +10,7 @@ use sortie_core::{
 
 use crate::driver::Parcel;
 use crate::event::TaskEvent;
-use crate::reins::{Reins, report};
+use crate::reins::Reins;
 use crate::source::Supply;
 use crate::stream::{Lost, Outgoing};
 use crate::target::{Target, inspect_listed};
@@ -55,8 +55,8 @@ impl<'r> Resuming<'r> {
 pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
     let control = outbox.control;
     loop {
-        poll_fn(|cx| match control.io(0).send.map(|due| outbox.outgoing.source.supply(due)) {
-            Some(Supply::Bytes | Supply::Ended) => writer.poll_writable(cx),
+        poll_fn(|_| match control.io(0).send.map(|due| outbox.outgoing.source.supply(due)) {
+            Some(Supply::Bytes | Supply::Ended) => Poll::Ready(()),
             Some(Supply::Failed) => {
                 control.tell(Task::handle_source_failed);
                 Poll::Pending
@@ -77,24 +77,14 @@ pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
 
 impl Outbox<'_> {
     /// Puts what is to be sent into `room`. Returns how many bytes that is.
+    #[inline(never)] // What it takes of the stack is not there while others go deep.
     fn fill(&self, room: &mut [u8]) -> usize {
         let filled = self.control.with(|task| {
             let encoded = match task.io(0).send {
                 Some(Send::Encode) => self.encode(task, room),
-                Some(Send::Source { from }) => {
-                    let count = self.outgoing.source.at_hand(from);
-                    report(task.handle_source(now(), count));
-                    0
-                }
-                Some(Send::Write { .. }) | None => 0,
+                Some(Send::Source { .. } | Send::Write { .. }) | None => 0,
             };
-            // Bytes of the body go with what goes before them, as far as there is room.
-            let Some(Send::Write { from, max, .. }) = task.io(0).send else {
-                return encoded;
-            };
-            let room = room.get_mut(encoded..).unwrap_or_default();
-            let most = max.min(room.len());
-            encoded + self.outgoing.source.copy(from, room.get_mut(..most).unwrap_or_default())
+            self.outgoing.source.put(task, room, encoded)
         });
         filled.unwrap_or(0)
     }

@@ -6,18 +6,24 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use embedded_io_async::Read;
-use sortie_core::{BodyLength, Send};
+use sortie_core::{BodyLength, Send, Task};
 
 use crate::input::copy;
+use crate::reins::report;
+use crate::time::now;
 
 /// The body of a request.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'r> {
-    /// All of it, which can be had again.
-    Slice(&'r [u8]),
+    /// All of it, which can be had again; and what puts it into a socket, if it was lent: a
+    /// pointer, so that a program whose requests have no body does not link it.
+    Slice(&'r [u8], Option<Put>),
     /// What a reader has brought and is not sent yet. It cannot be had again.
     Staged(&'r dyn Staged),
 }
+
+/// Puts bytes of a body into a room, behind what is encoded there. Returns how many there are then.
+type Put = fn(&[u8], &mut Task, &mut [u8], usize) -> usize;
 
 /// A body that comes piece by piece. Behind a pointer, so that a program that sends none carries
 /// nothing of it.
@@ -29,11 +35,8 @@ pub(crate) trait Staged {
     /// nothing.
     fn supply(&self, from: u64) -> Supply;
 
-    /// How many bytes are at hand from this offset on.
-    fn at_hand(&self, from: u64) -> usize;
-
-    /// Copies them to `room`, as many as it has room for. Returns how many that are.
-    fn copy(&self, from: u64, room: &mut [u8]) -> usize;
+    /// See [`Source::put`].
+    fn put(&self, task: &mut Task, room: &mut [u8], encoded: usize) -> usize;
 }
 
 /// What can be had of a body from some offset on.
@@ -49,13 +52,21 @@ pub(crate) enum Supply {
     Failed,
 }
 
-impl Source<'_> {
+impl<'r> Source<'r> {
+    /// None.
+    pub(crate) const NOTHING: Self = Self::Slice(&[], None);
+
+    pub(crate) const fn slice(body: &'r [u8]) -> Self {
+        const PUT: Put = |body, task, room, encoded| put(task, room, encoded, |at| rest(body, at));
+        Self::Slice(body, Some(PUT))
+    }
+
     /// Whether it can be a body of this length.
     pub(crate) fn suits(&self, length: BodyLength) -> bool {
         match (self, length) {
-            (Self::Slice(body), BodyLength::None) => body.is_empty(),
-            (Self::Slice(body), BodyLength::Known(length)) => length == body.len() as u64,
-            (Self::Slice(_), BodyLength::Unknown) => true,
+            (Self::Slice(body, _), BodyLength::None) => body.is_empty(),
+            (Self::Slice(body, _), BodyLength::Known(length)) => length == body.len() as u64,
+            (Self::Slice(_, put), BodyLength::Unknown) => put.is_some(),
             (Self::Staged(_), BodyLength::None) => false,
             (Self::Staged(stage), BodyLength::Known(_) | BodyLength::Unknown) => stage.has_room(),
         }
@@ -63,41 +74,54 @@ impl Source<'_> {
 
     /// Whether it can be sent again from its start.
     pub(crate) const fn is_replayable(&self) -> bool {
-        matches!(self, Self::Slice(_))
+        matches!(self, Self::Slice(..))
     }
 
     /// Whether what `due` asks for can be had now; a slice always has it.
     pub(crate) fn supply(&self, due: Send) -> Supply {
-        match (self, due) {
-            (Self::Staged(stage), Send::Write { before: 0, from, max: 1.., after: 0 }) => {
-                match stage.supply(from) {
-                    // It is shorter than the request says.
-                    Supply::Ended | Supply::Failed => Supply::Failed,
-                    Supply::Bytes => Supply::Bytes,
-                    Supply::Awaited => Supply::Awaited,
-                }
-            }
-            (Self::Staged(stage), Send::Source { from }) => stage.supply(from),
-            (Self::Staged(_), Send::Write { .. } | Send::Encode) | (Self::Slice(_), _) => {
-                Supply::Bytes
-            }
+        let Self::Staged(stage) = self else { return Supply::Bytes };
+        match due {
+            Send::Write { before: 0, from, max: 1.., after: 0 } => match stage.supply(from) {
+                // It is shorter than the request says.
+                Supply::Ended | Supply::Failed => Supply::Failed,
+                Supply::Bytes => Supply::Bytes,
+                Supply::Awaited => Supply::Awaited,
+            },
+            Send::Source { from } => stage.supply(from),
+            Send::Write { .. } | Send::Encode => Supply::Bytes,
         }
     }
 
-    /// How many bytes are at hand from this offset on.
-    pub(crate) fn at_hand(&self, from: u64) -> usize {
+    /// Puts bytes of the body into `room`, behind the first so many, which are encoded there.
+    /// Returns how many there are then.
+    pub(crate) fn put(&self, task: &mut Task, room: &mut [u8], encoded: usize) -> usize {
         match self {
-            Self::Slice(body) => rest(body, from).len(),
-            Self::Staged(stage) => stage.at_hand(from),
+            Self::Slice(_, None) => encoded,
+            Self::Slice(body, Some(put)) => put(body, task, room, encoded),
+            Self::Staged(stage) => stage.put(task, room, encoded),
         }
     }
+}
 
-    /// Copies them to `room`, as many as it has room for. Returns how many that are.
-    pub(crate) fn copy(&self, from: u64, room: &mut [u8]) -> usize {
-        match self {
-            Self::Slice(body) => copy(rest(body, from), room),
-            Self::Staged(stage) => stage.copy(from, room),
+/// As [`Source::put`], with what is `at_hand` from an offset on.
+fn put<'b>(
+    task: &mut Task,
+    room: &mut [u8],
+    encoded: usize,
+    at_hand: impl FnOnce(u64) -> &'b [u8],
+) -> usize {
+    match task.io(0).send {
+        Some(Send::Source { from }) => {
+            report(task.handle_source(now(), at_hand(from).len()));
+            encoded
         }
+        // They go with what goes before them, as far as there is room.
+        Some(Send::Write { from, max, .. }) => {
+            let room = room.get_mut(encoded..).unwrap_or_default();
+            let most = max.min(room.len());
+            encoded + copy(at_hand(from), room.get_mut(..most).unwrap_or_default())
+        }
+        Some(Send::Encode) | None => encoded,
     }
 }
 
@@ -109,7 +133,7 @@ fn rest(body: &[u8], from: u64) -> &[u8] {
 impl fmt::Debug for Source<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Slice(body) => write!(f, "{} bytes", body.len()),
+            Self::Slice(body, _) => write!(f, "{} bytes", body.len()),
             Self::Staged(_) => f.write_str("a reader"),
         }
     }
@@ -176,17 +200,13 @@ impl Staged for Stage<'_> {
         supply
     }
 
-    fn at_hand(&self, from: u64) -> usize {
+    fn put(&self, task: &mut Task, room: &mut [u8], encoded: usize) -> usize {
         let mut at = self.at.get();
-        at.send_to(from);
-        at.to.saturating_sub(at.from)
-    }
-
-    fn copy(&self, from: u64, room: &mut [u8]) -> usize {
-        let mut at = self.at.get();
-        at.send_to(from);
         let bytes = self.room.take();
-        let count = copy(bytes.get(at.from..at.to).unwrap_or_default(), room);
+        let count = put(task, room, encoded, |from| {
+            at.send_to(from);
+            bytes.get(at.from..at.to).unwrap_or_default()
+        });
         self.room.set(bytes);
         count
     }

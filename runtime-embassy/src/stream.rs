@@ -10,7 +10,7 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 
 use embassy_net::tcp::{TcpReader, TcpWriter};
-use embedded_io_async::{ReadReady, WriteReady};
+use embedded_io_async::ReadReady;
 
 /// The connection is broken in this direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +28,8 @@ pub(crate) trait Incoming {
 
 /// What bytes are written to.
 pub(crate) trait Outgoing {
-    /// Ready when a write will not wait: there is room, or an error.
-    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
-
-    /// Lets `fill` put bytes at the front of the room that there is. Returns how many it put. Once
-    /// begun it is not dropped, unless its connection is.
+    /// Waits until there is room, and lets `fill` put bytes at the front of it. Returns how many it
+    /// put. From when it calls `fill` on it is not dropped, unless its connection is.
     async fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<usize, Lost>;
 }
 
@@ -51,15 +48,6 @@ impl Incoming for TcpReader<'_> {
 }
 
 impl Outgoing for TcpWriter<'_> {
-    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.write_ready() {
-            Ok(true) => Poll::Ready(()),
-            // A write of nothing waits as long as the buffer is full and fails at once when the
-            // connection is gone; `wait_write_ready` would wait on.
-            Ok(false) | Err(_) => pin!(self.write(&[])).poll(cx).map(|_| ()),
-        }
-    }
-
     async fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<usize, Lost> {
         let put = |room: &mut [u8]| {
             let count = fill(room);

@@ -119,7 +119,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
     ) -> Self {
         let outgoing = Parcel {
             kind,
-            source: Source::Slice(&[]),
+            source: Source::NOTHING,
             delegate: Delegate(None),
             resume: None,
             redirects: session.base().config.redirects,
@@ -140,7 +140,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     /// [`Error::Source`] before it sends anything. It is sent again from its start where a redirect
     /// or a dead connection asks for that.
     pub const fn body(mut self, body: &'r [u8]) -> Self {
-        self.outgoing.source = Source::Slice(body);
+        self.outgoing.source = Source::slice(body);
         self
     }
 

@@ -20,16 +20,13 @@ pub(crate) struct Deadlines {
     started: Instant,
 }
 
-/// The end of time stands for none: whatever is added to it, it stays that.
-pub(crate) const NEVER: Instant = Instant::from_micros(u64::MAX);
-
 impl Deadlines {
     pub(crate) const fn new(request_timeout: u64, resource_timeout: u64) -> Self {
-        Self { request_timeout, resource_timeout, active: NEVER, started: NEVER }
+        Self { request_timeout, resource_timeout, active: Instant::NEVER, started: Instant::NEVER }
     }
 
     pub(crate) fn start(&mut self, now: Instant) {
-        if self.started == NEVER {
+        if self.started == Instant::NEVER {
             self.started = now;
         }
     }
@@ -41,14 +38,14 @@ impl Deadlines {
 
     /// The task runs again: the request timer starts anew if it ran before.
     pub(crate) fn resume(&mut self, now: Instant) {
-        if self.active != NEVER {
+        if self.active != Instant::NEVER {
             self.active = now;
         }
     }
 
     /// Nothing is expected to move any more.
     pub(crate) fn rest(&mut self) {
-        self.active = NEVER;
+        self.active = Instant::NEVER;
     }
 
     /// When the resource timer runs out.
@@ -56,20 +53,19 @@ impl Deadlines {
         self.started.after(self.resource_timeout)
     }
 
-    /// The earliest instant at which a timer runs out. A body is held back since `held`, if it is.
-    pub(crate) fn next(&self, suspended: bool, held: Option<Instant>) -> Instant {
+    /// The earliest instant at which a timer runs out. A body is held back since `held`.
+    pub(crate) fn next(&self, suspended: bool, held: Instant) -> Instant {
         let resource = self.resource();
         if suspended {
             return resource;
         }
         let request = self.active.after(self.request_timeout);
-        let goes_on = held.map_or(NEVER, |held| held.after(CONTINUE_TIMEOUT));
-        resource.min(request).min(goes_on)
+        resource.min(request).min(held.after(CONTINUE_TIMEOUT))
     }
 
     /// Whether a body was held back long enough.
-    pub(crate) fn goes_on(now: Instant, suspended: bool, held: Option<Instant>) -> bool {
-        !suspended && held.is_some_and(|held| held.after(CONTINUE_TIMEOUT) <= now)
+    pub(crate) fn goes_on(now: Instant, suspended: bool, held: Instant) -> bool {
+        !suspended && held.after(CONTINUE_TIMEOUT) <= now
     }
 
     /// The timer that has run out, if any.

@@ -136,7 +136,7 @@ impl Task {
         if self.is_suspended() {
             return Err(Misuse::NotAskedFor);
         }
-        match self.transfer.send.io(self.counts.sent) {
+        match self.transfer.send.io(&self.request, self.counts.sent) {
             Some(Send::Write { .. }) => Ok(self.transfer.send.encode_behind(output)),
             Some(Send::Encode | Send::Source { .. }) | None => Err(Misuse::NotAskedFor),
         }
@@ -147,11 +147,12 @@ impl Task {
     /// # Errors
     /// [`Misuse::NotAskedFor`] if nothing may be sent, [`Misuse::TooMuch`] if `count` is more than
     /// was allowed. A write that was begun before the task was suspended is reported all the same.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn handle_sent(&mut self, now: Instant, count: usize) -> Result<(), Misuse> {
         if !matches!(self.phase, Phase::Exchange) {
             return Err(Misuse::NotAskedFor);
         }
-        let content = self.transfer.send.handle_sent(now, count)?;
+        let content = self.transfer.send.handle_sent(now, &self.request, count)?;
         self.counts.add_sent(count, content);
         self.touch(now);
         Ok(())
@@ -198,7 +199,7 @@ impl Task {
         match look {
             Err(Error::Limit(Limit::HeadBuffer)) if self.measures_heads => {
                 self.transfer.stop_sending();
-                self.transfer.receive.measure(input);
+                self.transfer.receive.measure(input.len());
                 self.counts.add_received(input.len(), 0);
                 Ok(Advance { drop: input.len(), head: 0 })
             }
@@ -212,7 +213,7 @@ impl Task {
                 self.due.tell_status(Tell::Interim, head.facts.status);
                 if head.facts.status == 100 {
                     // RFC 9110 §15.2.1.
-                    self.transfer.send.go_on(self.request.body);
+                    self.transfer.send.go_on(&self.request);
                 }
                 Ok(Advance { drop: usize::from(head.length), head: 0 })
             }
@@ -433,7 +434,7 @@ impl Task {
         } else if matches!(self.phase, Phase::Delayed) && !suspended {
             self.begin(now);
         } else if Deadlines::goes_on(now, suspended, self.transfer.send.waits_since()) {
-            self.transfer.send.go_on(self.request.body);
+            self.transfer.send.go_on(&self.request);
         }
     }
 
@@ -500,7 +501,7 @@ impl Task {
         self.transfer.receive.begin_body(framing);
         // A final answer other than success, before the request is sent: the server does not want
         // the rest (RFC 9112 §9.5). Any final answer is one instead of 100 (RFC 9110 §10.1.1).
-        if facts.status >= 300 || self.transfer.send.waits_since().is_some() {
+        if facts.status >= 300 || self.transfer.send.waits_since() != Instant::NEVER {
             self.transfer.stop_sending();
         }
         if self.transfer.receive.is_done() && held > usize::from(head.length) {

@@ -377,17 +377,17 @@ impl Task {
             | Phase::Discard { .. }
             | Phase::AskBody(_)
             | Phase::Upgraded
-            | Phase::Finish => deadline::NEVER,
+            | Phase::Finish => Instant::NEVER,
         };
         let next = self.deadlines.next(suspended, self.transfer.send.waits_since());
-        Some(next.min(before)).filter(|at| *at != deadline::NEVER)
+        Some(next.min(before)).filter(|at| *at != Instant::NEVER)
     }
 
     /// When the resource timer runs out or ran out, whatever became of the task; `None` if it never
     /// ran. For who puts in order what the task has left, and must not do that for ever.
     #[must_use]
     pub fn resource_deadline(&self) -> Option<Instant> {
-        Some(self.deadlines.resource()).filter(|at| *at != deadline::NEVER)
+        Some(self.deadlines.resource()).filter(|at| *at != Instant::NEVER)
     }
 
     /// What the connection may be used for now, with `room` bytes for content: the same until
@@ -399,7 +399,7 @@ impl Task {
         }
         match self.phase {
             Phase::Exchange => Io {
-                send: self.transfer.send.io(self.counts.sent),
+                send: self.transfer.send.io(&self.request, self.counts.sent),
                 // Content waits for the answer what becomes of it.
                 receive: match self.asked.pending() {
                     None => self.transfer.receive.io(room),

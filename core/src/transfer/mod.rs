@@ -1,9 +1,11 @@
 //! One request and its response on one connection: two halves that do not wait for each other
 //! (RFC 9112 §9.5, RFC 9110 §7.5).
 
+mod body;
 mod receive;
 mod send;
 
+pub(crate) use body::SendsBody;
 pub use receive::Receive;
 pub(crate) use receive::{BodyRead, Look, ReceiveHalf};
 pub use send::Send;

@@ -4,7 +4,7 @@ use crate::error::{Error, Limit, Transport};
 use crate::limits::{HEAD_BYTES, INTERIM_RESPONSES};
 use crate::wire::chunked::{ChunkedDecoder, Decoded, Run};
 use crate::wire::framing::Framing;
-use crate::wire::head::{HeadScan, Slot, WholeHead};
+use crate::wire::head::{HeadScan, LineEnd, Slot, WholeHead};
 
 /// What the adapter may read now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,17 +61,6 @@ pub(crate) enum ReceiveHalf {
     Done,
 }
 
-/// How far the empty line at the end of a head was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LineEnd {
-    /// Within a line.
-    Within,
-    /// Behind a line end.
-    Behind,
-    /// Behind that and a CR.
-    Half,
-}
-
 /// What a look at the input found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -114,11 +103,17 @@ impl ReceiveHalf {
         }
     }
 
-    /// The head is larger than the buffer in which `input` is, without its end.
-    pub(crate) fn measure(&mut self, input: &[u8]) {
-        let mut at = LineEnd::Within;
-        let _ = at.find(input);
-        let length = u16::try_from(input.len()).unwrap_or(u16::MAX);
+    /// The head is larger than the buffer of so many bytes that was looked at.
+    pub(crate) fn measure(&mut self, length: usize) {
+        let at = match self {
+            Self::Head { scan, .. } => scan.ends_with(),
+            Self::Oversized { .. }
+            | Self::Length { .. }
+            | Self::Chunked(_)
+            | Self::Close
+            | Self::Done => LineEnd::default(),
+        };
+        let length = u16::try_from(length).unwrap_or(u16::MAX);
         *self = Self::Oversized { length, at, is_whole: false };
     }
 
@@ -300,20 +295,5 @@ impl ReceiveHalf {
 
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self, Self::Done)
-    }
-}
-
-impl LineEnd {
-    /// Looks for the end of a head in what follows. `Some`: it ends behind so many of `bytes`.
-    fn find(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (place, byte) in bytes.iter().enumerate() {
-            *self = match (*self, *byte) {
-                (Self::Behind | Self::Half, b'\n') => return Some(place.wrapping_add(1)),
-                (Self::Within, b'\n') => Self::Behind,
-                (Self::Behind, b'\r') => Self::Half,
-                (Self::Within | Self::Behind | Self::Half, _) => Self::Within,
-            };
-        }
-        None
     }
 }

@@ -128,6 +128,8 @@ impl ChunkedDecoder {
     /// call. Content before the fault was in earlier runs.
     pub fn next_run(&mut self, input: &[u8]) -> Result<Run, Error> {
         let rest = match self.state {
+            // On a device the code of it would weigh more than the time.
+            _ if cfg!(target_os = "none") => return self.next_run_by_steps(input),
             State::Data => input,
             State::DataCr => match self.next_size(input) {
                 Some(rest) => rest,

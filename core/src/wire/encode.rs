@@ -72,20 +72,33 @@ pub(crate) fn request_head(
             put_field(&mut out, field);
         }
     }
-    match traits.body {
+    match traits.sender.filter(|_| traits.has_body()) {
+        Some(sender) => (sender.describe)(&mut out, traits),
         // RFC 9110 §8.6: a POST or the like without a body says so.
-        BodyLength::None if !traits.says_zero || traits.has_length => {}
-        BodyLength::None => out.put(b"Content-Length: 0\r\n"),
-        BodyLength::Known(_) if traits.has_length => {}
-        BodyLength::Known(0) if !traits.says_zero => {}
-        BodyLength::Known(length) => {
-            out.put(b"Content-Length: ");
-            out.put_decimal(length);
-            out.put(b"\r\n");
-        }
-        BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
+        None if !traits.says_zero || traits.has_length => {}
+        None => out.put(b"Content-Length: 0\r\n"),
     }
-    if traits.has_body() {
+    out.put(b"\r\n");
+    out.finish(from)
+}
+
+impl RequestTraits {
+    /// Whether there is a body, and not one of no bytes.
+    pub(crate) const fn has_body(&self) -> bool {
+        !matches!(self.body, BodyLength::None | BodyLength::Known(0))
+    }
+
+    /// Writes the fields that describe a body.
+    pub(crate) fn describe_body(out: &mut Cursor<'_>, traits: &Self) {
+        match traits.body {
+            BodyLength::Known(length) if !traits.has_length => {
+                out.put(b"Content-Length: ");
+                out.put_decimal(length);
+                out.put(b"\r\n");
+            }
+            BodyLength::None | BodyLength::Known(_) => {}
+            BodyLength::Unknown => out.put(b"Transfer-Encoding: chunked\r\n"),
+        }
         let kind: Option<&[u8]> = match traits.content_type {
             ContentType::Open => None,
             ContentType::Form => Some(b"x-www-form-urlencoded"),
@@ -95,8 +108,6 @@ pub(crate) fn request_head(
             out.put_all(&[b"Content-Type: application/", kind, b"\r\n"]);
         }
     }
-    out.put(b"\r\n");
-    out.finish(from)
 }
 
 /// Writes those of the caller's fields that are not `dropped`.

@@ -148,13 +148,75 @@ pub(crate) const fn eq_ignore_case(bytes: &[u8], lower: &[u8]) -> bool {
     true
 }
 
+/// How many tchar stand at the front of `bytes`.
+#[inline]
+pub(crate) fn token_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(bytes.len())
+}
+
+/// How many bytes that may stand in a field value are at the front of `bytes`.
+#[cfg(target_os = "none")]
+pub(crate) fn value_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !is_field_value_byte(*byte)).unwrap_or(bytes.len())
+}
+
+/// How many bytes that may stand in a field value are at the front of `bytes`: by eight at a time,
+/// which a device has no room for.
+#[cfg(not(target_os = "none"))]
+#[inline]
+pub(crate) fn value_length(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
+        let Some(place) = control_in(u64::from_le_bytes(*word)) else {
+            rest = tail;
+            continue;
+        };
+        match rest.split_at_checked(place) {
+            Some((_, [b'\t', behind @ ..])) => rest = behind,
+            Some((_, end)) => return bytes.len().wrapping_sub(end.len()),
+            None => break,
+        }
+    }
+    let end = rest.iter().position(|byte| !is_field_value_byte(*byte)).unwrap_or(rest.len());
+    bytes.len().wrapping_sub(rest.len()).wrapping_add(end)
+}
+
+/// Which of eight bytes is the first control character, if any is; tab is one.
+#[cfg(not(target_os = "none"))]
+#[inline]
+const fn control_in(word: u64) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    // A subtraction that borrows sets the sign of a byte: in the first one rightly, behind that
+    // maybe not, and only the first is asked for.
+    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+    let delete = word ^ (ONES * 0x7f);
+    let is_delete = delete.wrapping_sub(ONES) & !delete;
+    match (below_space | is_delete) & (ONES * 0x80) {
+        0 => None,
+        signs => Some((signs.trailing_zeros() / 8) as usize),
+    }
+}
+
 /// `bytes` without leading and trailing OWS (RFC 9110 §5.6.3).
 #[cfg_attr(target_os = "none", inline(never))]
 pub(crate) const fn trim_ows(bytes: &[u8]) -> &[u8] {
+    trim_ows_behind(trim_ows_before(bytes))
+}
+
+/// `bytes` without leading OWS.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) const fn trim_ows_before(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [b' ' | b'\t', tail @ ..] = rest {
         rest = tail;
     }
+    rest
+}
+
+/// `bytes` without trailing OWS.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) const fn trim_ows_behind(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
     while let [head @ .., b' ' | b'\t'] = rest {
         rest = head;
     }

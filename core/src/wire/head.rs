@@ -7,10 +7,9 @@
 use core::fmt;
 
 use crate::error::{Error, Limit, PeerError};
-use crate::limits::{HEAD_BATCH, HEAD_BYTES, HEAD_FIELDS};
+use crate::limits::{HEAD_BYTES, HEAD_FIELDS};
 use crate::wire::framing::HeadFacts;
 use crate::wire::grammar;
-use crate::wire::parse::{Lines, field_lines};
 
 /// Where one field line lies in a head: four `u16` offsets.
 ///
@@ -66,16 +65,31 @@ impl fmt::Debug for WholeHead {
 /// How far the end of a head has been looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct HeadScan {
-    /// No head ends in the first so many bytes.
+    /// In so many bytes.
     looked: u16,
+    /// What these end with.
+    at: LineEnd,
     /// The parse of an incomplete head was tried; it is not tried again.
     tried: bool,
+}
+
+/// How far the empty line at the end of a head was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum LineEnd {
+    /// Within a line.
+    #[default]
+    Within,
+    /// Behind a line end.
+    Behind,
+    /// Behind that and a CR.
+    Half,
 }
 
 impl HeadScan {
     /// Looks for a whole head at the front of `input`. `Ok(None)` means more input is needed.
     ///
     /// `full` says that `input` cannot grow. Folded lines are joined in place (RFC 9112 §5.2).
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn look(
         &mut self,
         input: &mut [u8],
@@ -85,178 +99,168 @@ impl HeadScan {
         begins_as_http(input)?;
         if !self.tried {
             self.tried = true;
-            if let Ok(Some(head)) = read(input, index) {
+            if let Ok(head) = read(input, index) {
                 return Ok(Some(head));
             }
         }
-        match find_end(input, usize::from(self.looked)) {
-            End::At(end) => {
-                let head = input.get_mut(..end).unwrap_or_default();
-                if end > HEAD_BYTES {
-                    return Err(Error::Limit(Limit::HeadBytes));
-                }
-                join_folded_lines(head);
-                match read(head, index)? {
-                    Some(head) => Ok(Some(head)),
-                    None => Err(Error::Peer(PeerError::FieldLine)),
-                }
+        let looked = usize::from(self.looked);
+        if let Some(end) = self.at.find(input.get(looked..).unwrap_or_default()) {
+            let end = looked.wrapping_add(end);
+            if end > HEAD_BYTES {
+                return Err(Error::Limit(Limit::HeadBytes));
             }
-            End::NotBefore(_) if input.len() >= HEAD_BYTES => Err(Error::Limit(Limit::HeadBytes)),
-            End::NotBefore(_) if full => Err(Error::Limit(Limit::HeadBuffer)),
-            End::NotBefore(looked) => {
-                self.looked = u16::try_from(looked).unwrap_or(u16::MAX);
-                Ok(None)
-            }
+            let head = input.get_mut(..end).unwrap_or_default();
+            join_folded_lines(head);
+            return read(head, index).map(Some);
         }
+        if input.len() >= HEAD_BYTES {
+            return Err(Error::Limit(Limit::HeadBytes));
+        }
+        self.looked = low(input.len());
+        if full { Err(Error::Limit(Limit::HeadBuffer)) } else { Ok(None) }
+    }
+
+    /// What the bytes that were looked at end with.
+    pub(crate) const fn ends_with(&self) -> LineEnd {
+        self.at
+    }
+}
+
+impl LineEnd {
+    /// Looks for the end of a head in what follows. `Some`: it ends behind so many of `bytes`.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (place, byte) in bytes.iter().enumerate() {
+            *self = match (*self, *byte) {
+                (Self::Behind | Self::Half, b'\n') => return Some(place.wrapping_add(1)),
+                (Self::Within, b'\n') => Self::Behind,
+                (Self::Behind, b'\r') => Self::Half,
+                (Self::Within | Self::Behind | Self::Half, _) => Self::Within,
+            };
+        }
+        None
     }
 }
 
 /// Lists the fields of a whole head whose folded lines are joined. Returns how many there are.
 pub(crate) fn list(head: &[u8], index: &mut [Slot]) -> usize {
-    read(head, index).ok().flatten().map_or(0, |head| usize::from(head.fields))
+    read(head, index).map_or(0, |head| usize::from(head.fields))
 }
 
 /// The values of the field lines of this name, which is in lower case, in a head that was read
 /// before. It walks over the lines and needs no index, so that none is overlooked.
 pub(crate) fn values<'a>(head: &'a [u8], lower: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
-    let mut lines = head.split(|byte| *byte == b'\n');
-    let _status_line = lines.next();
+    let mut rest = rest_of_line(head).map_or(&[][..], |(_, rest)| rest);
     core::iter::from_fn(move || {
-        lines.find_map(|line| {
-            let (name, value) = line.split_at_checked(lower.len())?;
-            let value = value.strip_prefix(b":")?;
-            let named = grammar::eq_ignore_case(name, lower);
-            named.then(|| grammar::trim_ows(value.strip_suffix(b"\r").unwrap_or(value)))
-        })
+        loop {
+            let line = field_line(rest)?;
+            rest = line.behind;
+            if grammar::eq_ignore_case(line.name, lower) {
+                return Some(line.value);
+            }
+        }
     })
 }
 
 /// Refuses what is not HTTP/1.x with its first wrong byte, so that a server that speaks first, or
 /// something else, is told apart at once.
 fn begins_as_http(input: &[u8]) -> Result<(), Error> {
-    const START: &[u8] = b"HTTP/1.";
-    match input.get(..START.len()) {
-        Some(START) => Ok(()),
-        None if START.starts_with(input) => Ok(()),
-        Some(_) | None => Err(Error::Peer(PeerError::NotHttp)),
+    match input.iter().zip(b"HTTP/1.").all(|(is, wanted)| is == wanted) {
+        true => Ok(()),
+        false => Err(Error::Peer(PeerError::NotHttp)),
     }
 }
 
-/// A status-line: the length of its line, minor version and status; `None` if its end is not there
-/// (RFC 9112 §4). A line that ends in LF alone is taken (RFC 9112 §2.2).
-fn status_line(input: &[u8]) -> Result<Option<(usize, u8, u16)>, Error> {
-    const MALFORMED: Error = Error::Peer(PeerError::StatusLine);
-    let Some((start, rest)) = input.split_first_chunk::<12>() else {
-        return Ok(None);
-    };
+/// A status-line: its minor version, its status and what stands behind it (RFC 9112 §4). A line
+/// that ends in LF alone is taken (RFC 9112 §2.2).
+fn status_line(input: &[u8]) -> Option<(u8, u16, &[u8])> {
+    let (start, rest) = input.split_first_chunk::<12>()?;
     let [_, _, _, _, _, _, _, minor, b' ', a, b, c] = *start else {
-        return Err(MALFORMED);
+        return None;
     };
     let is_number = minor.is_ascii_digit() && (b'1'..=b'9').contains(&a);
     if !is_number || !b.is_ascii_digit() || !c.is_ascii_digit() {
-        return Err(MALFORMED);
+        return None;
     }
     let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
     let status = digit(a).wrapping_mul(100).wrapping_add(digit(b).wrapping_mul(10));
     let status = status.wrapping_add(digit(c));
     // The reason phrase may be missing, and its space with it, as some servers do.
-    let Some(end) = rest.iter().position(|byte| !grammar::is_field_value_byte(*byte)) else {
-        return Ok(None);
-    };
-    let (reason, tail) = rest.split_at_checked(end).unwrap_or_default();
-    if !matches!(reason, [] | [b' ', ..]) {
-        return Err(MALFORMED);
-    }
-    let line_end = match tail {
-        [b'\r', b'\n', ..] => 2,
-        [b'\n', ..] => 1,
-        [b'\r'] => return Ok(None),
-        _ => return Err(MALFORMED),
-    };
-    let length = start.len().wrapping_add(end).wrapping_add(line_end);
-    Ok(Some((length, minor.wrapping_sub(b'0'), status)))
+    let (reason, rest) = rest_of_line(rest)?;
+    matches!(reason, [] | [b' ', ..]).then_some((minor.wrapping_sub(b'0'), status, rest))
 }
 
-/// Reads a head without folded lines. `Ok(None)` means its end is not there.
-fn read(input: &[u8], index: &mut [Slot]) -> Result<Option<WholeHead>, Error> {
-    let Some((start, minor, status)) = status_line(input)? else {
-        return Ok(None);
-    };
+/// The text up to the end of a line, and what stands behind that end. `None` if the text has a
+/// control character, or the end is not there.
+#[cfg_attr(target_os = "none", inline(never))]
+fn rest_of_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (text, end) = bytes.split_at_checked(grammar::value_length(bytes))?;
+    match end {
+        [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => Some((text, rest)),
+        _ => None,
+    }
+}
+
+/// A field line, and what stands behind it.
+struct FieldLine<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    /// From the value on.
+    from_value: &'a [u8],
+    behind: &'a [u8],
+}
+
+/// The field line at the front of `bytes` (RFC 9112 §5). `None` for the empty line, for what is
+/// malformed and for what has no end.
+#[cfg_attr(target_os = "none", inline(never))]
+fn field_line(bytes: &[u8]) -> Option<FieldLine<'_>> {
+    let (name, rest) = bytes.split_at_checked(grammar::token_length(bytes))?;
+    // No white space stands before the colon (RFC 9112 §5.1).
+    let ([_, ..], [b':', value @ ..]) = (name, rest) else { return None };
+    let from_value = grammar::trim_ows_before(value);
+    let (value, behind) = rest_of_line(from_value)?;
+    Some(FieldLine { name, value: grammar::trim_ows_behind(value), from_value, behind })
+}
+
+/// Reads a head without folded lines. An error if any of it is malformed, or its end is not there:
+/// which of the two is not told apart.
+fn read(input: &[u8], index: &mut [Slot]) -> Result<WholeHead, Error> {
+    let line = status_line(input).ok_or(Error::Peer(PeerError::StatusLine))?;
+    let (minor, status, mut rest) = line;
     let mut facts = HeadFacts::new(status, minor);
+    let mut slots = index.iter_mut();
     let mut fields: usize = 0;
-    let mut at = start;
-    loop {
-        let mut batch = [httparse::EMPTY_HEADER; HEAD_BATCH];
-        let rest = input.get(at..).unwrap_or_default();
-        let found = field_lines(rest, &mut batch);
-        let count = match found {
-            Lines::Partial => return Ok(None),
-            Lines::Malformed => return Err(Error::Peer(PeerError::FieldLine)),
-            Lines::All { count, .. } => count,
-            Lines::Batch => HEAD_BATCH,
-        };
-        let slots = index.get_mut(fields..).unwrap_or_default();
-        let last = take(batch.get(..count).unwrap_or(&batch), input, slots, &mut facts);
-        fields = fields.wrapping_add(count);
-        match found {
-            Lines::All { length, .. } => {
-                let length = at.wrapping_add(length);
-                if length > HEAD_BYTES {
-                    return Err(Error::Limit(Limit::HeadBytes));
-                }
-                if fields > HEAD_FIELDS {
-                    return Err(Error::Limit(Limit::HeadFields));
-                }
-                end_index(index, fields);
-                return Ok(Some(WholeHead { length: low(length), fields: low(fields), facts }));
-            }
-            // Go on behind the line of the last field.
-            Lines::Batch | Lines::Partial | Lines::Malformed => {
-                let rest = input.get(last..).unwrap_or_default();
-                let line = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-                at = last.wrapping_add(line).wrapping_add(1);
-            }
-        }
-        if fields > HEAD_FIELDS {
+    // How far something is from the start of the head, by what stands from there on.
+    let place = |from: &[u8]| low(input.len().wrapping_sub(from.len()));
+    while let Some(line) = field_line(rest) {
+        facts.add(line.name, line.value);
+        if fields == HEAD_FIELDS {
             return Err(Error::Limit(Limit::HeadFields));
         }
-    }
-}
-
-/// Notes the fields of one batch. Returns where the value of the last one ends.
-#[inline]
-fn take(
-    batch: &[httparse::Header<'_>],
-    input: &[u8],
-    index: &mut [Slot],
-    facts: &mut HeadFacts,
-) -> usize {
-    let base = input.as_ptr() as usize;
-    let mut slots = index.iter_mut();
-    let mut last = 0;
-    for field in batch {
-        let (name, value) = (field.name.as_bytes(), field.value);
-        facts.add(name, value);
-        let name_start = (name.as_ptr() as usize).wrapping_sub(base);
-        let value_start = (value.as_ptr() as usize).wrapping_sub(base);
-        last = value_start.wrapping_add(value.len());
+        fields = fields.wrapping_add(1);
         if let Some(slot) = slots.next() {
+            let (name_start, value_start) = (place(rest), place(line.from_value));
             *slot = Slot {
-                name_start: low(name_start),
-                name_end: low(name_start.wrapping_add(name.len())),
-                value_start: low(value_start),
-                value_end: low(last),
+                name_start,
+                name_end: name_start.wrapping_add(low(line.name.len())),
+                value_start,
+                value_end: value_start.wrapping_add(low(line.value.len())),
             };
         }
+        rest = line.behind;
     }
-    last
-}
-
-/// Marks the end of a list that is shorter than the index.
-fn end_index(index: &mut [Slot], fields: usize) {
-    if let Some(slot) = index.get_mut(fields) {
+    let Some(([], behind)) = rest_of_line(rest) else {
+        return Err(Error::Peer(PeerError::FieldLine));
+    };
+    // Marks the end of a list that is shorter than the index.
+    if let Some(slot) = slots.next() {
         *slot = Slot::EMPTY;
     }
+    let length = input.len().wrapping_sub(behind.len());
+    if length > HEAD_BYTES {
+        return Err(Error::Limit(Limit::HeadBytes));
+    }
+    Ok(WholeHead { length: low(length), fields: low(fields), facts })
 }
 
 /// The low 16 bits of an offset. Offsets of a head that is delivered are below `HEAD_BYTES`; a
@@ -264,31 +268,6 @@ fn end_index(index: &mut [Slot], fields: usize) {
 #[allow(clippy::cast_possible_truncation, reason = "the low bits are what is meant")]
 const fn low(offset: usize) -> u16 {
     offset as u16
-}
-
-enum End {
-    /// A head ends before this offset.
-    At(usize),
-    /// None ends before this offset; look on from here.
-    NotBefore(usize),
-}
-
-/// Looks for an empty line from `from` on.
-fn find_end(input: &[u8], from: usize) -> End {
-    let mut at = from;
-    loop {
-        let rest = input.get(at..).unwrap_or_default();
-        let Some(line) = rest.iter().position(|byte| *byte == b'\n') else {
-            return End::NotBefore(input.len());
-        };
-        let next = at.wrapping_add(line).wrapping_add(1);
-        match input.get(next..) {
-            Some([b'\n', ..]) => return End::At(next.wrapping_add(1)),
-            Some([b'\r', b'\n', ..]) => return End::At(next.wrapping_add(2)),
-            Some([] | [b'\r']) | None => return End::NotBefore(next.wrapping_sub(1)),
-            Some(_) => at = next,
-        }
-    }
 }
 
 /// Joins lines that begin with white space to the one before: the line end becomes spaces, so that

@@ -6,4 +6,3 @@ pub(crate) mod encode;
 pub(crate) mod framing;
 pub(crate) mod grammar;
 pub(crate) mod head;
-pub(crate) mod parse;

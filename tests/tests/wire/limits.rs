@@ -53,16 +53,15 @@ fn fields_of_a_head() {
         format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 5\r\n\r\nhello")
     };
     assert_ok(&answered(fields(limits::HEAD_FIELDS)), "hello", REUSE);
-    for beyond in [1, limits::HEAD_BATCH - 1, limits::HEAD_BATCH, limits::HEAD_BATCH + 1] {
+    for beyond in [1, 2, 40] {
         let trace = answered(fields(limits::HEAD_FIELDS + beyond));
         assert_err(&trace, "", Error::Limit(Limit::HeadFields));
     }
 }
 
-/// Fields are parsed in batches; where one ends must not matter.
 #[test]
 fn any_number_of_fields_below_the_limit() {
-    for count in 0..limits::HEAD_BATCH * 3 {
+    for count in 0..100 {
         let fields: String = (0..count).map(|n| format!("N{n}: {n}\r\n")).collect();
         let response = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 5\r\n\r\nhello");
         let trace = answered(response);
