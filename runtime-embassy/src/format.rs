@@ -1,11 +1,15 @@
 //! [`defmt::Format`] for what holds more than can be derived from: as `Debug` has it.
 
 use defmt::{Format, Formatter, write};
+#[cfg(feature = "ota")]
+use embedded_storage_async::nor_flash::NorFlash;
 
 use crate::body::Body;
 use crate::changes::Changes;
 use crate::control::{ControlBlock, Seat, TaskControl};
 use crate::event::TaskEvent;
+#[cfg(feature = "ota")]
+use crate::ota::{Journal, Update};
 use crate::resources::Resources;
 use crate::schedule::Schedule;
 use crate::session::Session;
@@ -90,9 +94,27 @@ impl<const N: usize> Format for Schedule<N> {
     }
 }
 
-impl<const N: usize, const B: usize> Format for Resources<N, B> {
+impl<const N: usize, const R: usize, const S: usize, const H: usize> Format
+    for Resources<N, R, S, H>
+{
     fn format(&self, f: Formatter<'_>) {
-        write!(f, "Resources<{=usize}, {=usize}>", N, B);
+        write!(f, "Resources<{=usize}, {=usize}, {=usize}, {=usize}>", N, R, S, H);
+    }
+}
+
+#[cfg(feature = "ota")]
+impl<F: NorFlash, const ROOM: usize> Format for Journal<F, ROOM> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Journal({} is good, {})", self.good(), self.stage());
+    }
+}
+
+#[cfg(feature = "ota")]
+impl<J: NorFlash, S: NorFlash, const ROOM: usize, const BLOCK: usize> Format
+    for Update<'_, '_, J, S, ROOM, BLOCK>
+{
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Update({=u32} stored, error {})", self.stored(), self.error());
     }
 }
 
@@ -127,7 +149,7 @@ const _: () = {
     is_formatted::<ReaderTask<'_, '_, '_, '_, (), 1>>();
     is_formatted::<Session<'_, 1>>();
     is_formatted::<Schedule<1>>();
-    is_formatted::<Resources<1, 64>>();
+    is_formatted::<Resources<1, 64, 65, 66>>();
     is_formatted::<Alone>();
     is_formatted::<Under<'_>>();
     is_formatted::<crate::Answer<'_>>();

@@ -18,6 +18,7 @@ use crate::wire::head::values;
 
 /// What is lent to [`Task::inspect`].
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Inspection<'a> {
     /// The head that `handle_head` found; listed, if `resume` is lent.
     pub head: ResponseHead<'a>,
