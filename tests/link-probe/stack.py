@@ -286,7 +286,7 @@ def document(rows, measured):
         "adds that up along the calls. Recursion, and a call through a register with nothing said of",
         "what is behind it, would be refused: there is neither, but in what writes texts for people,",
         "which is `core::fmt`. The figure is the most that a call can take, with a caller that keeps",
-        "its result, and with the way to a panic, where other code has one (httparse). What a panic",
+        "its result, and with the way to a panic, where other code has one. What a panic",
         "handler takes is not in it.",
         "",
         f"The way to trust: of the image `decode`, which paints its stack in QEMU, the same reckoning",
