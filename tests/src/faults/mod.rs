@@ -1,16 +1,16 @@
 //! A proxy that fails on purpose, and what must come of it.
 //!
 //! It stands between a client and a scripted [`Origin`](crate::script::Origin), and does one thing
-//! wrong at one byte of what passes: it cuts, stalls or corrupts. Each of the [`exchanges`] is
-//! played with every fault at every byte of both directions, and the [`judge`] says what must come
+//! wrong at one byte of what passes: it cuts, stalls or corrupts. Each of the `exchanges` is
+//! played with every fault at every byte of both directions, and the `judge` says what must come
 //! of it:
 //!
-//! - [`tamper`]: the proxy;
-//! - [`exchanges`]: what is played;
-//! - [`reading`]: what the bytes of a response mean, read as plainly as possible;
-//! - [`judge`]: what must come of a case, by [`client`], which reads everything there is, and only
+//! - `tamper`: the proxy;
+//! - `exchanges`: what is played;
+//! - `reading`: what the bytes of a response mean, read as plainly as possible;
+//! - `judge`: what must come of a case, by `client`, which reads everything there is, and only
 //!   then thinks;
-//! - [`on_streams`]: the cases on the bare core, on the desktop driver, and on embassy.
+//! - `on_streams`: the cases on the bare core, on the desktop driver, and on embassy.
 //!
 //! The cases on real sockets are in `tests/tests/faults`, with the same judge.
 
