@@ -357,6 +357,10 @@ DIFFERENT = {
     "many-interims": (0, b"HTTP/1.1 103 Early\r\n\r\n" * 65 + OK + b"\r\n"),
     "close": (0, OK + b"Connection: close\r\nContent-Length: 1\r\n\r\nx"),
     "old-keep-alive": (0, b"HTTP/1.0 200\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx"),
+    "empty-coding": (
+        0,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked,\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ),
 }
 
 # Tables by their number, connections per host, the timeout of idle ones, and calls.

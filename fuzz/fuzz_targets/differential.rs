@@ -54,7 +54,7 @@ struct Class {
     is: fn(&Case<'_>) -> bool,
 }
 
-const CLASSES: [Class; 16] = [
+const CLASSES: [Class; 17] = [
     // What we take and others refuse.
     Class {
         reason: "folded field lines are joined: RFC 9112 §5.2 asks for it",
@@ -82,6 +82,11 @@ const CLASSES: [Class; 16] = [
         reason: "Transfer-Encoding in HTTP/1.0 is faulty framing: chunks are taken, and the \
             connection closes (RFC 9112 §6.1). hyper refuses it, ureq-proto does not look",
         is: |case| case.our_minor_version() == Some(0) && case.has_field("transfer-encoding"),
+    },
+    Class {
+        reason: "empty elements of a list are read over: RFC 9110 §5.6.1.2. hyper takes what is \
+            behind the last comma for the last coding",
+        is: |case| case.is_by(Peer::Hyper) && case.has_empty_coding(),
     },
     Class {
         reason: "a size line may be longer than 20 bytes: RFC 9112 §7.1.1",
@@ -193,6 +198,14 @@ impl Case<'_> {
     fn has_field(&self, name: &str) -> bool {
         let has = |response: &Response| response.fields.iter().any(|field| field.0 == name);
         self.ours.response().is_some_and(has)
+    }
+
+    fn has_empty_coding(&self) -> bool {
+        let is_empty =
+            |value: &[u8]| value.split(|it| *it == b',').any(|it| it.trim_ascii().is_empty());
+        let fields = self.ours.response().map(|response| &response.fields);
+        let codings = fields.into_iter().flatten().filter(|field| field.0 == "transfer-encoding");
+        codings.into_iter().any(|field| is_empty(&field.1))
     }
 
     fn is_chunked(&self) -> bool {
