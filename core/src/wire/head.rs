@@ -144,7 +144,12 @@ impl LineEnd {
 
 /// Lists the fields of a whole head whose folded lines are joined. Returns how many there are.
 pub(crate) fn list(head: &[u8], index: &mut [Slot]) -> usize {
-    read(head, index).map_or(0, |head| usize::from(head.fields))
+    let Ok(head) = read(head, index) else {
+        // What was listed before the head turned out not to be whole is no list of it.
+        index.fill(Slot::EMPTY);
+        return 0;
+    };
+    usize::from(head.fields)
 }
 
 /// The values of the field lines of this name, which is in lower case, in a head that was read

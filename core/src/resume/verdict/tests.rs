@@ -282,3 +282,14 @@ fn a_random_head_is_appended_only_where_the_stored_bytes_end() {
     }
     assert!(appended > 1000 && done > 1000, "{appended} {done}");
 }
+
+#[test]
+fn a_head_that_is_not_whole_lists_nothing_and_nothing_is_appended_for_it() {
+    let bytes = b"HTTP/1.1 206 Part\r\nContent-Range: bytes 100-199/200\r\nLast: \n";
+    let mut index = [Slot::EMPTY; 8];
+    assert_eq!(ResponseHead::list(bytes, &mut index), 0);
+    assert!(index.iter().all(|slot| *slot == Slot::EMPTY));
+    let validator = Validator::ETag(b"\"v1\"");
+    let data = ResumeData::new("http://a/b", validator, 100, Some(200)).expect("fit");
+    assert_eq!(judge(&data, &ResponseHead::new(bytes, &index)), Verdict::Again);
+}
