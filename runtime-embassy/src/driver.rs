@@ -126,11 +126,11 @@ impl<'r, 'd, 'a, W: Wire<'r, 'd>> Driver<'r, 'd, 'a, W> {
         self.input.note(event);
         #[cfg(feature = "internals")]
         if let (Event::Redirected { .. }, Some(to)) = (event, self.target.next()) {
-            control.watch.redirected(to.as_str());
+            control.facts.redirected(to.as_str());
         }
         if let Event::Response { status } = event {
             self.is_answered = self.input.hands_on();
-            control.watch.answered(status);
+            control.facts.answered(status);
         }
         let head = self.input.head(self.wire.inbox());
         let stored = self.outgoing.resume.map(|resume| resume.from.data());
@@ -216,7 +216,7 @@ async fn receive(
                 let take = |task: &mut Task| input.take(task, wanted, inbox, count.unwrap_or(0));
                 control.with(take).unwrap_or(());
                 outbox.outgoing.delegate.count(control, TaskEvent::Received);
-                control.watch.changed();
+                control.changed();
             }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),
         }

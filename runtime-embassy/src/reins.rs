@@ -14,12 +14,14 @@ use sortie_core::{
 };
 
 use crate::driver::Parcel;
+use crate::facts::Facts;
 use crate::log::trace;
 use crate::time::{now, timer};
 
-/// A task, and who watches it: nobody, or who has its [`TaskControl`](crate::TaskControl). What is
-/// done with it is compiled once, and a program in which nobody watches carries nothing of that.
-pub(crate) struct Reins<W: ?Sized = dyn Watch> {
+/// A task, and what is known of it by who commands and watches it: nobody, or who has its
+/// [`TaskControl`](crate::TaskControl). One kind for both, so that what is done with it is compiled
+/// once and called without detours.
+pub(crate) struct Reins {
     /// The task that is governed, or was last; none before the first.
     task: RefCell<Option<Task>>,
     /// Of the task that is governed, in thousandths.
@@ -28,33 +30,7 @@ pub(crate) struct Reins<W: ?Sized = dyn Watch> {
     pub(crate) expects: Cell<[u32; 2]>,
     /// Rung at every command.
     bell: RefCell<WakerRegistration>,
-    pub(crate) watch: W,
-}
-
-/// Who watches a task, and commands it.
-pub(crate) trait Watch {
-    /// A task begins. Returns the commands that were given before.
-    fn begin(&self, identifier: u32) -> Before;
-
-    /// Something may be otherwise than it was.
-    fn changed(&self);
-
-    /// A question is asked.
-    fn asked(&self);
-
-    /// The final response came.
-    fn answered(&self, status: u16);
-
-    /// The task has ended. Only the first end counts.
-    fn ended(&self, result: Result<(), Error>);
-
-    /// What the task says.
-    #[cfg(feature = "internals")]
-    fn said(&self, output: Output);
-
-    /// It is redirected to this URL.
-    #[cfg(feature = "internals")]
-    fn redirected(&self, to: &str);
+    pub(crate) facts: Facts,
 }
 
 /// What a task is waited for to do.
@@ -66,27 +42,6 @@ enum Until {
     Failure,
     /// It has failed: be cancelled, or run out of time.
     Late,
-}
-
-/// Nobody.
-impl Watch for () {
-    fn begin(&self, _: u32) -> Before {
-        Before::NOTHING
-    }
-
-    fn changed(&self) {}
-
-    fn asked(&self) {}
-
-    fn answered(&self, _: u16) {}
-
-    fn ended(&self, _: Result<(), Error>) {}
-
-    #[cfg(feature = "internals")]
-    fn said(&self, _: Output) {}
-
-    #[cfg(feature = "internals")]
-    fn redirected(&self, _: &str) {}
 }
 
 /// Commands for a task that has not begun.
@@ -105,11 +60,11 @@ impl Before {
 
 /// The reins of a task that nobody watches.
 #[allow(unnameable_types, reason = "sealed: it stands behind `Alone`")]
-pub struct Own(Reins<()>);
+pub struct Own(Reins);
 
 impl Own {
     pub(crate) const fn new() -> Self {
-        Self(Reins::new(()))
+        Self(Reins::new())
     }
 }
 
@@ -131,20 +86,18 @@ impl AsRef<Self> for Reins {
     }
 }
 
-impl<W> Reins<W> {
+impl Reins {
     /// Of no task yet.
-    pub(crate) const fn new(watch: W) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             task: RefCell::new(None),
             priority: Cell::new(PRIORITY_DEFAULT),
             expects: Cell::new([0; 2]),
             bell: RefCell::new(WakerRegistration::new()),
-            watch,
+            facts: Facts::new(),
         }
     }
-}
 
-impl<W: Watch + ?Sized> Reins<W> {
     /// Puts a task under control and runs it, unless it was told otherwise before.
     pub(crate) fn begin(
         &self,
@@ -155,7 +108,7 @@ impl<W: Watch + ?Sized> Reins<W> {
     ) {
         if let Ok(mut place) = self.task.try_borrow_mut() {
             let task = place.insert(Task::new(request, options));
-            let before = self.watch.begin(identifier);
+            let before = self.facts.begin(identifier);
             trace!("task {} begins", identifier);
             if !before.is_prioritized {
                 self.priority.set(outgoing.priority);
@@ -171,7 +124,7 @@ impl<W: Watch + ?Sized> Reins<W> {
                 task.cancel();
             }
         }
-        self.watch.changed();
+        self.changed();
     }
 
     /// Calls `f` with the task, if there is one. It never calls back.
@@ -191,8 +144,22 @@ impl<W: Watch + ?Sized> Reins<W> {
 
     /// Reports something to the task.
     pub(crate) fn tell(&self, f: impl FnOnce(&mut Task) -> Result<(), Misuse>) {
-        report(self.with(f).unwrap_or(Ok(())));
-        self.watch.changed();
+        if let Some(mut task) = self.borrow() {
+            report(f(&mut task));
+            self.told(task);
+        }
+    }
+
+    #[inline(never)] // It is asked for in many places.
+    fn told(&self, task: RefMut<'_, Task>) {
+        drop(task);
+        self.changed();
+    }
+
+    /// Something may be otherwise than it was.
+    #[inline(never)] // It is said in many places.
+    pub(crate) fn changed(&self) {
+        self.facts.changed();
     }
 
     /// Looks at the task, if there is one.
@@ -216,13 +183,13 @@ impl<W: Watch + ?Sized> Reins<W> {
         let output = self.with(Task::poll_output);
         let output = output.unwrap_or(Output::Complete(Err(Error::Canceled)));
         #[cfg(feature = "internals")]
-        self.watch.said(output);
+        self.facts.said(output);
         if let Output::Event(Event::Question(..)) = output {
-            self.watch.asked();
+            self.facts.asked();
         }
         if let Output::Complete(result) = output {
             trace!("task ends, code {}", result.map_or_else(Error::code, |()| 0));
-            self.watch.ended(result);
+            self.facts.ended(result);
         }
         output
     }
@@ -293,7 +260,7 @@ impl<W: Watch + ?Sized> Reins<W> {
     /// Something was commanded: whoever waits looks again.
     pub(crate) fn ring(&self) {
         ring(&self.bell);
-        self.watch.changed();
+        self.changed();
     }
 }
 
@@ -330,7 +297,7 @@ impl<B: AsRef<Reins>> Drop for Governed<B> {
             }
         });
         // Where it had completed before, that is told already.
-        self.control().watch.ended(Err(Error::Canceled));
+        self.control().facts.ended(Err(Error::Canceled));
     }
 }
 
