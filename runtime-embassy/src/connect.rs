@@ -4,8 +4,9 @@ use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
+use embassy_net::Stack;
 use embassy_net::dns::DnsQueryType;
-use embassy_net::{IpAddress, Stack};
+use embassy_net::tcp::ConnectError;
 use sortie_core::{CloseReason, Transport, Url, Wish};
 
 use crate::connection::Lease;
@@ -95,17 +96,26 @@ async fn connect<'s, 'd>(
     }
 }
 
+/// Opens a connection to the origin of `url` in the slot, whatever was there before.
+///
+/// Dropping the future and then the lease leaves nothing behind but a reset.
 async fn open(stack: Stack<'_>, lease: &mut Lease<'_, '_>, url: &Url<'_>) -> Result<(), Transport> {
-    let address = resolve(stack, url.host()).await?;
-    lease.open((address, url.port()).into()).await
-}
-
-/// The address of `host`, which may be one itself.
-async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Transport> {
-    let mut query = pin!(stack.dns_query(host, DnsQueryType::A));
-    let found = poll_fn(|cx| poll_apart(query.as_mut(), cx)).await;
+    let found = {
+        // The host may be an address itself.
+        let mut query = pin!(stack.dns_query(url.host(), DnsQueryType::A));
+        poll_fn(|cx| poll_apart(query.as_mut(), cx)).await
+    };
     let first = found.ok().and_then(|found| found.first().copied());
-    first.ok_or(Transport::NameNotResolved)
+    let address = first.ok_or(Transport::NameNotResolved)?;
+    // A reset that is pending would be lost with the connection that it is for.
+    let until = lease.reset();
+    poll_fn(|cx| lease.poll_reset(until, cx)).await;
+    let (socket, _) = lease.parts();
+    socket.connect((address, url.port())).await.map_err(|error| match error {
+        ConnectError::ConnectionReset => Transport::Refused,
+        ConnectError::NoRoute => Transport::Unreachable,
+        ConnectError::InvalidState | ConnectError::TimedOut => Transport::ConnectFailed,
+    })
 }
 
 /// Polls a future that moves large values, 600 bytes for a query, so that they are on the stack for

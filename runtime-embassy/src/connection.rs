@@ -1,16 +1,17 @@
 //! The connections of a session, each in its slot for ever, and who has which.
 
 use core::cell::RefMut;
+use core::pin::pin;
+use core::task::{Context, Poll};
 
-use embassy_net::IpEndpoint;
 use embassy_net::Stack;
-use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
-use embassy_time::{Duration, with_timeout};
+use embassy_net::tcp::{Error, State, TcpSocket};
+use embassy_time::Duration;
 use sortie_core::session::Standing;
-use sortie_core::{CloseReason, Instant, Transport, Url, UrlParts};
+use sortie_core::{CloseReason, Instant, Url, UrlParts};
 
 use crate::resources::Buffers;
-use crate::time::now;
+use crate::time::{now, wake_at};
 use crate::turn::Turn;
 
 /// How long a slot that is used again, or a session that is closed, waits for a reset to leave. It
@@ -161,19 +162,21 @@ impl<'s, 'd> Lease<'s, 'd> {
         self.connection.inbox
     }
 
-    /// Opens a connection in the slot, whatever was there before.
-    ///
-    /// Dropping the future and then the lease leaves nothing behind but a reset.
-    pub(crate) async fn open(&mut self, remote: IpEndpoint) -> Result<(), Transport> {
-        let socket = &mut self.connection.socket;
-        // A reset that is pending would be lost with the connection that it is for.
-        socket.abort();
-        let _ = with_timeout(RESET_TIMEOUT, socket.flush()).await;
-        socket.connect(remote).await.map_err(|error| match error {
-            ConnectError::ConnectionReset => Transport::Refused,
-            ConnectError::NoRoute => Transport::Unreachable,
-            ConnectError::InvalidState | ConnectError::TimedOut => Transport::ConnectFailed,
-        })
+    /// Resets the connection that the slot may have. Returns until when that is waited for.
+    pub(crate) fn reset(&mut self) -> Instant {
+        self.connection.end(false);
+        now().after(RESET_TIMEOUT.as_micros())
+    }
+
+    /// Ready when the reset has left, or has had its time.
+    pub(crate) fn poll_reset(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        match pin!(self.connection.flush()).poll(cx) {
+            Poll::Pending if now() < until => {
+                wake_at(until, cx);
+                Poll::Pending
+            }
+            Poll::Pending | Poll::Ready(_) => Poll::Ready(()),
+        }
     }
 
     /// Gives the connection back, to be used for `url`'s origin again; not with bytes that came

@@ -3,7 +3,6 @@
 use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::future::{Future, poll_fn};
-use core::pin::pin;
 use core::task::{Context, Poll};
 
 use embassy_futures::select::{Either, select};
@@ -16,7 +15,7 @@ use sortie_core::{
 use crate::driver::Parcel;
 use crate::facts::Facts;
 use crate::log::trace;
-use crate::time::{now, timer};
+use crate::time::{now, wake_at};
 
 /// A task, and what is known of it by who commands and watches it: nobody, or who has its
 /// [`TaskControl`](crate::TaskControl). One kind for both, so that what is done with it is compiled
@@ -250,9 +249,8 @@ impl Reins {
         if let Ok(mut bell) = self.bell.try_borrow_mut() {
             bell.register(cx.waker());
         }
-        if let Some(timer) = deadline.and_then(timer) {
-            // Its first poll asks to be woken at that time; a later one is not needed.
-            let _ = pin!(timer).poll(cx);
+        if let Some(deadline) = deadline {
+            wake_at(deadline, cx);
         }
         Poll::Pending
     }
