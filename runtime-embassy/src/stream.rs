@@ -5,7 +5,7 @@
 //! nothing; that is what a secure stream needs, whose reads and writes lose bytes when they are
 //! dropped half-way.
 
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Context, Poll};
 
@@ -58,7 +58,7 @@ pub(crate) trait Incoming {
 pub(crate) trait Outgoing {
     /// Waits until there is room, and lets `fill` put bytes at the front of it. Returns how many it
     /// put. From when it calls `fill` on it is not dropped, unless its connection is.
-    async fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<usize, Lost>;
+    async fn write_with(&mut self, fill: impl FnMut(&mut [u8]) -> usize) -> Result<usize, Lost>;
 }
 
 impl Incoming for TcpReader<'_> {
@@ -70,17 +70,25 @@ impl Incoming for TcpReader<'_> {
         }
     }
 
-    async fn read(&mut self, space: &mut [u8]) -> Result<usize, Lost> {
-        TcpReader::read(self, space).await.map_err(|_| Lost)
+    // What the socket has for reading and writing keeps nothing between two polls: it is made anew for
+    // each, so that no state of it is.
+
+    fn read(&mut self, space: &mut [u8]) -> impl Future<Output = Result<usize, Lost>> {
+        poll_fn(|cx| pin!(TcpReader::read(self, space)).poll(cx).map_err(|_| Lost))
     }
 }
 
 impl Outgoing for TcpWriter<'_> {
-    async fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<usize, Lost> {
-        let put = |room: &mut [u8]| {
-            let count = fill(room);
-            (count, count)
-        };
-        TcpWriter::write_with(self, put).await.map_err(|_| Lost)
+    fn write_with(
+        &mut self,
+        mut fill: impl FnMut(&mut [u8]) -> usize,
+    ) -> impl Future<Output = Result<usize, Lost>> {
+        poll_fn(move |cx| {
+            let put = |room: &mut [u8]| {
+                let count = fill(room);
+                (count, count)
+            };
+            pin!(TcpWriter::write_with(self, put)).poll(cx).map_err(|_| Lost)
+        })
     }
 }
