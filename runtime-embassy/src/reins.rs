@@ -201,8 +201,8 @@ impl Reins {
     /// Waits until the task says something else than `output`. Keeps its timers meanwhile.
     ///
     /// Dropping the future loses nothing.
-    pub(crate) async fn obey(&self, output: Output) {
-        poll_fn(|cx| self.poll_until(Until::Other(output), cx)).await;
+    pub(crate) fn obey(&self, output: Output) -> impl Future<Output = ()> {
+        poll_fn(move |cx| self.poll_until(Until::Other(output), cx))
     }
 
     /// Waits for somebody who takes content, and may take his time: the request timer rests. `None`
