@@ -1,12 +1,9 @@
 //! The one loop that drives a task: it moves bytes, keeps time and carries answers. Every decision
 //! is the core's.
 
-use core::future::poll_fn;
-use core::task::Poll;
-
 use embassy_futures::select::{Either, select, select3};
 use sortie_core::{
-    Asks, Broken, Error, Event, Instant, Output, RedirectPolicy, Task, TaskKind, Wish,
+    Asks, Broken, Error, Event, Instant, Output, Receive, RedirectPolicy, Task, TaskKind, Wish,
 };
 
 use crate::connect::Pooled;
@@ -17,7 +14,7 @@ use crate::reins::Reins;
 use crate::send::{Outbox, Resuming, send};
 use crate::session::Base;
 use crate::source::Source;
-use crate::stream::{Incoming, Lost, Wire};
+use crate::stream::{Incoming, Lost, Place, Wire};
 use crate::target::Target;
 use crate::time::now;
 
@@ -199,17 +196,9 @@ async fn receive(
 ) {
     let control = outbox.control;
     while !input.has_fresh() {
-        let wanted = poll_fn(|cx| match control.io(input.room(inbox)).receive {
-            Some(wanted) if input.has(wanted) => Poll::Ready(wanted),
-            Some(wanted) => reader.poll_readable(cx).map(|()| wanted),
-            None => Poll::Pending,
-        });
-        let wanted = wanted.await;
-        let space = input.space(wanted, inbox);
-        let read = match space {
-            [] => Ok(None),
-            space => reader.read(space).await.map(Some),
-        };
+        let mut inlet = Inlet { control, input, inbox, wanted: Receive::HeadAgain };
+        let read = reader.read_when(&mut inlet).await;
+        let wanted = inlet.wanted;
         match read {
             Ok(Some(0)) => control.tell(Task::handle_end),
             Ok(count) => {
@@ -220,5 +209,21 @@ async fn receive(
             }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),
         }
+    }
+}
+
+/// Where received bytes go while the task wants some.
+struct Inlet<'i, 'a> {
+    control: &'i Reins,
+    input: &'i mut Input<'a>,
+    inbox: &'i mut [u8],
+    /// What it wanted when it was asked last.
+    wanted: Receive,
+}
+
+impl Place for Inlet<'_, '_> {
+    fn space(&mut self) -> Option<&mut [u8]> {
+        self.wanted = self.control.io(self.input.room(self.inbox)).receive?;
+        Some(self.input.space(self.wanted, self.inbox))
     }
 }

@@ -169,15 +169,6 @@ impl<'r> Input<'r> {
         }
     }
 
-    /// Whether `wanted` can be had without reading.
-    pub(crate) fn has(&self, wanted: Receive) -> bool {
-        match wanted {
-            Receive::HeadAgain => true,
-            Receive::Head => false,
-            Receive::Body { .. } | Receive::Discard { .. } => self.unread() > 0,
-        }
-    }
-
     /// Hands what is held, and `count` bytes that were read, to the task.
     #[inline(never)] // What it takes of the stack is not there while others go deep.
     pub(crate) fn take(&mut self, task: &mut Task, wanted: Receive, own: &mut [u8], count: usize) {

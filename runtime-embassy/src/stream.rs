@@ -7,10 +7,9 @@
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
-use core::task::{Context, Poll};
+use core::task::Poll;
 
 use embassy_net::tcp::{TcpReader, TcpWriter};
-use embedded_io_async::ReadReady;
 use sortie_core::{CloseReason, Url, Wish};
 
 use crate::reins::Reins;
@@ -46,44 +45,56 @@ pub(crate) struct Lost;
 
 /// What bytes are read from.
 pub(crate) trait Incoming {
-    /// Ready when a read will not wait: there are bytes, or the end, or an error.
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
-
     /// Reads into `space`, which is not empty. 0 is the end of the connection. Once begun it is
     /// not dropped, unless its connection is.
-    async fn read(&mut self, space: &mut [u8]) -> Result<usize, Lost>;
+    async fn read_when(&mut self, place: &mut impl Place) -> Result<Option<usize>, Lost>;
+}
+
+/// Where bytes are read to.
+pub(crate) trait Place {
+    /// Room for what is read, while something may be; empty where enough is there.
+    fn space(&mut self) -> Option<&mut [u8]>;
 }
 
 /// What bytes are written to.
 pub(crate) trait Outgoing {
     /// Waits until there is room, and lets `fill` put bytes at the front of it. Returns how many it
     /// put. From when it calls `fill` on it is not dropped, unless its connection is.
-    async fn write_with(&mut self, fill: impl FnMut(&mut [u8]) -> usize) -> Result<usize, Lost>;
+    async fn write_when(
+        &mut self,
+        is_due: impl FnMut() -> bool,
+        fill: impl FnMut(&mut [u8]) -> usize,
+    ) -> Result<usize, Lost>;
 }
 
 impl Incoming for TcpReader<'_> {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // `wait_read_ready` alone would wait on after the end of the connection.
-        match self.read_ready() {
-            Ok(true) => Poll::Ready(()),
-            Ok(false) | Err(_) => pin!(self.wait_read_ready()).poll(cx),
-        }
-    }
-
     // What the socket has for reading and writing keeps nothing between two polls: it is made anew for
     // each, so that no state of it is.
 
-    fn read(&mut self, space: &mut [u8]) -> impl Future<Output = Result<usize, Lost>> {
-        poll_fn(|cx| pin!(TcpReader::read(self, space)).poll(cx).map_err(|_| Lost))
+    fn read_when(
+        &mut self,
+        place: &mut impl Place,
+    ) -> impl Future<Output = Result<Option<usize>, Lost>> {
+        poll_fn(|cx| match place.space() {
+            None => Poll::Pending,
+            Some([]) => Poll::Ready(Ok(None)),
+            Some(space) => {
+                pin!(TcpReader::read(self, space)).poll(cx).map_ok(Some).map_err(|_| Lost)
+            }
+        })
     }
 }
 
 impl Outgoing for TcpWriter<'_> {
-    fn write_with(
+    fn write_when(
         &mut self,
+        mut is_due: impl FnMut() -> bool,
         mut fill: impl FnMut(&mut [u8]) -> usize,
     ) -> impl Future<Output = Result<usize, Lost>> {
         poll_fn(move |cx| {
+            if !is_due() {
+                return Poll::Pending;
+            }
             let put = |room: &mut [u8]| {
                 let count = fill(room);
                 (count, count)
