@@ -27,7 +27,6 @@ pub struct Body<'r, 'd, 'a, C: Governor = Alone> {
     // Before the driver, which gives its connection up: fields are dropped in order.
     governed: Governed<C::Block>,
     driver: Driver<'r, 'd, 'a>,
-    outcome: Option<Result<(), Error>>,
     /// The content goes behind what is there, or nowhere.
     only_goes_on: bool,
 }
@@ -68,7 +67,7 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     pub(crate) fn new<const N: usize>(task: DataTask<'r, 'd, 'a, N, C>) -> Self {
         let (driver, governor) = task.parts(|head| Input::new(head, &mut []).handing_on());
         let governed = Governed::new(governor.block());
-        Self { governed, driver, outcome: None, only_goes_on: false }
+        Self { governed, driver, only_goes_on: false }
     }
 
     #[inline(never)] // What it moves is not to be on the stack of who awaits it.
@@ -195,15 +194,8 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     }
 
     /// Goes on to where there is something to be done.
-    async fn step(&mut self) -> Step {
-        if let Some(outcome) = self.outcome {
-            return Step::Done(outcome);
-        }
-        let step = self.driver.run(self.governed.control()).await;
-        if let Step::Done(outcome) = step {
-            self.outcome = Some(outcome);
-        }
-        step
+    fn step(&mut self) -> impl Future<Output = Step> {
+        self.driver.run(self.governed.control())
     }
 
     /// Goes on until there is content, or none is left.
@@ -293,7 +285,7 @@ impl<C: Governor> fmt::Debug for Body<'_, '_, '_, C> {
             .field("status", &self.status())
             .field("offset", &self.offset())
             .field("received", &self.received())
-            .field("outcome", &self.outcome)
+            .field("outcome", &self.driver.outcome)
             .finish()
     }
 }

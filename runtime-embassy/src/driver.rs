@@ -28,6 +28,8 @@ pub(crate) struct Driver<'r, 'd, 'a, W = Pooled<'r, 'd>> {
     /// The head of a response came whose content is handed on, and nobody was told yet.
     pub(crate) is_answered: bool,
     pub(crate) wire: W,
+    /// How the task ended, if it has.
+    pub(crate) outcome: Option<Result<(), Error>>,
 }
 
 /// Why a driver has stopped.
@@ -69,7 +71,7 @@ impl<'r, 'd, 'a, W: Wire<'r, 'd>> Driver<'r, 'd, 'a, W> {
         input: Input<'a>,
         record: Record<'a>,
     ) -> Self {
-        Self { base, outgoing, target, input, record, is_answered: false, wire }
+        Self { base, outgoing, target, input, record, is_answered: false, wire, outcome: None }
     }
 
     /// Drives the task to its end, or until there is something to be taken. What it brought is then
@@ -80,6 +82,9 @@ impl<'r, 'd, 'a, W: Wire<'r, 'd>> Driver<'r, 'd, 'a, W> {
         loop {
             if self.input.has_fresh() {
                 return Step::Content;
+            }
+            if let Some(outcome) = self.outcome {
+                return Step::Done(outcome);
             }
             match control.poll_output() {
                 Output::Connect(wish) => self.connect(control, wish).await,
@@ -106,7 +111,7 @@ impl<'r, 'd, 'a, W: Wire<'r, 'd>> Driver<'r, 'd, 'a, W> {
                     if let Some(delegate) = self.outgoing.delegate.0 {
                         delegate.completed(result);
                     }
-                    return Step::Done(result);
+                    self.outcome = Some(result);
                 }
             }
         }
