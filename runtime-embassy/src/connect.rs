@@ -9,7 +9,7 @@ use embassy_net::dns::DnsQueryType;
 use embassy_net::tcp::ConnectError;
 use sortie_core::{CloseReason, Transport, Url, Wish};
 
-use crate::connection::Lease;
+use crate::connection::{End, Lease};
 use crate::reins::Reins;
 use crate::session::Base;
 use crate::stream::{Incoming, Outgoing, Wire};
@@ -20,6 +20,14 @@ pub(crate) struct Pooled<'s, 'd>(Option<Lease<'s, 'd>>);
 
 impl Pooled<'_, '_> {
     pub(crate) const NONE: Self = Self(None);
+
+    /// Gives the slot back, if there is one.
+    #[inline(never)] // It is asked for in many places.
+    fn end(&mut self, end: End) {
+        if let Some(lease) = self.0.take() {
+            lease.end(end);
+        }
+    }
 }
 
 impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
@@ -30,7 +38,7 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
         wish: Wish,
         url: &Url<'_>,
     ) -> impl Future<Output = ()> {
-        connect(base, control, wish, url, &mut self.0)
+        connect(base, control, wish, url, self)
     }
 
     fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
@@ -44,40 +52,42 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
     }
 
     fn keep(&mut self, url: &Url<'_>, held: usize) {
-        if let Some(lease) = self.0.take() {
-            lease.keep(url, held);
-        }
+        let unread = self.0.as_mut().map_or(0, |lease| lease.remember(url, held));
+        self.end(End::Keep { unread });
     }
 
     fn close(&mut self, reason: CloseReason) {
-        if let Some(lease) = self.0.take() {
-            lease.close(reason);
-        }
+        // In order, unless the peer may still be sending.
+        let is_cut = matches!(
+            reason,
+            CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
+        );
+        self.end(if is_cut { End::Reset } else { End::Close });
     }
 
     fn reset(&mut self) {
-        self.0 = None;
+        self.end(End::Reset);
     }
 }
 
 /// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that
-/// can be used again. Reports to the task, and leaves `lease` empty where it told that there is
-/// none. The priority is that of `control`, which may change meanwhile.
+/// can be used again. Reports to the task, and leaves `pooled` empty where it told that there
+/// is none. The priority is that of `control`, which may change meanwhile.
 ///
-/// Dropping the future gives the place up; what is in `lease` then is the caller's to drop.
+/// Dropping the future gives the place up; what is in `pooled` then is the caller's to drop.
 async fn connect<'s, 'd>(
     base: &'s Base<'d>,
     control: &Reins,
     wish: Wish,
     url: &Url<'_>,
-    lease: &mut Option<Lease<'s, 'd>>,
+    pooled: &mut Pooled<'s, 'd>,
 ) {
     let opened = match url.scheme().is_secure() {
         // Never in plaintext what is to be secure.
         true => Err(Transport::TlsUnavailable),
         false => {
-            *lease = base.lease(control, wish, url).await;
-            match lease {
+            pooled.0 = base.lease(control, wish, url).await;
+            match &mut pooled.0 {
                 None => Err(Transport::ConnectFailed),
                 Some(lease) if lease.is_reused() => Ok(true),
                 Some(lease) => {
@@ -90,7 +100,7 @@ async fn connect<'s, 'd>(
     match opened {
         Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
         Err(why) => {
-            *lease = None;
+            pooled.reset();
             control.tell(|task| task.handle_connect_failed(why));
         }
     }

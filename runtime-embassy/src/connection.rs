@@ -8,7 +8,7 @@ use embassy_net::Stack;
 use embassy_net::tcp::{Error, State, TcpSocket};
 use embassy_time::Duration;
 use sortie_core::session::Standing;
-use sortie_core::{CloseReason, Instant, Url, UrlParts};
+use sortie_core::{Instant, Url, UrlParts};
 
 use crate::resources::Buffers;
 use crate::time::{now, wake_at};
@@ -179,20 +179,15 @@ impl<'s, 'd> Lease<'s, 'd> {
         }
     }
 
-    /// Gives the connection back, to be used for `url`'s origin again; not with bytes that came
-    /// behind the response, of which `held` are in the inbox.
-    pub(crate) fn keep(mut self, url: &Url<'_>, held: usize) {
+    /// Remembers that the connection can be used for `url`'s origin again. Returns how many bytes
+    /// came behind the response, of which `held` are in the inbox.
+    pub(crate) fn remember(&mut self, url: &Url<'_>, held: usize) -> usize {
         self.connection.remember(url);
-        let unread = self.connection.socket.recv_queue().saturating_add(held);
-        self.turn.ends_in(End::Keep { unread });
+        self.connection.socket.recv_queue().saturating_add(held)
     }
 
-    /// Ends the connection. In order, unless the peer may still be sending.
-    pub(crate) fn close(mut self, reason: CloseReason) {
-        let is_cut = matches!(
-            reason,
-            CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
-        );
-        self.turn.ends_in(if is_cut { End::Reset } else { End::Close });
+    /// Gives the slot back. This becomes of the connection.
+    pub(crate) fn end(mut self, end: End) {
+        self.turn.ends_in(end);
     }
 }

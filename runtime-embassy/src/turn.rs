@@ -135,6 +135,7 @@ impl<'s, 'd> Turn<'s, 'd> {
 }
 
 impl Drop for Turn<'_, '_> {
+    #[inline(never)] // Leases end in many places.
     fn drop(&mut self) {
         self.base.order().end(self.base, self.slot, self.end);
     }
