@@ -29,8 +29,11 @@ pub(crate) trait Order {
 
     /// A task is done with its slot, of which this becomes.
     fn end(&self, base: &Base<'_>, slot: usize, end: End);
+}
 
-    /// Connections that no task has are closed in order.
+/// An order that has to be asked where connections that no task has are to be closed.
+pub(crate) trait Scheduled: Order {
+    /// Those are closed in order.
     fn close_idle(&self, base: &Base<'_>);
 }
 
