@@ -199,12 +199,12 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     }
 
     /// Goes on until there is content, or none is left.
-    async fn advance(&mut self) -> Result<(), Failure> {
+    async fn advance(&mut self) -> Result<&[u8], Failure> {
         loop {
             match self.step().await {
                 Step::Head => {}
                 Step::Finish => self.end(true),
-                Step::Content | Step::Done(Ok(())) => return Ok(()),
+                Step::Content | Step::Done(Ok(())) => return Ok(self.driver.content()),
                 Step::Done(Err(error)) => return Err(self.failure(error)),
             }
         }
@@ -256,8 +256,7 @@ impl<C: Governor> Read for Body<'_, '_, '_, C> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        self.advance().await?;
-        let count = copy(self.driver.content(), bytes);
+        let count = copy(self.advance().await?, bytes);
         if count > 0 {
             self.taken(count);
         }
@@ -269,9 +268,8 @@ impl<C: Governor> BufRead for Body<'_, '_, '_, C> {
     /// The content that is there, after waiting for some. Empty: all of it was taken.
     ///
     /// Dropping the future loses nothing.
-    async fn fill_buf(&mut self) -> Result<&[u8], Failure> {
-        self.advance().await?;
-        Ok(self.driver.content())
+    fn fill_buf(&mut self) -> impl Future<Output = Result<&[u8], Failure>> {
+        self.advance()
     }
 
     fn consume(&mut self, count: usize) {
