@@ -19,17 +19,18 @@ use crate::target::Target;
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
+#[repr(C)]
 pub(crate) struct Driver<'r, 'd, 'a, W = Pooled<'r, 'd>> {
-    pub(crate) base: &'r Base<'d>,
-    pub(crate) outgoing: Parcel<'r>,
-    pub(crate) target: Target<'r, 'a>,
-    pub(crate) input: Input<'a>,
-    pub(crate) record: Record<'a>,
-    /// The head of a response came whose content is handed on, and nobody was told yet.
-    pub(crate) is_answered: bool,
-    pub(crate) wire: W,
     /// How the task ended, if it has.
     pub(crate) outcome: Option<Result<(), Error>>,
+    /// The head of a response came whose content is handed on, and nobody was told yet.
+    pub(crate) is_answered: bool,
+    pub(crate) input: Input<'a>,
+    pub(crate) wire: W,
+    pub(crate) base: &'r Base<'d>,
+    pub(crate) target: Target<'r, 'a>,
+    pub(crate) record: Record<'a>,
+    pub(crate) outgoing: Parcel<'r>,
 }
 
 /// Why a driver has stopped.
