@@ -42,6 +42,7 @@ pub(crate) fn wake_at(at: Instant, cx: &mut Context<'_>) {
 
 /// A timeout as the core counts it. What is longer than a century is for ever: embassy's own
 /// conversion overflows for the longest ones.
+#[inline(never)] // It is asked for in more than one place.
 pub(crate) fn micros(timeout: Duration) -> u64 {
     const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
     match timeout <= CENTURY {
