@@ -224,7 +224,8 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
 
     /// Bytes of content that were taken.
     fn received(&self) -> u64 {
-        self.counts().delivered.saturating_sub(self.offset())
+        let delivered = self.governed.control().look(|task| task.counts().delivered);
+        delivered.unwrap_or(0).saturating_sub(self.offset())
     }
 
     fn failure(&self, error: Error) -> Failure {

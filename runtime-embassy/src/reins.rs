@@ -163,7 +163,7 @@ impl Reins {
 
     /// Looks at the task, if there is one.
     pub(crate) fn look<R>(&self, f: impl FnOnce(&Task) -> R) -> Option<R> {
-        self.task.try_borrow().ok()?.as_ref().map(f)
+        self.with(|task| f(task))
     }
 
     /// What is expected to be sent and received together.
