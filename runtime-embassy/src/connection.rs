@@ -8,6 +8,7 @@ use embassy_net::Stack;
 use embassy_net::tcp::{Error, State, TcpSocket};
 use embassy_time::Duration;
 use sortie_core::session::Standing;
+use sortie_core::session::scheduler::How;
 use sortie_core::{Instant, Url, UrlParts};
 
 use crate::resources::Buffers;
@@ -140,9 +141,9 @@ pub(crate) enum End {
 impl<'s, 'd> Lease<'s, 'd> {
     /// The slot whose turn it is, for a task to `url`. An idle connection in it is used again if it
     /// can be. `None` if another task has the slot: the core gives none to two.
-    pub(crate) fn new(mut turn: Turn<'s, 'd>, url: &Url<'_>) -> Option<Self> {
+    pub(crate) fn new(turn: Turn<'s, 'd>, how: How, url: &Url<'_>) -> Option<Self> {
         let connection = turn.connection()?;
-        let is_reused = turn.ends_in(End::Reset) != End::Reset && connection.serves(url);
+        let is_reused = how == How::Reuse && connection.serves(url);
         Some(Self { connection, turn, is_reused })
     }
 

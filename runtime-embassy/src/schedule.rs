@@ -96,7 +96,7 @@ impl<const N: usize> Order for Schedule<N> {
         cx: &Context<'_>,
     ) -> Poll<(usize, How)> {
         let Ok(mut queue) = self.queue.try_borrow_mut() else { return Poll::Pending };
-        let urgency = wanted.urgency;
+        let urgency = wanted.urgency();
         let ticket = match *place {
             Place::Queued(ticket, priority) => {
                 if priority != urgency.priority {
