@@ -89,9 +89,7 @@ impl Changes<'_> {
                     Snapshot { state: TaskState::Completed, outcome, ..seen }
                 }
                 Some(seen) if seen == now => {
-                    if let Ok(mut watchers) = block.0.facts.changing.try_borrow_mut() {
-                        watchers.register(cx.waker());
-                    }
+                    block.0.facts.changing.register(cx.waker());
                     return Poll::Pending;
                 }
                 Some(_) | None => now,

@@ -170,9 +170,7 @@ impl TaskControl<'_> {
             if let Some(question) = self.pending_question() {
                 return Poll::Ready(question);
             }
-            if let Ok(mut asked) = self.block.0.facts.asking.try_borrow_mut() {
-                asked.register(cx.waker());
-            }
+            self.block.0.facts.asking.register(cx.waker());
             Poll::Pending
         })
         .await

@@ -1,16 +1,15 @@
 //! What a [`TaskControl`] tells of its task beside state, counts and progress.
 
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::fmt;
 
-use embassy_sync::waitqueue::WakerRegistration;
 use embassy_time::Instant;
 use sortie_core::Error;
 #[cfg(feature = "internals")]
 use sortie_core::Output;
 
 use crate::control::TaskControl;
-use crate::reins::{Before, ring};
+use crate::reins::{Before, Bell};
 use crate::time::{clock, instant};
 
 /// What is known of a task that the core does not keep.
@@ -25,9 +24,9 @@ pub(crate) struct Facts {
     outcome: Cell<(u32, Option<Result<(), Error>>)>,
     description: Cell<&'static str>,
     /// Rung at every change that can be seen.
-    pub(crate) changing: RefCell<WakerRegistration>,
+    pub(crate) changing: Bell,
     /// Rung at every question.
-    pub(crate) asking: RefCell<WakerRegistration>,
+    pub(crate) asking: Bell,
     #[cfg(feature = "internals")]
     pub(crate) watcher: Cell<Option<fn(Output)>>,
     #[cfg(feature = "internals")]
@@ -42,8 +41,8 @@ impl Facts {
             status: Cell::new(0),
             outcome: Cell::new((0, None)),
             description: Cell::new(""),
-            changing: RefCell::new(WakerRegistration::new()),
-            asking: RefCell::new(WakerRegistration::new()),
+            changing: Bell::new(),
+            asking: Bell::new(),
             #[cfg(feature = "internals")]
             watcher: Cell::new(None),
             #[cfg(feature = "internals")]
@@ -66,12 +65,12 @@ impl Facts {
 
     /// Something may be otherwise than it was.
     pub(crate) fn changed(&self) {
-        ring(&self.changing);
+        self.changing.ring();
     }
 
     /// A question is asked.
     pub(crate) fn asked(&self) {
-        ring(&self.asking);
+        self.asking.ring();
     }
 
     /// The final response came.

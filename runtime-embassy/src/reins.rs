@@ -3,10 +3,9 @@
 use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::future::{Future, poll_fn};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 use embassy_futures::select::{Either, select};
-use embassy_sync::waitqueue::WakerRegistration;
 use sortie_core::limits::PRIORITY_DEFAULT;
 use sortie_core::{
     ByteCounts, Error, Event, Io, Misuse, Output, Request, Task, TaskOptions, TaskState,
@@ -28,7 +27,7 @@ pub(crate) struct Reins {
     /// What the client expects to send and to receive, in bytes; 0 if nothing was said.
     pub(crate) expects: Cell<[u32; 2]>,
     /// Rung at every command.
-    bell: RefCell<WakerRegistration>,
+    bell: Bell,
     pub(crate) facts: Facts,
 }
 
@@ -92,7 +91,7 @@ impl Reins {
             task: RefCell::new(None),
             priority: Cell::new(PRIORITY_DEFAULT),
             expects: Cell::new([0; 2]),
-            bell: RefCell::new(WakerRegistration::new()),
+            bell: Bell::new(),
             facts: Facts::new(),
         }
     }
@@ -246,9 +245,7 @@ impl Reins {
         if changed {
             return Poll::Ready(());
         }
-        if let Ok(mut bell) = self.bell.try_borrow_mut() {
-            bell.register(cx.waker());
-        }
+        self.bell.register(cx.waker());
         if let Some(deadline) = deadline {
             wake_at(deadline, cx);
         }
@@ -257,15 +254,33 @@ impl Reins {
 
     /// Something was commanded: whoever waits looks again.
     pub(crate) fn ring(&self) {
-        ring(&self.bell);
+        self.bell.ring();
         self.changed();
     }
 }
 
-#[inline(never)]
-pub(crate) fn ring(bell: &RefCell<WakerRegistration>) {
-    if let Ok(mut bell) = bell.try_borrow_mut() {
-        bell.wake();
+/// Wakes who waits by it. If several do they wake each other: slower, and nothing worse.
+pub(crate) struct Bell(Cell<Option<Waker>>);
+
+impl Bell {
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// Whoever waits looks again.
+    #[inline(never)] // It is rung in many places.
+    pub(crate) fn ring(&self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+    }
+
+    /// Waits for the next ring.
+    pub(crate) fn register(&self, waker: &Waker) {
+        match self.0.replace(Some(waker.clone())) {
+            Some(other) if !other.will_wake(waker) => other.wake(),
+            Some(_) | None => {}
+        }
     }
 }
 
