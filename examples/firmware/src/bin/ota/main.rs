@@ -20,7 +20,7 @@
 //! and jumps to the slot. Here both are one program, which does not jump: it reads in the slot that
 //! was chosen who it is, where the build of a real image would have written that down. An image is
 //! `SORT`, its version, and anything. With `embassy-boot` as the loader there is one slot for
-//! updates, and two calls more: see `tests/embassy-boot`.
+//! updates, and a list of what to do in [`sortie_embassy::ota`].
 //!
 //! # Update
 //!
