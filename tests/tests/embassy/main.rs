@@ -8,6 +8,7 @@ mod endings;
 mod exchange;
 mod faults;
 mod order;
+mod ota;
 mod properties;
 mod questions;
 mod redirects;
