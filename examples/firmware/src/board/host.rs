@@ -6,6 +6,8 @@ use super::machine;
 const OPEN: usize = 0x01;
 /// SYS_WRITE: writes to a file.
 const WRITE: usize = 0x05;
+/// SYS_TIME: seconds since the beginning of 1970.
+const TIME: usize = 0x11;
 /// SYS_GET_CMDLINE: what the program was started with.
 const GET_COMMAND_LINE: usize = 0x15;
 /// SYS_EXIT: ends the run.
@@ -49,6 +51,12 @@ impl Arguments {
         let separated = |byte: &u8| matches!(byte, b' ' | 0);
         self.line.split(separated).filter(|word| !word.is_empty()).skip(1)
     }
+}
+
+/// The time of the host, in seconds since the beginning of 1970.
+pub fn time() -> u32 {
+    // SAFETY: TIME takes nothing.
+    unsafe { machine::call(TIME, 0) as u32 }
 }
 
 /// Reads a port number in decimal; `None` unless it is one.
