@@ -12,6 +12,8 @@ const READ: usize = 0x06;
 const SEEK: usize = 0x0a;
 /// SYS_FLEN: how long a file is.
 const LENGTH: usize = 0x0c;
+/// SYS_TIME: seconds since the beginning of 1970.
+const TIME: usize = 0x11;
 /// SYS_ELAPSED: nanoseconds of the host since the run began.
 const ELAPSED: usize = 0x30;
 /// SYS_GET_CMDLINE: what the program was started with.
@@ -61,6 +63,12 @@ impl Arguments {
         let separated = |byte: &u8| matches!(byte, b' ' | 0);
         self.line.split(separated).filter(|word| !word.is_empty()).skip(1)
     }
+}
+
+/// The time of the host, in seconds since the beginning of 1970.
+pub fn time() -> u32 {
+    // SAFETY: TIME takes nothing.
+    unsafe { machine::call(TIME, 0) as u32 }
 }
 
 /// Reads a port number in decimal; `None` unless it is one.

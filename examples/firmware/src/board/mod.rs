@@ -6,7 +6,8 @@
 //!
 //! The target says which of them is compiled. Each brings what is used from outside under the same
 //! names: [`start`], [`restart`], [`entry`], and [`ethernet`], a driver for embassy-net; and a
-//! clock for embassy-time, which nobody names. What they have in common is beside them:
+//! clock for embassy-time, which nobody names. Arm's have a `watchdog`, too. What they have in
+//! common is beside them:
 //!
 //! - [`host`]: arguments, output, files and exit status, by semihosting.
 //! - `flash`: one of those files as a NOR flash. Of the image `ota` alone.
@@ -26,4 +27,6 @@ use mps2 as machine;
 #[cfg(target_arch = "riscv32")]
 use virt as machine;
 
+#[cfg(not(target_arch = "riscv32"))]
+pub use machine::watchdog;
 pub use machine::{entry, ethernet, restart, start};

@@ -6,6 +6,7 @@
 mod lan9118;
 mod registers;
 mod time;
+pub mod watchdog;
 
 use cortex_m::Peripherals;
 use cortex_m::peripheral::SCB;
@@ -72,6 +73,13 @@ unsafe fn DefaultHandler(irqn: i16) {
         host::print(b"unexpected interrupt\n");
         host::exit(false);
     }
+}
+
+/// The watchdog was not fed. It resets the board if it is not for as long again.
+// SAFETY: nothing of the interrupted program is touched.
+#[exception]
+unsafe fn NonMaskableInt() {
+    host::print(b"the watchdog barks\n");
 }
 
 /// Ends the run as failed; by default a fault would hang it.
