@@ -14,6 +14,7 @@ mod redirects;
 mod resume;
 mod sizes;
 mod time;
+mod tls;
 mod uploads;
 
 use embassy_net::Stack;
