@@ -1,5 +1,6 @@
 //! From a URL to a connection.
 
+use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
@@ -9,14 +10,15 @@ use embassy_net::dns::DnsQueryType;
 use embassy_net::tcp::ConnectError;
 use sortie_core::{CloseReason, Transport, Url, Wish};
 
-use crate::connection::{End, Lease};
+use crate::connection::{End, Lease, is_cut};
 use crate::reins::Reins;
 use crate::session::Base;
 use crate::stream::{Incoming, Outgoing, Wire};
 use crate::time::now;
 
 /// A connection of the session's own, while the task has one.
-pub(crate) struct Pooled<'s, 'd>(Option<Lease<'s, 'd>>);
+#[allow(unnameable_types, reason = "sealed: it stands for the usual kind of connection")]
+pub struct Pooled<'s, 'd>(Option<Lease<'s, 'd>>);
 
 impl Pooled<'_, '_> {
     pub(crate) const NONE: Self = Self(None);
@@ -27,6 +29,12 @@ impl Pooled<'_, '_> {
         if let Some(lease) = self.0.take() {
             lease.end(end);
         }
+    }
+}
+
+impl fmt::Debug for Pooled<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pooled").field(&self.0.is_some()).finish()
     }
 }
 
@@ -58,11 +66,7 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
 
     fn close(&mut self, reason: CloseReason) {
         // In order, unless the peer may still be sending.
-        let is_cut = matches!(
-            reason,
-            CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
-        );
-        self.end(if is_cut { End::Reset } else { End::Close });
+        self.end(if is_cut(reason) { End::Reset } else { End::Close });
     }
 
     fn reset(&mut self) {
@@ -109,7 +113,11 @@ async fn connect<'s, 'd>(
 /// Opens a connection to the origin of `url` in the slot, whatever was there before.
 ///
 /// Dropping the future and then the lease leaves nothing behind but a reset.
-async fn open(stack: Stack<'_>, lease: &mut Lease<'_, '_>, url: &Url<'_>) -> Result<(), Transport> {
+pub(crate) async fn open(
+    stack: Stack<'_>,
+    lease: &mut Lease<'_, '_>,
+    url: &Url<'_>,
+) -> Result<(), Transport> {
     let found = {
         // The host may be an address itself.
         let mut query = pin!(stack.dns_query(url.host(), DnsQueryType::A));

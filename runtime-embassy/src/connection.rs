@@ -9,7 +9,7 @@ use embassy_net::tcp::{Error, State, TcpSocket};
 use embassy_time::Duration;
 use sortie_core::session::Standing;
 use sortie_core::session::scheduler::How;
-use sortie_core::{Instant, Url, UrlParts};
+use sortie_core::{CloseReason, Instant, Url, UrlParts};
 
 use crate::resources::Buffers;
 use crate::time::{now, wake_at};
@@ -31,11 +31,31 @@ pub(crate) struct Connection<'d> {
 
 /// The URL at the start of the inbox of an idle connection.
 #[derive(Debug, Clone, Copy)]
-struct Origin {
+pub(crate) struct Origin {
     parts: UrlParts,
     length: usize,
     /// When it was given back.
     since: Instant,
+}
+
+impl Origin {
+    /// Of `url`, from now on, in the inbox of its connection.
+    pub(crate) fn new(url: &Url<'_>, inbox: &mut [u8]) -> Self {
+        let text = url.as_str().as_bytes();
+        for (to, from) in inbox.iter_mut().zip(text) {
+            *to = *from;
+        }
+        let length = text.len().min(inbox.len());
+        Self { parts: url.parts(), length, since: now() }
+    }
+
+    /// Whether it is the one of `url`, with the inbox that it was put in.
+    pub(crate) fn is_of(&self, url: &Url<'_>, inbox: &[u8]) -> bool {
+        // A host that did not fit is cut off, and equal to none.
+        let text = inbox.get(..self.length).unwrap_or_default();
+        let text = core::str::from_utf8(text).unwrap_or_default();
+        Url::from_parts(text, self.parts).same_origin(url)
+    }
 }
 
 impl<'d> Connection<'d> {
@@ -52,13 +72,7 @@ impl<'d> Connection<'d> {
     /// Whether the idle connection can carry a request to `url`: it was used for the same origin,
     /// is still open, and nothing came over it that nobody asked for.
     fn serves(&self, url: &Url<'_>) -> bool {
-        let same = |origin: Origin| {
-            // A host that did not fit is cut off, and equal to none.
-            let text = self.inbox.get(..origin.length).unwrap_or_default();
-            let text = core::str::from_utf8(text).unwrap_or_default();
-            Url::from_parts(text, origin.parts).same_origin(url)
-        };
-        self.origin.is_some_and(same)
+        self.origin.is_some_and(|origin| origin.is_of(url, self.inbox))
             && self.socket.state() == State::Established
             && !self.socket.can_recv()
     }
@@ -109,12 +123,7 @@ impl<'d> Connection<'d> {
     }
 
     fn remember(&mut self, url: &Url<'_>) {
-        let text = url.as_str().as_bytes();
-        for (to, from) in self.inbox.iter_mut().zip(text) {
-            *to = *from;
-        }
-        let length = text.len().min(self.inbox.len());
-        self.origin = Some(Origin { parts: url.parts(), length, since: now() });
+        self.origin = Some(Origin::new(url, self.inbox));
     }
 }
 
@@ -163,6 +172,12 @@ impl<'s, 'd> Lease<'s, 'd> {
         self.connection.inbox
     }
 
+    /// Takes that buffer out, or puts it back before the lease ends.
+    #[cfg(feature = "tls")]
+    pub(crate) fn swap_inbox(&mut self, other: &mut &'d mut [u8]) {
+        core::mem::swap(&mut self.connection.inbox, other);
+    }
+
     /// Resets the connection that the slot may have. Returns until when that is waited for.
     pub(crate) fn reset(&mut self) -> Instant {
         self.connection.end(false);
@@ -191,4 +206,12 @@ impl<'s, 'd> Lease<'s, 'd> {
     pub(crate) fn end(mut self, end: End) {
         self.turn.ends_in(end);
     }
+}
+
+/// Whether the peer may still be sending where a connection is closed for this.
+pub(crate) const fn is_cut(reason: CloseReason) -> bool {
+    matches!(
+        reason,
+        CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
+    )
 }

@@ -6,7 +6,6 @@ use sortie_core::{
     Asks, Broken, Error, Event, Instant, Output, Receive, RedirectPolicy, Task, TaskKind, Wish,
 };
 
-use crate::connect::Pooled;
 use crate::event::{Delegate, TaskEvent};
 use crate::input::Input;
 use crate::record::Record;
@@ -19,15 +18,15 @@ use crate::target::Target;
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
-#[repr(C)]
-pub(crate) struct Driver<'r, 'd, 'a, W = Pooled<'r, 'd>> {
+#[repr(C)] // What is used most lies at the front, which costs least to reach.
+pub(crate) struct Driver<'r, 's, 'd, 'a, W> {
     /// How the task ended, if it has.
     pub(crate) outcome: Option<Result<(), Error>>,
     /// The head of a response came whose content is handed on, and nobody was told yet.
     pub(crate) is_answered: bool,
     pub(crate) input: Input<'a>,
     pub(crate) wire: W,
-    pub(crate) base: &'r Base<'d>,
+    pub(crate) base: &'s Base<'d>,
     pub(crate) target: Target<'r, 'a>,
     pub(crate) record: Record<'a>,
     pub(crate) outgoing: Parcel<'r>,
@@ -63,9 +62,9 @@ pub(crate) struct Parcel<'r> {
     pub(crate) expects: [u32; 2],
 }
 
-impl<'r, 'd, 'a, W: Wire<'r, 'd>> Driver<'r, 'd, 'a, W> {
+impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
     pub(crate) const fn new(
-        base: &'r Base<'d>,
+        base: &'s Base<'d>,
         wire: W,
         outgoing: Parcel<'r>,
         target: Target<'r, 'a>,

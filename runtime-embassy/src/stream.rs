@@ -39,27 +39,57 @@ pub(crate) trait Wire<'r, 'd> {
     fn reset(&mut self);
 }
 
+/// A connection that is lent: it stays with who lends it.
+impl<'r, 'd, W: Wire<'r, 'd>> Wire<'r, 'd> for &mut W {
+    async fn connect(&mut self, base: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>) {
+        W::connect(self, base, control, wish, url).await;
+    }
+
+    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
+        W::parts(self)
+    }
+
+    fn inbox(&self) -> &[u8] {
+        W::inbox(self)
+    }
+
+    fn keep(&mut self, url: &Url<'_>, held: usize) {
+        W::keep(self, url, held);
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        W::close(self, reason);
+    }
+
+    fn reset(&mut self) {
+        W::reset(self);
+    }
+}
+
 /// The connection is broken in this direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost;
 
 /// What bytes are read from.
 pub(crate) trait Incoming {
-    /// Reads into `space`, which is not empty. 0 is the end of the connection. Once begun it is
-    /// not dropped, unless its connection is.
+    /// Reads to where `place` says, once it says so and a read will not wait. `None` where nothing
+    /// is to be read. 0 is the end of the connection. From when bytes are taken on it is not
+    /// dropped, unless its connection is.
     async fn read_when(&mut self, place: &mut impl Place) -> Result<Option<usize>, Lost>;
 }
 
 /// Where bytes are read to.
 pub(crate) trait Place {
-    /// Room for what is read, while something may be; empty where enough is there.
+    /// Room for what is read, while something may be; empty where enough is there. Asked again
+    /// with each poll, until bytes are taken.
     fn space(&mut self) -> Option<&mut [u8]>;
 }
 
 /// What bytes are written to.
 pub(crate) trait Outgoing {
-    /// Waits until there is room, and lets `fill` put bytes at the front of it. Returns how many it
-    /// put. From when it calls `fill` on it is not dropped, unless its connection is.
+    /// Waits until something is due and there is room, and lets `fill` put bytes at the front of
+    /// it. Returns how many it put. From when it calls `fill` on it is not dropped, unless its
+    /// connection is.
     async fn write_when(
         &mut self,
         is_due: impl FnMut() -> bool,
@@ -68,9 +98,8 @@ pub(crate) trait Outgoing {
 }
 
 impl Incoming for TcpReader<'_> {
-    // What the socket has for reading and writing keeps nothing between two polls: it is made anew for
-    // each, so that no state of it is.
-
+    // What a socket has to read and to write keeps nothing between two polls. It is made anew for
+    // each, so that the task's future has no room and no state for it.
     fn read_when(
         &mut self,
         place: &mut impl Place,

@@ -147,6 +147,7 @@ impl Task {
         Ok(())
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn ask(&mut self, question: Question) {
         self.deadlines.rest();
         self.asked.ask(question);
