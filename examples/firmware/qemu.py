@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 CARGO = os.environ.get("CARGO", "cargo")
 
 # Images that no feature belongs to.
-FEATURELESS = ("baseline", "decode")
+FEATURELESS = ("baseline", "decode", "peaks")
 
 
 class Board(NamedTuple):

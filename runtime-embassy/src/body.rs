@@ -116,8 +116,8 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
 
     /// What the download could be gone on with if it ended here, where
     /// [memory was lent](DataTask::resume_data) for it: to be stored beside the content, so that it
-    /// is there after the power was lost. Its count is that of the bytes that were read; where more
-    /// or fewer than these turn out to be stored,
+    /// is there after the power was lost. Its count is that of the bytes that were read, at first
+    /// 0; where more or fewer than these turn out to be stored,
     /// [`with_received`](ResumeData::with_received) corrects it.
     #[must_use]
     pub fn resume_data(&self) -> Option<ResumeData<'_>> {

@@ -6,19 +6,65 @@ use core::task::{Context, Poll};
 
 use embassy_net::dns::DnsQueryType;
 use embassy_net::{IpAddress, Stack};
-use sortie_core::{Transport, Url, Wish};
+use sortie_core::{CloseReason, Transport, Url, Wish};
 
 use crate::connection::Lease;
 use crate::reins::Reins;
 use crate::session::Base;
+use crate::stream::{Incoming, Outgoing, Wire};
 use crate::time::now;
+
+/// A connection of the session's own, while the task has one.
+pub(crate) struct Pooled<'s, 'd>(Option<Lease<'s, 'd>>);
+
+impl Pooled<'_, '_> {
+    pub(crate) const NONE: Self = Self(None);
+}
+
+impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
+    fn connect(
+        &mut self,
+        base: &'s Base<'d>,
+        control: &Reins,
+        wish: Wish,
+        url: &Url<'_>,
+    ) -> impl Future<Output = ()> {
+        connect(base, control, wish, url, &mut self.0)
+    }
+
+    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
+        let (socket, inbox) = self.0.as_mut()?.parts();
+        let (reader, writer) = socket.split();
+        Some((reader, writer, inbox))
+    }
+
+    fn inbox(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], Lease::inbox)
+    }
+
+    fn keep(&mut self, url: &Url<'_>, held: usize) {
+        if let Some(lease) = self.0.take() {
+            lease.keep(url, held);
+        }
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        if let Some(lease) = self.0.take() {
+            lease.close(reason);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.0 = None;
+    }
+}
 
 /// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that
 /// can be used again. Reports to the task, and leaves `lease` empty where it told that there is
 /// none. The priority is that of `control`, which may change meanwhile.
 ///
 /// Dropping the future gives the place up; what is in `lease` then is the caller's to drop.
-pub(crate) async fn connect<'s, 'd>(
+async fn connect<'s, 'd>(
     base: &'s Base<'d>,
     control: &Reins,
     wish: Wish,

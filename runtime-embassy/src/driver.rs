@@ -9,8 +9,7 @@ use sortie_core::{
     Asks, Broken, Error, Event, Instant, Output, RedirectPolicy, Task, TaskKind, Wish,
 };
 
-use crate::connect::connect;
-use crate::connection::Lease;
+use crate::connect::Pooled;
 use crate::event::{Delegate, TaskEvent};
 use crate::input::Input;
 use crate::record::Record;
@@ -18,12 +17,12 @@ use crate::reins::Reins;
 use crate::send::{Outbox, Resuming, send};
 use crate::session::Base;
 use crate::source::Source;
-use crate::stream::{Incoming, Lost};
+use crate::stream::{Incoming, Lost, Wire};
 use crate::target::Target;
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
-pub(crate) struct Driver<'r, 'd, 'a> {
+pub(crate) struct Driver<'r, 'd, 'a, W = Pooled<'r, 'd>> {
     pub(crate) base: &'r Base<'d>,
     pub(crate) outgoing: Parcel<'r>,
     pub(crate) target: Target<'r, 'a>,
@@ -31,7 +30,7 @@ pub(crate) struct Driver<'r, 'd, 'a> {
     pub(crate) record: Record<'a>,
     /// The head of a response came whose content is handed on, and nobody was told yet.
     pub(crate) is_answered: bool,
-    pub(crate) lease: Option<Lease<'r, 'd>>,
+    pub(crate) wire: W,
 }
 
 /// Why a driver has stopped.
@@ -64,15 +63,16 @@ pub(crate) struct Parcel<'r> {
     pub(crate) expects: [u32; 2],
 }
 
-impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
+impl<'r, 'd, 'a, W: Wire<'r, 'd>> Driver<'r, 'd, 'a, W> {
     pub(crate) const fn new(
         base: &'r Base<'d>,
+        wire: W,
         outgoing: Parcel<'r>,
         target: Target<'r, 'a>,
         input: Input<'a>,
         record: Record<'a>,
     ) -> Self {
-        Self { base, outgoing, target, input, record, is_answered: false, lease: None }
+        Self { base, outgoing, target, input, record, is_answered: false, wire }
     }
 
     /// Drives the task to its end, or until there is something to be taken. What it brought is then
@@ -97,20 +97,12 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
                 Output::Finish => control.tell(Task::handle_committed),
                 Output::Wait => control.obey(Output::Wait).await,
                 Output::Event(event) => self.note(control, event),
-                Output::Close(reason) => {
-                    if let Some(lease) = self.lease.take() {
-                        lease.close(reason);
-                    }
-                }
-                Output::Reuse => {
-                    if let Some(lease) = self.lease.take() {
-                        lease.keep(&self.target.url(), self.input.unread());
-                    }
-                }
+                Output::Close(reason) => self.wire.close(reason),
+                Output::Reuse => self.keep(),
                 Output::Upgraded => {
                     // Nobody can ask for the connection yet: who asked by a field of the request
                     // gets the 101 and the end of it.
-                    self.lease = None;
+                    self.wire.reset();
                     control.tell(|task| task.handle_upgraded_end(Ok(())));
                 }
                 Output::Complete(result) => {
@@ -121,6 +113,11 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
                 }
             }
         }
+    }
+
+    /// Gives the connection back.
+    fn keep(&mut self) {
+        self.wire.keep(&self.target.url(), self.input.unread());
     }
 
     /// Passes on what happened.
@@ -135,8 +132,7 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
             self.is_answered = self.input.hands_on();
             control.watch.answered(status);
         }
-        let own = self.lease.as_ref().map_or(&[][..], Lease::inbox);
-        let head = self.input.head(own);
+        let head = self.input.head(self.wire.inbox());
         let stored = self.outgoing.resume.map(|resume| resume.from.data());
         self.record.note(control, event, self.target.request(), &head, stored);
         if let Some(delegate) = self.outgoing.delegate.0 {
@@ -149,10 +145,10 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         self.input.restart();
         self.target.go_on();
         let url = self.target.url();
-        let connecting = connect(self.base, control, wish, &url, &mut self.lease);
+        let connecting = self.wire.connect(self.base, control, wish, &url);
         let changed = control.obey(Output::Connect(wish));
         if let Either::Second(()) = select(connecting, changed).await {
-            self.lease = None;
+            self.wire.reset();
         }
     }
 
@@ -168,8 +164,7 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
     /// Shows the head of the response to the task.
     fn inspect(&mut self, control: &Reins) {
         let (resume, target) = (self.outgoing.resume, &mut self.target);
-        let own = self.lease.as_mut().map(Lease::parts).map(|(_, inbox)| &*inbox);
-        let head = self.input.head(own.unwrap_or_default());
+        let head = self.input.head(self.wire.inbox());
         control.tell(|task| match resume {
             Some(resume) => (resume.means.inspect)(target, task, head, resume.from),
             None => target.inspect(task, head, None),
@@ -178,11 +173,9 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
 
     /// Moves bytes in both directions, until the task wants something else.
     async fn exchange(&mut self, control: &Reins) {
-        let Some(lease) = &mut self.lease else {
+        let Some((reader, writer, inbox)) = self.wire.parts() else {
             return control.tell(|task| task.handle_broken(Broken::Receiving));
         };
-        let (socket, inbox) = lease.parts();
-        let (reader, writer) = socket.split();
         let (request, target) = (self.target.request(), self.target.url());
         let outgoing = Outbox { control, request, target, outgoing: &self.outgoing };
         // Every change comes by one of the three, so that all are polled again after it. The last

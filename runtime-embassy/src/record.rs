@@ -73,18 +73,18 @@ impl<'a> Record<'a> {
         total: Option<u64>,
     ) -> Option<ResumeData<'_>> {
         let data = ResumeData::decode(bytes).ok()?;
-        let data = if is_current { data.with_received(delivered, total)? } else { data };
-        Some(data).filter(|data| data.received() > 0)
+        if is_current { data.with_received(delivered, total) } else { Some(data) }
     }
 
-    /// As that, of now.
+    /// As that, of now. Of a response whose head came and nothing else as well: whoever keeps it
+    /// beside the content writes it once, before the content.
     pub(crate) fn resume_data(&self, delivered: u64, total: Option<u64>) -> Option<ResumeData<'_>> {
         let bytes = self.room.get(..self.length)?;
         Self::of(bytes, self.is_current, delivered, total)
     }
 
-    /// As that, of the end. Where what was received is not what it was said to be, what was there
-    /// before counts.
+    /// As that, of the end; `None` if there is nothing to go on behind. Where what was received is
+    /// not what it was said to be, what was there before counts.
     pub(crate) fn into_resume_data(
         self,
         delivered: u64,
@@ -93,7 +93,8 @@ impl<'a> Record<'a> {
     ) -> Option<ResumeData<'a>> {
         let bytes: &'a [u8] = self.room;
         let bytes = bytes.get(..self.length)?;
-        Self::of(bytes, self.is_current && keeps_content, delivered, total)
+        let data = Self::of(bytes, self.is_current && keeps_content, delivered, total);
+        data.filter(|data| data.received() > 0)
     }
 }
 

@@ -11,6 +11,34 @@ use core::task::{Context, Poll};
 
 use embassy_net::tcp::{TcpReader, TcpWriter};
 use embedded_io_async::ReadReady;
+use sortie_core::{CloseReason, Url, Wish};
+
+use crate::reins::Reins;
+use crate::session::Base;
+
+/// What a driver has its connection from, and gives it back to.
+pub(crate) trait Wire<'r, 'd> {
+    /// Gets a connection to the origin of `url` and reports to the task: also that there is none.
+    ///
+    /// Once the future is dropped, what it got is to be [reset](Self::reset).
+    async fn connect(&mut self, base: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>);
+
+    /// Both directions of the connection and the buffer for its input, if there is one.
+    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])>;
+
+    /// The buffer for the input of the connection; empty if there is none.
+    fn inbox(&self) -> &[u8];
+
+    /// Gives the connection back, to be used for `url`'s origin again; not with bytes that came
+    /// behind the response, of which `held` are in the inbox.
+    fn keep(&mut self, url: &Url<'_>, held: usize);
+
+    /// Ends the connection. In order, unless the peer may still be sending.
+    fn close(&mut self, reason: CloseReason);
+
+    /// Ends the connection, and it may be in the middle of anything.
+    fn reset(&mut self);
+}
 
 /// The connection is broken in this direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

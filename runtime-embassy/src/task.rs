@@ -8,6 +8,7 @@ use sortie_core::{
     Asks, Error, RedirectPolicy, Request, ResponseHead, ResumeData, Slot, TaskKind, Url,
 };
 
+use crate::connect::Pooled;
 use crate::control::{ControlBlock, Seat};
 use crate::driver::{Driver, Parcel};
 use crate::event::{Delegate, TaskEvent};
@@ -278,7 +279,9 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     ) -> (Driver<'r, 'd, 'a>, C) {
         let input = input(self.head);
         let target = Target::new(self.request, self.target);
-        (Driver::new(self.session.base(), self.outgoing, target, input, self.record), self.control)
+        let base = self.session.base();
+        let driver = Driver::new(base, Pooled::NONE, self.outgoing, target, input, self.record);
+        (driver, self.control)
     }
 
     /// The same with another body.

@@ -33,6 +33,8 @@ pub struct Drive {
     pub takes_runs: bool,
     /// Whether head, content and what is around it are written at once, or else piece by piece.
     pub gathers: bool,
+    /// Whether the network takes whatever is written, as that of a device does.
+    pub is_buffered: bool,
     /// Bytes of input that are held at most.
     pub input: usize,
     /// Room for content.
@@ -67,6 +69,7 @@ impl Default for Drive {
             receives_first: false,
             takes_runs: false,
             gathers: false,
+            is_buffered: false,
             input: 128 * 1024,
             room: 16 * 1024,
             output: 1024,

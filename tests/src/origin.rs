@@ -37,8 +37,13 @@ pub struct Peer {
     taken: Taken,
     /// What stands between it and the client; it takes and holds whatever comes.
     proxy: Tamper,
-    /// Bytes that passed the proxy and were not taken yet.
+    /// Whether the network has buffers of its own, as sockets have: it takes whatever is written,
+    /// and an end shows to who reads.
+    is_buffered: bool,
+    /// Bytes that the proxy or the network has, and that were not taken yet.
     held: VecDeque<u8>,
+    /// When the last of them came.
+    came: u64,
     /// When the step before the current one ended.
     since: u64,
     end: Option<Step>,
@@ -72,7 +77,9 @@ impl Peer {
             read: 0,
             taken: Taken::new(),
             proxy: Tamper::new(origin.fault),
+            is_buffered: false,
             held: VecDeque::new(),
+            came: now,
             since: now,
             end: None,
         };
@@ -80,9 +87,21 @@ impl Peer {
         peer
     }
 
+    /// The same behind a network that takes whatever is written, until the client reads the end.
+    #[must_use]
+    pub fn buffered(self) -> Self {
+        Self { is_buffered: true, ..self }
+    }
+
     /// Takes bytes that the client writes. `Pending` while the origin takes none.
     pub fn write(&mut self, now: u64, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.advance(now);
+        if self.is_buffered && !self.proxy.is_there() {
+            self.came = now;
+            self.held.extend(bytes);
+            self.advance(now);
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let mut count = match self.proxy.is_there() {
             true => self.pass(now, bytes),
             false => 0,
@@ -137,9 +156,10 @@ impl Peer {
         let is_enough = self.taken.take(*byte, *part);
         self.held.pop_front();
         if self.taken.is_malformed {
+            assert!(self.proxy.is_there(), "a malformed request: {:?}", self.taken.text());
             self.steps = [Step::Send(BAD_REQUEST.to_vec()), Step::Close].into();
         } else if is_enough {
-            self.end_step(self.since);
+            self.end_step(self.since.max(self.came));
         }
         true
     }

@@ -13,10 +13,20 @@ use crate::script::Script;
 /// If a driver shows something else.
 pub fn agrees(script: &Script) {
     on_desktop(script);
-    if embassy::lacks(script).is_none() {
-        let same = bare::play(script, Drive::default()).normalized().timeless();
-        let trace = embassy::play(script, Cable::COARSE).normalized().timeless();
-        assert_eq!(trace, same, "embassy differs from the core");
+    on_embassy(script);
+}
+
+/// Its network has buffers, and names instead of addresses: the core is given the same.
+fn on_embassy(script: &Script) {
+    let script = embassy::named(script);
+    if embassy::lacks(&script).is_some() {
+        return;
+    }
+    let same = bare::play(&script, Drive { is_buffered: true, ..Drive::default() });
+    if embassy::does_not_show(&same).is_none() {
+        let trace = embassy::play_on(&embassy::ports(&same), &script, Cable::COARSE);
+        let same = same.normalized().timeless();
+        assert_eq!(trace.normalized().timeless(), same, "embassy differs from the core");
     }
 }
 

@@ -194,7 +194,9 @@ impl Task {
         index: &mut [Slot],
     ) -> Result<Advance, Misuse> {
         self.takes_input()?;
-        let look = self.transfer.receive.look(input, full, index).ok_or(Misuse::NotAskedFor)?;
+        let mut head = WholeHead::EMPTY;
+        let look = self.transfer.receive.look(input, full, index, &mut head);
+        let look = look.ok_or(Misuse::NotAskedFor)?;
         self.deadlines.touch(now);
         match look {
             Err(Error::Limit(Limit::HeadBuffer)) if self.measures_heads => {
@@ -208,7 +210,7 @@ impl Task {
                 Ok(Advance::default())
             }
             Ok(Look::Partial) => Ok(Advance::default()),
-            Ok(Look::Interim(head)) => {
+            Ok(Look::Interim) => {
                 self.counts.add_received(usize::from(head.length), 0);
                 self.due.tell_status(Tell::Interim, head.facts.status);
                 if head.facts.status == 100 {
@@ -217,9 +219,9 @@ impl Task {
                 }
                 Ok(Advance { drop: usize::from(head.length), head: 0 })
             }
-            Ok(Look::Final(head)) => {
+            Ok(Look::Final) => {
                 self.counts.add_received(usize::from(head.length), 0);
-                self.begin_response(head, input.len());
+                self.begin_response(&head, input.len());
                 Ok(Advance { drop: 0, head: usize::from(head.length) })
             }
         }
@@ -473,8 +475,8 @@ impl Task {
     }
 
     /// The final head came, in an input of `held` bytes.
-    fn begin_response(&mut self, head: WholeHead, held: usize) {
-        let facts = head.facts;
+    fn begin_response(&mut self, head: &WholeHead, held: usize) {
+        let facts = &head.facts;
         self.transfer.status = facts.status;
         if facts.status == 101 {
             self.due.tell_status(Tell::Response, facts.status);

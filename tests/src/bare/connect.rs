@@ -62,7 +62,8 @@ impl Runner<'_> {
             self.reported(result, Input::Other);
             return;
         }
-        self.peer = Some(Peer::new(origin, self.drive.split, self.now));
+        let peer = Peer::new(origin, self.drive.split, self.now);
+        self.peer = Some(if self.drive.is_buffered { peer.buffered() } else { peer });
         self.begin_exchange(origin.is_reused);
     }
 

@@ -9,6 +9,7 @@ mod link;
 mod memory;
 mod names;
 mod player;
+mod reach;
 mod server;
 
 use std::cell::RefCell;
@@ -21,7 +22,8 @@ use crate::script::Origin;
 use far::Far;
 pub use link::{Cable, FAR, Frame};
 pub use memory::{Heap, Pieces};
-pub use player::{Way, lacks, play, play_and_probe, play_by, play_on};
+pub use player::{Way, play, play_and_probe, play_by, play_on};
+pub use reach::{does_not_show, lacks, named, ports};
 pub use server::Served;
 
 /// Everything that a run showed beside what its client returned.

@@ -20,7 +20,7 @@ use sortie_embassy::{
 use super::executor::now;
 use super::memory::{Heap, Pieces};
 use super::{Beginning, Cable, run, run_at};
-use crate::script::{Body, Command, Origin, Part, Reply, Say, Script, Step, URL, What, When};
+use crate::script::{Body, Command, Part, Reply, Say, Script, Step, What, When};
 use crate::trace::{Connection, Counts, Released, Told, Trace, destination};
 
 thread_local! {
@@ -36,9 +36,6 @@ const CONTENT: usize = 1 << 20;
 const HEAD: usize = 128 * 1024;
 const FIELDS: usize = 320;
 
-/// In microseconds.
-const DAY: u64 = 24 * 3600 * 1_000_000;
-
 /// What the client saw.
 struct Seen {
     said: Vec<Output>,
@@ -48,67 +45,6 @@ struct Seen {
     content: Vec<u8>,
     counts: ByteCounts,
     ended: u64,
-}
-
-/// Why a script cannot be played here, or would not show the same as on the core alone; `None` if
-/// it can and does.
-#[must_use]
-pub fn lacks(script: &Script) -> Option<&'static str> {
-    let options = script.options;
-    let is_http = match options.kind {
-        TaskKind::Data | TaskKind::Upload => !options.is_resuming,
-        TaskKind::Download => true,
-        TaskKind::Stream | TaskKind::WebSocket => false,
-    };
-    let asks_again = options.asks.new_body && !options.body_is_replayable;
-    let follows_with = |reply: &Reply| matches!(reply.say, Say::FollowWith(_));
-    let upgrades = script.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
-    let has_body = script.body != Body::None;
-    let just_in_time = script.options.request_timeout.saturating_sub(1000);
-    let steps = script.connections.iter().flat_map(|origin| &origin.steps);
-    let waits = |step: &Step| matches!(step, Step::Wait(micros) if *micros >= just_in_time);
-    match () {
-        () if !is_http => Some("a task kind that it does not have"),
-        () if script.replies.iter().any(follows_with) => Some("a request lent by another task"),
-        () if !script.connections.iter().all(stays_here) => Some("other addresses, and TLS"),
-        () if upgrades => Some("a connection handed over to the user"),
-        () if script.url != URL => Some("other addresses"),
-        () if asks_again => Some("a second reader for a body"),
-        () if has_body && !script.connections.iter().all(takes_all_first) => {
-            Some("a network without buffers: what is sent is taken, or not")
-        }
-        () if script.options.request_timeout > DAY => Some("a clock that can be stepped so far"),
-        () if { steps }.any(waits) => Some("a network that takes no time"),
-        () => None,
-    }
-}
-
-/// Whether no redirect of an origin leads to where the name server and the far end are not.
-fn stays_here(origin: &Origin) -> bool {
-    let sent = String::from_utf8_lossy(&origin.sent()).to_ascii_lowercase();
-    sent.split("\nlocation:").skip(1).all(|rest| {
-        let to = rest.lines().next().unwrap_or_default().trim();
-        match to.contains("//").then(|| Url::parse(to)) {
-            Some(Ok(url)) => {
-                let is_there = url.host() == "192.0.2.1" || url.host().ends_with(".example");
-                is_there && url.port() == 80 && !url.scheme().is_secure()
-            }
-            Some(Err(_)) => false,
-            None => true,
-        }
-    })
-}
-
-/// Whether an origin takes a whole request before it answers, by more than an interim response.
-fn takes_all_first(origin: &Origin) -> bool {
-    let whole = |step: &Step| *step == Step::Expect(Part::Request);
-    let ends = |step: &Step| match step {
-        Step::Send(bytes) => !bytes.starts_with(b"HTTP/1.1 1"),
-        Step::Close | Step::Reset => true,
-        Step::Expect(_) | Step::Wait(_) | Step::Refuse | Step::Next => false,
-    };
-    let taken = origin.steps.iter().position(whole);
-    taken.is_some_and(|taken| !origin.steps[..taken].iter().any(ends))
 }
 
 /// How the content of a response is taken.

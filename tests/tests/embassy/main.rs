@@ -8,6 +8,7 @@ mod endings;
 mod exchange;
 mod faults;
 mod order;
+mod ota;
 mod properties;
 mod questions;
 mod redirects;
@@ -32,7 +33,7 @@ const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 fn agreed(script: &Script, cable: Cable) -> Trace {
     assert_eq!(lacks(script), None);
     let trace = play(script, cable);
-    let bare = bare::play(script, Drive::default());
+    let bare = bare::play(script, Drive { is_buffered: true, ..Drive::default() });
     let comparable = |trace: &Trace| trace.clone().timeless().normalized();
     assert_eq!(comparable(&trace), comparable(&bare));
     // The same, whichever way the content is taken.

@@ -3,7 +3,7 @@
 use sortie_core::{CloseReason, Error, Instant, Output, Question, TaskKind, TaskState, Timer};
 use sortie_tests::bare::{Drive, Interrupt, play, play_all, play_counting};
 use sortie_tests::origin::Split;
-use sortie_tests::script::{Body, Part, Say, Script, Step, What, When};
+use sortie_tests::script::{Body, Command, Part, Say, Script, Step, What, When};
 use sortie_tests::trace::Released;
 
 use crate::{HELLO, REUSE, assert_ok, chunked, closed};
@@ -140,6 +140,87 @@ fn a_task_that_is_suspended_at_any_step_ends_by_its_resource_timeout() {
     }
 }
 
+/// An origin that takes a request and gives each of these a second after what was before.
+fn slowly(pieces: &[&str]) -> Vec<Step> {
+    let piece = |piece: &&str| [Step::Wait(SECOND), Step::Send(piece.as_bytes().into())];
+    [Step::Expect(Part::Request)].into_iter().chain(pieces.iter().flat_map(piece)).collect()
+}
+
+/// Exchanges in which something happens each second, for less than seven.
+fn slow_exchanges() -> Vec<Script> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    let moved = "HTTP/1.1 307 X\r\nLocation: //192.0.2.2/\r\nContent-Length: 2\r\n\r\nm";
+    let mut part = Script::get().resumes("\"v1\"", 5, Some(10)).origin(slowly(&[
+        "HTTP/1.1 206 X\r\nContent-Range: bytes 5-9/10\r\n",
+        "Content-Length: 5\r\n\r\n56",
+        "789",
+    ]));
+    part.options.requires_success = true;
+    let coded = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5";
+    let mut all = vec![
+        Script::get().origin(slowly(&[
+            "HTTP/1.1 103 X\r\n\r\n",
+            &head[..20],
+            &head[20..],
+            "he",
+            "llo",
+        ])),
+        Script::get().origin(slowly(&[coded, ";x\r\nhel", "lo\r", "\n0\r\n", "X: y\r\n\r\n"])),
+        Script::get().origin(slowly(&[moved, "o"])).origin(slowly(&[head, "hello"])),
+        Script::new("PUT", Body::pieces(["abc", "defgh"])).field("Expect", "100-continue").origin(
+            [
+                vec![Step::Expect(Part::Head), Step::Wait(SECOND / 4)],
+                vec![Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".into())],
+                slowly(&[head, "hello"]),
+            ]
+            .concat(),
+        ),
+        part,
+    ];
+    for script in &mut all {
+        script.options.request_timeout = 10 * SECOND;
+        script.commands.push(Command { when: When::At(0), what: What::Resume });
+    }
+    all
+}
+
+/// The middle of each second of them.
+const MOMENTS: [u64; 6] =
+    [SECOND / 2, 3 * SECOND / 2, 5 * SECOND / 2, 7 * SECOND / 2, 9 * SECOND / 2, 11 * SECOND / 2];
+
+/// The same on every driver: the other tests of steps are of the core, where each step can be met.
+#[test]
+fn a_task_can_be_cancelled_at_any_moment_on_every_driver() {
+    for script in slow_exchanges() {
+        let whole = play_all(&script);
+        for at in MOMENTS.into_iter().take_while(|at| *at < whole.ended) {
+            let trace = play_all(&script.clone().command(When::At(at), What::Cancel));
+            assert_eq!((trace.result, trace.ended), (Err(Error::Canceled), at));
+            assert!(whole.content.starts_with(&trace.content), "what came is kept");
+            assert!(whole.events.starts_with(&trace.events));
+        }
+    }
+}
+
+#[test]
+fn a_task_can_be_suspended_at_any_moment_on_every_driver() {
+    for script in slow_exchanges() {
+        let whole = play_all(&script);
+        for at in MOMENTS.into_iter().take_while(|at| *at < whole.ended) {
+            let script = script.clone().command(When::At(at), What::Suspend);
+            let again = script.clone().command(When::At(at + 20 * SECOND), What::Resume);
+            let trace = play_all(&again);
+            assert!(trace.ended >= at + 20 * SECOND, "not while it is suspended: {trace:?}");
+            assert_eq!(trace.timeless(), whole.clone().timeless(), "suspended at {at}");
+
+            let mut never = script;
+            never.options.resource_timeout = 12 * SECOND;
+            let trace = play_all(&never);
+            assert_eq!((trace.result, trace.ended), (Err(TOTAL), 12 * SECOND), "at {at}");
+        }
+    }
+}
+
 #[test]
 fn a_suspended_task_can_be_cancelled_and_completes_at_once() {
     let script = Script::get()
@@ -168,8 +249,8 @@ fn suspends_nest() {
         .command(When::Received(2), What::Suspend)
         .command(When::At(10 * SECOND), What::Resume)
         .command(When::At(20 * SECOND), What::Resume)
-        .answered(HELLO);
-    let trace = play(&script, Drive::split(Split::Bytewise));
+        .origin(slowly(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", "llo"]));
+    let trace = play_all(&script);
     assert_ok(&trace, "hello", REUSE);
     assert_eq!(trace.ended, 20 * SECOND);
 }

@@ -14,6 +14,7 @@ mod persistence;
 mod questions;
 mod ranges;
 mod redirects;
+mod refusals;
 mod requests;
 mod stale;
 mod timers;

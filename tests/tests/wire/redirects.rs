@@ -327,7 +327,7 @@ fn a_buffer_that_is_too_small_for_the_url_ends_the_task_where_no_other_is_lent()
 #[test]
 fn a_url_that_is_too_long_is_none() {
     let long = "x".repeat(limits::URL_BYTES);
-    let trace = play(&Script::get().answered(to(302, &long)), Drive::default());
+    let trace = play_all(&Script::get().answered(to(302, &long)));
     assert_eq!(trace.result, Err(Error::Redirect(RedirectError::Location)));
 }
 

@@ -10,9 +10,9 @@ use super::machine::stack_pointer;
 /// A value that programs seldom store, and never in long runs.
 const PAINT: u32 = 0xcccc_cccc;
 
-/// Bytes below the stack pointer that are left alone: an unoptimised build calls functions to
-/// write a word, and they return through here.
-const MARGIN: usize = 256;
+/// Bytes below the stack pointer that are left alone: the way back of [`paint`], which may be saved
+/// behind the look at the pointer. An unoptimised build calls functions to write a word, too.
+const MARGIN: usize = if cfg!(debug_assertions) { 256 } else { 32 };
 
 unsafe extern "C" {
     /// The lowest word of the stack: the end of the static variables. Placed by link.x, under a

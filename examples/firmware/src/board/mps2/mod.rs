@@ -9,6 +9,7 @@ mod time;
 pub mod watchdog;
 
 use cortex_m::Peripherals;
+use cortex_m::peripheral::SCB;
 pub use cortex_m_rt::entry;
 use cortex_m_rt::exception;
 
@@ -24,6 +25,11 @@ pub fn start() {
     if let Some(peripherals) = Peripherals::take() {
         time::start(peripherals.SYST);
     }
+}
+
+/// Starts the board again, as its reset button does: nothing that is in RAM is kept.
+pub fn restart() -> ! {
+    SCB::sys_reset()
 }
 
 /// Asks the host for something.
