@@ -71,9 +71,7 @@ async fn run(stack: Stack<'static>, dog: Dog) -> Option<()> {
     };
     let mut url = [0; 48];
     let url = Url::parse(net::url(port, b"/readings", &mut url)?).ok()?;
-    // A device takes this from its random number generator. This board has none, and does the same
-    // in each run: the clock of the host tells one start from another.
-    let start = host::time().into();
+    let start = host::random();
     let mut settings = Settings::new(url, Sender::new("mps2", start)?, start);
     settings.request_timeout = Duration::from_millis(1_500);
     settings.resource_timeout = Duration::from_millis(6_000);

@@ -65,12 +65,6 @@ impl Arguments {
     }
 }
 
-/// The time of the host, in seconds since the beginning of 1970.
-pub fn time() -> u32 {
-    // SAFETY: TIME takes nothing.
-    unsafe { machine::call(TIME, 0) as u32 }
-}
-
 /// Reads a port number in decimal; `None` unless it is one.
 pub fn port(word: &[u8]) -> Option<u16> {
     let digit = |byte: &u8| char::from(*byte).to_digit(10);
