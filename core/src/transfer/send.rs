@@ -164,7 +164,7 @@ impl SendHalf {
     /// Goes on behind the head.
     #[cfg_attr(target_os = "none", inline(never))]
     fn begin_body(&mut self, traits: &RequestTraits) {
-        self.stage = match traits.sender.filter(|_| traits.has_body()) {
+        self.stage = match traits.sender {
             Some(sender) => Stage::Body((sender.begin)(traits.body)),
             None => Stage::Done,
         };
