@@ -1,6 +1,5 @@
 //! The timers of a task.
 
-use crate::limits::CONTINUE_TIMEOUT;
 use crate::time::Instant;
 
 /// When something must have happened.
@@ -55,14 +54,5 @@ impl Deadlines {
     /// When the request timer runs out, if the task is not suspended.
     pub(crate) const fn request(&self) -> Instant {
         self.active.after(self.request_timeout)
-    }
-
-    /// The earliest instant at which a timer runs out. A body is held back since `held`.
-    pub(crate) fn next(&self, suspended: bool, held: Instant) -> Instant {
-        let resource = self.resource();
-        if suspended {
-            return resource;
-        }
-        resource.min(self.request()).min(held.after(CONTINUE_TIMEOUT))
     }
 }

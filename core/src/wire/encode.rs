@@ -75,7 +75,7 @@ pub(crate) fn request_head(
             put_field(&mut out, field);
         }
     }
-    match traits.sender.filter(|_| traits.has_body()) {
+    match traits.sender {
         Some(sender) => (sender.describe)(&mut out, traits),
         // RFC 9110 §8.6: a POST or the like without a body says so.
         None if !traits.says_zero || traits.has_length => {}
@@ -88,7 +88,7 @@ pub(crate) fn request_head(
 impl RequestTraits {
     /// Whether there is a body, and not one of no bytes.
     pub(crate) const fn has_body(&self) -> bool {
-        !matches!(self.body, BodyLength::None | BodyLength::Known(0))
+        self.sender.is_some()
     }
 
     /// Writes the fields that describe a body.
