@@ -49,7 +49,8 @@ impl Texts {
         }
     }
 
-    /// A request that the user makes of the one to this hop: a GET without a body, with other fields.
+    /// A request that the user makes of the one to this hop: a GET without a body, with other
+    /// fields.
     pub(super) fn edited(task: usize, plan: &TaskPlan, hop: usize) -> Self {
         let first = Self::new(task, plan);
         let mut fields = vec![("X-Custom", EDITED)];
