@@ -1,5 +1,6 @@
 //! From a URL to a connection.
 
+use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
@@ -15,10 +16,17 @@ use crate::stream::{Incoming, Outgoing, Wire};
 use crate::time::now;
 
 /// A connection of the session's own, while the task has one.
-pub(crate) struct Pooled<'s, 'd>(Option<Lease<'s, 'd>>);
+#[allow(unnameable_types, reason = "sealed: it stands for the usual kind of connection")]
+pub struct Pooled<'s, 'd>(Option<Lease<'s, 'd>>);
 
 impl Pooled<'_, '_> {
     pub(crate) const NONE: Self = Self(None);
+}
+
+impl fmt::Debug for Pooled<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pooled").field(&self.0.is_some()).finish()
+    }
 }
 
 impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
@@ -95,7 +103,12 @@ async fn connect<'s, 'd>(
     }
 }
 
-async fn open(stack: Stack<'_>, lease: &mut Lease<'_, '_>, url: &Url<'_>) -> Result<(), Transport> {
+/// Opens a connection to the origin of `url` in the slot.
+pub(crate) async fn open(
+    stack: Stack<'_>,
+    lease: &mut Lease<'_, '_>,
+    url: &Url<'_>,
+) -> Result<(), Transport> {
     let address = resolve(stack, url.host()).await?;
     lease.open((address, url.port()).into()).await
 }

@@ -29,11 +29,31 @@ pub(crate) struct Connection<'d> {
 
 /// The URL at the start of the inbox of an idle connection.
 #[derive(Debug, Clone, Copy)]
-struct Origin {
+pub(crate) struct Origin {
     parts: UrlParts,
     length: usize,
     /// When it was given back.
     since: Instant,
+}
+
+impl Origin {
+    /// Of `url`, from now on, in the inbox of its connection.
+    pub(crate) fn new(url: &Url<'_>, inbox: &mut [u8]) -> Self {
+        let text = url.as_str().as_bytes();
+        for (to, from) in inbox.iter_mut().zip(text) {
+            *to = *from;
+        }
+        let length = text.len().min(inbox.len());
+        Self { parts: url.parts(), length, since: now() }
+    }
+
+    /// Whether it is the one of `url`, with the inbox that it was put in.
+    pub(crate) fn is_of(&self, url: &Url<'_>, inbox: &[u8]) -> bool {
+        // A host that did not fit is cut off, and equal to none.
+        let text = inbox.get(..self.length).unwrap_or_default();
+        let text = core::str::from_utf8(text).unwrap_or_default();
+        Url::from_parts(text, self.parts).same_origin(url)
+    }
 }
 
 impl<'d> Connection<'d> {
@@ -50,13 +70,7 @@ impl<'d> Connection<'d> {
     /// Whether the idle connection can carry a request to `url`: it was used for the same origin,
     /// is still open, and nothing came over it that nobody asked for.
     fn serves(&self, url: &Url<'_>) -> bool {
-        let same = |origin: Origin| {
-            // A host that did not fit is cut off, and equal to none.
-            let text = self.inbox.get(..origin.length).unwrap_or_default();
-            let text = core::str::from_utf8(text).unwrap_or_default();
-            Url::from_parts(text, origin.parts).same_origin(url)
-        };
-        self.origin.is_some_and(same)
+        self.origin.is_some_and(|origin| origin.is_of(url, self.inbox))
             && self.socket.state() == State::Established
             && !self.socket.can_recv()
     }
@@ -107,12 +121,7 @@ impl<'d> Connection<'d> {
     }
 
     fn remember(&mut self, url: &Url<'_>) {
-        let text = url.as_str().as_bytes();
-        for (to, from) in self.inbox.iter_mut().zip(text) {
-            *to = *from;
-        }
-        let length = text.len().min(self.inbox.len());
-        self.origin = Some(Origin { parts: url.parts(), length, since: now() });
+        self.origin = Some(Origin::new(url, self.inbox));
     }
 }
 
@@ -161,6 +170,12 @@ impl<'s, 'd> Lease<'s, 'd> {
         self.connection.inbox
     }
 
+    /// Takes that buffer out, or puts it back before the lease ends.
+    #[cfg(feature = "tls")]
+    pub(crate) fn swap_inbox(&mut self, other: &mut &'d mut [u8]) {
+        core::mem::swap(&mut self.connection.inbox, other);
+    }
+
     /// Opens a connection in the slot, whatever was there before.
     ///
     /// Dropping the future and then the lease leaves nothing behind but a reset.
@@ -186,10 +201,14 @@ impl<'s, 'd> Lease<'s, 'd> {
 
     /// Ends the connection. In order, unless the peer may still be sending.
     pub(crate) fn close(mut self, reason: CloseReason) {
-        let is_cut = matches!(
-            reason,
-            CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
-        );
-        self.turn.ends_in(if is_cut { End::Reset } else { End::Close });
+        self.turn.ends_in(if is_cut(reason) { End::Reset } else { End::Close });
     }
+}
+
+/// Whether the peer may still be sending where a connection is closed for this.
+pub(crate) const fn is_cut(reason: CloseReason) -> bool {
+    matches!(
+        reason,
+        CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
+    )
 }

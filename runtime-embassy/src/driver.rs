@@ -9,7 +9,6 @@ use sortie_core::{
     Asks, Broken, Error, Event, Instant, Output, RedirectPolicy, Task, TaskKind, Wish,
 };
 
-use crate::connect::Pooled;
 use crate::event::{Delegate, TaskEvent};
 use crate::input::Input;
 use crate::record::Record;
@@ -22,8 +21,8 @@ use crate::target::Target;
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
-pub(crate) struct Driver<'r, 'd, 'a, W = Pooled<'r, 'd>> {
-    pub(crate) base: &'r Base<'d>,
+pub(crate) struct Driver<'r, 's, 'd, 'a, W> {
+    pub(crate) base: &'s Base<'d>,
     pub(crate) outgoing: Parcel<'r>,
     pub(crate) target: Target<'r, 'a>,
     pub(crate) input: Input<'a>,
@@ -63,9 +62,9 @@ pub(crate) struct Parcel<'r> {
     pub(crate) expects: [u32; 2],
 }
 
-impl<'r, 'd, 'a, W: Wire<'r, 'd>> Driver<'r, 'd, 'a, W> {
+impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
     pub(crate) const fn new(
-        base: &'r Base<'d>,
+        base: &'s Base<'d>,
         wire: W,
         outgoing: Parcel<'r>,
         target: Target<'r, 'a>,

@@ -40,6 +40,33 @@ pub(crate) trait Wire<'r, 'd> {
     fn reset(&mut self);
 }
 
+/// A connection that is lent: it stays with who lends it.
+impl<'r, 'd, W: Wire<'r, 'd>> Wire<'r, 'd> for &mut W {
+    async fn connect(&mut self, base: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>) {
+        W::connect(self, base, control, wish, url).await;
+    }
+
+    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
+        W::parts(self)
+    }
+
+    fn inbox(&self) -> &[u8] {
+        W::inbox(self)
+    }
+
+    fn keep(&mut self, url: &Url<'_>, held: usize) {
+        W::keep(self, url, held);
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        W::close(self, reason);
+    }
+
+    fn reset(&mut self) {
+        W::reset(self);
+    }
+}
+
 /// The connection is broken in this direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost;
