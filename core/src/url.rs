@@ -7,7 +7,7 @@ use core::fmt;
 pub use resolve::{ResolveError, Resolved};
 
 use crate::limits;
-use crate::wire::grammar;
+use crate::wire::grammar::{self, before, behind, piece, span};
 
 /// The schemes a task can speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -205,9 +205,7 @@ impl<'a> Url<'a> {
     /// Whether `other` has the same scheme, host and port (RFC 9110 §4.3.1).
     #[must_use]
     pub fn same_origin(&self, other: &Url<'_>) -> bool {
-        self.parts.scheme == other.parts.scheme
-            && self.parts.port == other.parts.port
-            && self.host().eq_ignore_ascii_case(other.host())
+        self.parts.is_same_origin(self.text.as_bytes(), other)
     }
 
     fn piece(&self, start: u16, end: u16) -> &'a str {
@@ -231,9 +229,26 @@ impl UrlParts {
         Self::parse_bytes(text.as_bytes())
     }
 
-    /// The user information of the URL whose text this is, with the `@` behind it.
-    pub(crate) fn user_in<'a>(&self, text: &'a [u8]) -> &'a [u8] {
-        text.get(usize::from(self.user_start)..usize::from(self.host_start)).unwrap_or_default()
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Whether the URL in `text` has the origin of `other`, see [`Url::same_origin`].
+    pub(crate) fn is_same_origin(&self, text: &[u8], other: &Url<'_>) -> bool {
+        // A host with brackets is no name.
+        let host = |parts: &Self, text| piece(text, parts.host_start.into(), parts.host_end.into());
+        self.scheme == other.parts.scheme
+            && self.port == other.parts.port
+            && same_host(host(self, text), host(&other.parts, other.text.as_bytes()))
+    }
+
+    /// Whether the URL in `text` has user information that is not that of `other`.
+    pub(crate) fn brings_user(&self, text: &[u8], other: &Url<'_>) -> bool {
+        // With the `@` behind it.
+        let user =
+            |parts: &Self, text| piece(text, parts.user_start.into(), parts.host_start.into());
+        let own = user(self, text);
+        !own.is_empty() && own != user(&other.parts, other.text.as_bytes())
     }
 
     fn parse_bytes(bytes: &[u8]) -> Result<Self, UrlError> {
@@ -241,157 +256,133 @@ impl UrlParts {
             return Err(UrlError::TooLong);
         }
         // Visible ASCII only: anything else must be percent-encoded (RFC 3986 §2).
-        if !bytes.iter().all(u8::is_ascii_graphic) {
+        if span(bytes, grammar::VISIBLE) < bytes.len() {
             return Err(UrlError::Character);
         }
-        let (scheme, authority_start) = split_scheme(bytes)?;
-        let (authority, tail) = cut(bytes.get(authority_start..).unwrap_or_default(), b"/?#");
-        let (path_and_query, _fragment) = cut(tail, b"#");
-        let found = split_authority(authority, scheme)?;
+        let length = span(bytes, grammar::SCHEME);
+        let (name, rest) = bytes.split_at_checked(length).unwrap_or_default();
+        let ([_, ..], [b':', b'/', b'/', rest @ ..]) = (name, rest) else {
+            return Err(UrlError::NoScheme);
+        };
+        let mut parts = Self::new(known_scheme(name)?);
+        let authority = rest.get(..before(rest, b"/?#")).unwrap_or_default();
+        parts.split_authority(authority, length.wrapping_add(3))?;
+        // None is before the path.
+        parts.query_end = offset(before(bytes, b"#"));
+        Ok(parts)
+    }
 
-        let path_start = authority_start.saturating_add(authority.len());
-        // Below URL_BYTES, so that `offset` loses nothing.
-        Ok(Self {
+    /// Parts of which nothing is known but the scheme.
+    const fn new(scheme: Scheme) -> Self {
+        Self {
             scheme,
-            user_start: offset(authority_start),
-            host_start: offset(authority_start.saturating_add(found.host_start)),
-            host_end: offset(authority_start.saturating_add(found.host_end)),
-            authority_end: offset(authority_start.saturating_add(found.end)),
-            port: found.port,
-            path_start: offset(path_start),
-            query_end: offset(path_start.saturating_add(path_and_query.len())),
-        })
+            user_start: 0,
+            host_start: 0,
+            host_end: 0,
+            authority_end: 0,
+            port: 0,
+            path_start: 0,
+            query_end: 0,
+        }
+    }
+
+    /// Splits `[user@]host[:port]`, which begins at `start`, and checks it (RFC 3986 §3.2).
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn split_authority(&mut self, authority: &[u8], start: usize) -> Result<(), UrlError> {
+        let user = authority.iter().rposition(|byte| *byte == b'@');
+        let user = user.map_or(0, |at| at.wrapping_add(1));
+        let host_port = behind(authority, user);
+        let host = host_length(host_port)?;
+        let port = behind(host_port, host);
+        let host_start = start.wrapping_add(user);
+        let host_end = host_start.wrapping_add(host);
+        self.user_start = offset(start);
+        self.host_start = offset(host_start);
+        self.host_end = offset(host_end);
+        self.path_start = offset(start.wrapping_add(authority.len()));
+        self.port = self.scheme.default_port();
+        self.authority_end = self.host_end;
+        let digits = match port {
+            // An empty port is the default one (RFC 3986 §3.2.3).
+            [] | [b':'] => return Ok(()),
+            [b':', digits @ ..] => digits,
+            _ => return Err(UrlError::Host),
+        };
+        let value = grammar::decimal(digits).and_then(|value| u16::try_from(value).ok());
+        match value {
+            None | Some(0) => return Err(UrlError::Port),
+            Some(port) if port != self.port => {
+                self.port = port;
+                // It ends the authority.
+                self.authority_end = self.path_start;
+            }
+            Some(_) => {}
+        }
+        Ok(())
     }
 }
 
-/// An offset into a text of at most [`limits::URL_BYTES`].
-fn offset(at: usize) -> u16 {
-    u16::try_from(at).unwrap_or(u16::MAX)
+/// An offset into a text of at most [`limits::URL_BYTES`], of which nothing is lost.
+#[allow(clippy::cast_possible_truncation, reason = "the low bits are all that there is")]
+const fn offset(at: usize) -> u16 {
+    at as u16
 }
 
-fn position(bytes: &[u8], mut found: impl FnMut(u8) -> bool) -> Option<usize> {
-    bytes.iter().position(|byte| found(*byte))
+/// Whether two hosts are one, whatever the case of their letters (RFC 3986 §3.2.2).
+fn same_host(one: &[u8], other: &[u8]) -> bool {
+    // The core library compares by words of memory, and is larger.
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.eq_ignore_ascii_case(b))
 }
 
-/// Whether `wanted` is one of a few bytes.
-#[allow(
-    clippy::manual_contains,
-    reason = "it looks by words of memory, and is larger than all this"
-)]
-fn has(bytes: &[u8], wanted: u8) -> bool {
-    bytes.iter().any(|byte| *byte == wanted)
-}
-
-/// `bytes` up to the first of `stops`, and the rest from there on.
-#[cfg_attr(target_os = "none", inline(never))]
-fn cut<'a>(bytes: &'a [u8], stops: &[u8]) -> (&'a [u8], &'a [u8]) {
-    let at = position(bytes, |byte| has(stops, byte)).unwrap_or(bytes.len());
-    bytes.split_at_checked(at).unwrap_or((bytes, &[]))
-}
-
-/// What may be a scheme at the front of `bytes`, and the rest (RFC 3986 §3.1).
-fn cut_scheme(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let end = position(bytes, |byte| {
-        !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-    });
-    bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]))
-}
-
-fn known_scheme(name: &[u8]) -> Option<Scheme> {
-    const KNOWN: [(&[u8], Scheme); 4] = [
-        (b"http", Scheme::Http),
-        (b"https", Scheme::Https),
-        (b"ws", Scheme::Ws),
-        (b"wss", Scheme::Wss),
-    ];
-    let named = |(known, _): &&(&[u8], Scheme)| grammar::eq_ignore_case(name, known);
-    KNOWN.iter().find(named).map(|(_, scheme)| *scheme)
-}
-
-/// The scheme and where the authority begins.
-fn split_scheme(bytes: &[u8]) -> Result<(Scheme, usize), UrlError> {
-    let (name, rest) = cut_scheme(bytes);
-    if name.is_empty() || !rest.starts_with(b"://") {
-        return Err(UrlError::NoScheme);
+/// The scheme of that name, which may be in either case.
+fn known_scheme(name: &[u8]) -> Result<Scheme, UrlError> {
+    let (known, scheme): (&[u8], _) = match name.len() {
+        2 => (b"ws", Scheme::Ws),
+        3 => (b"wss", Scheme::Wss),
+        4 => (b"http", Scheme::Http),
+        5 => (b"https", Scheme::Https),
+        _ => return Err(UrlError::UnsupportedScheme),
+    };
+    match grammar::eq_ignore_case(name, known) {
+        true => Ok(scheme),
+        false => Err(UrlError::UnsupportedScheme),
     }
-    let scheme = known_scheme(name).ok_or(UrlError::UnsupportedScheme)?;
-    Ok((scheme, name.len().saturating_add(3)))
-}
-
-/// What was found in an authority, counted from its start.
-struct Authority {
-    host_start: usize,
-    host_end: usize,
-    /// End of what `Host` takes, see [`UrlParts::authority_end`].
-    end: usize,
-    port: u16,
-}
-
-/// Splits `[user@]host[:port]` and checks it (RFC 3986 §3.2).
-fn split_authority(authority: &[u8], scheme: Scheme) -> Result<Authority, UrlError> {
-    let user = authority.iter().rposition(|b| *b == b'@').map_or(0, |at| at.saturating_add(1));
-    let host_port = authority.get(user..).unwrap_or_default();
-    let host_length = split_host(host_port)?;
-    let (port, port_length) = split_port(host_port.get(host_length..), scheme)?;
-    let host_end = user.saturating_add(host_length);
-    Ok(Authority { host_start: user, host_end, end: host_end.saturating_add(port_length), port })
 }
 
 /// The length of the host at the front of `host_port`, brackets included (RFC 3986 §3.2.2).
-fn split_host(host_port: &[u8]) -> Result<usize, UrlError> {
-    if let [b'[', rest @ ..] = host_port {
-        let end = position(rest, |b| b == b']').ok_or(UrlError::Host)?;
-        let inside = rest.get(..end).unwrap_or_default();
-        let (address, zone) = cut(inside, b"%");
-        let hex = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
-        if !has(address, b':') || !address.iter().all(hex) || !is_zone(zone) {
+fn host_length(host_port: &[u8]) -> Result<usize, UrlError> {
+    if let [b'[', inside @ ..] = host_port {
+        let address = span(inside, grammar::ADDRESS);
+        let zone = zone_length(behind(inside, address));
+        let end = address.wrapping_add(zone.ok_or(UrlError::Host)?);
+        // An IPv4 address has no colon, and no brackets.
+        if before(inside, b":") >= address || inside.get(end) != Some(&b']') {
             return Err(UrlError::Host);
         }
-        return Ok(end.saturating_add(2));
+        return Ok(end.wrapping_add(2));
     }
-    let length = position(host_port, |b| b == b':').unwrap_or(host_port.len());
-    let host = host_port.get(..length).unwrap_or_default();
-    match host {
-        [] => Err(UrlError::NoHost),
+    match (span(host_port, grammar::HOST), host_port.first()) {
+        (0, None | Some(b':')) => Err(UrlError::NoHost),
         // Nobody decodes percent-encoding in a host, so that it could only be the name of nothing.
-        _ if !host.iter().all(|byte| grammar::is_host_byte(*byte)) => Err(UrlError::Host),
-        _ => Ok(length),
+        (0, Some(_)) => Err(UrlError::Host),
+        (length, _) => Ok(length),
     }
 }
 
-/// Whether that can follow an IPv6 address: nothing, or `%25` and a zone (RFC 6874 §2).
-fn is_zone(text: &[u8]) -> bool {
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%".contains(b);
-    match text {
-        [] => true,
-        [b'%', b'2', b'5', zone @ ..] => !zone.is_empty() && zone.iter().all(allowed),
-        _ => false,
-    }
+/// The length of what may follow an IPv6 address: nothing, or `%25` and a zone (RFC 6874 §2).
+fn zone_length(text: &[u8]) -> Option<usize> {
+    let [b'%', rest @ ..] = text else { return Some(0) };
+    let zone = rest.strip_prefix(b"25")?;
+    Some(span(zone, grammar::ZONE))
+        .filter(|length| *length > 0)
+        .map(|length| length.wrapping_add(3))
 }
 
 /// What is left of `[address%25zone]:port` without the zone, in two pieces.
 pub(crate) fn without_zone(authority: &[u8]) -> [&[u8]; 2] {
-    let (address, rest) = cut(authority, b"%]");
-    let (_zone, end) = cut(rest, b"]");
-    [address, end]
-}
-
-/// The port, and how many bytes of `:port` belong into `Host`.
-fn split_port(rest: Option<&[u8]>, scheme: Scheme) -> Result<(u16, usize), UrlError> {
-    let default = scheme.default_port();
-    match rest.unwrap_or_default() {
-        // An empty port is the default one (RFC 3986 §3.2.3).
-        [] | [b':'] => Ok((default, 0)),
-        [b':', digits @ ..] => {
-            let value = grammar::decimal(digits).ok_or(UrlError::Port)?;
-            match u16::try_from(value) {
-                Err(_) | Ok(0) => Err(UrlError::Port),
-                Ok(port) if port == default => Ok((port, 0)),
-                Ok(port) => Ok((port, digits.len().saturating_add(1))),
-            }
-        }
-        _ => Err(UrlError::Host),
-    }
+    let zone = before(authority, b"%]");
+    let end = before(authority, b"]");
+    [authority.get(..zone).unwrap_or_default(), behind(authority, end)]
 }
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use sortie_core::Url;
 
-use crate::connection::Lease;
 use crate::driver::{Driver, Step};
 use crate::event::TaskEvent;
 use crate::input::Input;
 use crate::record::Record;
 use crate::reins::{Governed, Reins};
+use crate::stream::Wire;
 use crate::task::{Failure, Response};
 use crate::time::now;
 
-impl<'a> Driver<'_, '_, 'a> {
+impl<'s, 'd, 'a, W: Wire<'s, 'd>> Driver<'_, 's, 'd, 'a, W> {
     /// Puts a new task under `control`.
     pub(crate) fn begin<'c>(&mut self, control: &'c Reins) -> Governed<&'c Reins> {
         self.start(control);
@@ -55,8 +55,9 @@ impl<'a> Driver<'_, '_, 'a> {
     }
 
     /// The content that is to be taken.
+    #[inline(never)] // It is asked for in more than one place.
     pub(crate) fn content(&self) -> &[u8] {
-        self.input.fresh(self.lease.as_ref().map_or(&[], Lease::inbox))
+        self.input.fresh(self.wire.inbox())
     }
 
     /// So many bytes of the content were taken, of those that there are.

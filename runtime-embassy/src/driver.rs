@@ -1,16 +1,11 @@
 //! The one loop that drives a task: it moves bytes, keeps time and carries answers. Every decision
 //! is the core's.
 
-use core::future::poll_fn;
-use core::task::Poll;
-
 use embassy_futures::select::{Either, select, select3};
 use sortie_core::{
-    Asks, Broken, Error, Event, Instant, Output, RedirectPolicy, Task, TaskKind, Wish,
+    Asks, Broken, Error, Event, Instant, Output, Receive, RedirectPolicy, Task, TaskKind, Wish,
 };
 
-use crate::connect::connect;
-use crate::connection::Lease;
 use crate::event::{Delegate, TaskEvent};
 use crate::input::Input;
 use crate::record::Record;
@@ -18,20 +13,23 @@ use crate::reins::Reins;
 use crate::send::{Outbox, Resuming, send};
 use crate::session::Base;
 use crate::source::Source;
-use crate::stream::{Incoming, Lost};
+use crate::stream::{Incoming, Lost, Place, Wire};
 use crate::target::Target;
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
-pub(crate) struct Driver<'r, 'd, 'a> {
-    pub(crate) base: &'r Base<'d>,
-    pub(crate) outgoing: Parcel<'r>,
-    pub(crate) target: Target<'r, 'a>,
-    pub(crate) input: Input<'a>,
-    pub(crate) record: Record<'a>,
+#[repr(C)] // What is used most lies at the front, which costs least to reach.
+pub(crate) struct Driver<'r, 's, 'd, 'a, W> {
+    /// How the task ended, if it has.
+    pub(crate) outcome: Option<Result<(), Error>>,
     /// The head of a response came whose content is handed on, and nobody was told yet.
     pub(crate) is_answered: bool,
-    pub(crate) lease: Option<Lease<'r, 'd>>,
+    pub(crate) input: Input<'a>,
+    pub(crate) wire: W,
+    pub(crate) base: &'s Base<'d>,
+    pub(crate) target: Target<'r, 'a>,
+    pub(crate) record: Record<'a>,
+    pub(crate) outgoing: Parcel<'r>,
 }
 
 /// Why a driver has stopped.
@@ -64,15 +62,16 @@ pub(crate) struct Parcel<'r> {
     pub(crate) expects: [u32; 2],
 }
 
-impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
+impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
     pub(crate) const fn new(
-        base: &'r Base<'d>,
+        base: &'s Base<'d>,
+        wire: W,
         outgoing: Parcel<'r>,
         target: Target<'r, 'a>,
         input: Input<'a>,
         record: Record<'a>,
     ) -> Self {
-        Self { base, outgoing, target, input, record, is_answered: false, lease: None }
+        Self { base, outgoing, target, input, record, is_answered: false, wire, outcome: None }
     }
 
     /// Drives the task to its end, or until there is something to be taken. What it brought is then
@@ -83,6 +82,9 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         loop {
             if self.input.has_fresh() {
                 return Step::Content;
+            }
+            if let Some(outcome) = self.outcome {
+                return Step::Done(outcome);
             }
             match control.poll_output() {
                 Output::Connect(wish) => self.connect(control, wish).await,
@@ -97,30 +99,27 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
                 Output::Finish => control.tell(Task::handle_committed),
                 Output::Wait => control.obey(Output::Wait).await,
                 Output::Event(event) => self.note(control, event),
-                Output::Close(reason) => {
-                    if let Some(lease) = self.lease.take() {
-                        lease.close(reason);
-                    }
-                }
-                Output::Reuse => {
-                    if let Some(lease) = self.lease.take() {
-                        lease.keep(&self.target.url(), self.input.unread());
-                    }
-                }
+                Output::Close(reason) => self.wire.close(reason),
+                Output::Reuse => self.keep(),
                 Output::Upgraded => {
                     // Nobody can ask for the connection yet: who asked by a field of the request
                     // gets the 101 and the end of it.
-                    self.lease = None;
+                    self.wire.reset();
                     control.tell(|task| task.handle_upgraded_end(Ok(())));
                 }
                 Output::Complete(result) => {
                     if let Some(delegate) = self.outgoing.delegate.0 {
                         delegate.completed(result);
                     }
-                    return Step::Done(result);
+                    self.outcome = Some(result);
                 }
             }
         }
+    }
+
+    /// Gives the connection back.
+    fn keep(&mut self) {
+        self.wire.keep(&self.target.url(), self.input.unread());
     }
 
     /// Passes on what happened.
@@ -129,14 +128,13 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         self.input.note(event);
         #[cfg(feature = "internals")]
         if let (Event::Redirected { .. }, Some(to)) = (event, self.target.next()) {
-            control.watch.redirected(to.as_str());
+            control.facts.redirected(to.as_str());
         }
         if let Event::Response { status } = event {
             self.is_answered = self.input.hands_on();
-            control.watch.answered(status);
+            control.facts.answered(status);
         }
-        let own = self.lease.as_ref().map_or(&[][..], Lease::inbox);
-        let head = self.input.head(own);
+        let head = self.input.head(self.wire.inbox());
         let stored = self.outgoing.resume.map(|resume| resume.from.data());
         self.record.note(control, event, self.target.request(), &head, stored);
         if let Some(delegate) = self.outgoing.delegate.0 {
@@ -149,10 +147,10 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
         self.input.restart();
         self.target.go_on();
         let url = self.target.url();
-        let connecting = connect(self.base, control, wish, &url, &mut self.lease);
+        let connecting = self.wire.connect(self.base, control, wish, &url);
         let changed = control.obey(Output::Connect(wish));
         if let Either::Second(()) = select(connecting, changed).await {
-            self.lease = None;
+            self.wire.reset();
         }
     }
 
@@ -168,8 +166,7 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
     /// Shows the head of the response to the task.
     fn inspect(&mut self, control: &Reins) {
         let (resume, target) = (self.outgoing.resume, &mut self.target);
-        let own = self.lease.as_mut().map(Lease::parts).map(|(_, inbox)| &*inbox);
-        let head = self.input.head(own.unwrap_or_default());
+        let head = self.input.head(self.wire.inbox());
         control.tell(|task| match resume {
             Some(resume) => (resume.means.inspect)(target, task, head, resume.from),
             None => target.inspect(task, head, None),
@@ -178,11 +175,9 @@ impl<'r, 'd, 'a> Driver<'r, 'd, 'a> {
 
     /// Moves bytes in both directions, until the task wants something else.
     async fn exchange(&mut self, control: &Reins) {
-        let Some(lease) = &mut self.lease else {
+        let Some((reader, writer, inbox)) = self.wire.parts() else {
             return control.tell(|task| task.handle_broken(Broken::Receiving));
         };
-        let (socket, inbox) = lease.parts();
-        let (reader, writer) = socket.split();
         let (request, target) = (self.target.request(), self.target.url());
         let outgoing = Outbox { control, request, target, outgoing: &self.outgoing };
         // Every change comes by one of the three, so that all are polled again after it. The last
@@ -206,26 +201,34 @@ async fn receive(
 ) {
     let control = outbox.control;
     while !input.has_fresh() {
-        let wanted = poll_fn(|cx| match control.io(input.room(inbox)).receive {
-            Some(wanted) if input.has(wanted) => Poll::Ready(wanted),
-            Some(wanted) => reader.poll_readable(cx).map(|()| wanted),
-            None => Poll::Pending,
-        });
-        let wanted = wanted.await;
-        let space = input.space(wanted, inbox);
-        let read = match space {
-            [] => Ok(None),
-            space => reader.read(space).await.map(Some),
-        };
+        let mut inlet = Inlet { control, input, inbox, wanted: Receive::HeadAgain };
+        let read = reader.read_when(&mut inlet).await;
+        let wanted = inlet.wanted;
         match read {
             Ok(Some(0)) => control.tell(Task::handle_end),
             Ok(count) => {
                 let take = |task: &mut Task| input.take(task, wanted, inbox, count.unwrap_or(0));
                 control.with(take).unwrap_or(());
                 outbox.outgoing.delegate.count(control, TaskEvent::Received);
-                control.watch.changed();
+                control.changed();
             }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),
         }
+    }
+}
+
+/// Where received bytes go while the task wants some.
+struct Inlet<'i, 'a> {
+    control: &'i Reins,
+    input: &'i mut Input<'a>,
+    inbox: &'i mut [u8],
+    /// What it wanted when it was asked last.
+    wanted: Receive,
+}
+
+impl Place for Inlet<'_, '_> {
+    fn space(&mut self) -> Option<&mut [u8]> {
+        self.wanted = self.control.io(self.input.room(self.inbox)).receive?;
+        Some(self.input.space(self.wanted, self.inbox))
     }
 }

@@ -61,6 +61,7 @@ impl ByteCounts {
     }
 
     /// Adds bytes that were received: `content` of the `wire` bytes are content.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn add_received(&mut self, wire: usize, content: usize) {
         add(&mut self.wire_received, wire as u64);
         add(&mut self.received, content as u64);

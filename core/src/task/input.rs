@@ -1,10 +1,9 @@
 //! Everything that comes into a task: the `handle_*` family.
 
 use super::counts::ByteCounts;
-use super::deadline::Deadlines;
 use super::output::{Release, Tell};
 use super::{Phase, Task, TaskKind, Then, expected_to_send};
-use crate::error::{Error, Limit, Misuse, PeerError, TlsError, Transport};
+use crate::error::{Error, Limit, Misuse, PeerError, Timer, TlsError, Transport};
 use crate::request::BodyLength;
 use crate::time::Instant;
 use crate::transfer::{BodyRead, Look, Send, Transfer};
@@ -194,7 +193,9 @@ impl Task {
         index: &mut [Slot],
     ) -> Result<Advance, Misuse> {
         self.takes_input()?;
-        let look = self.transfer.receive.look(input, full, index).ok_or(Misuse::NotAskedFor)?;
+        let mut head = WholeHead::EMPTY;
+        let look = self.transfer.receive.look(input, full, index, &mut head);
+        let look = look.ok_or(Misuse::NotAskedFor)?;
         self.deadlines.touch(now);
         match look {
             Err(Error::Limit(Limit::HeadBuffer)) if self.measures_heads => {
@@ -208,7 +209,7 @@ impl Task {
                 Ok(Advance::default())
             }
             Ok(Look::Partial) => Ok(Advance::default()),
-            Ok(Look::Interim(head)) => {
+            Ok(Look::Interim) => {
                 self.counts.add_received(usize::from(head.length), 0);
                 self.due.tell_status(Tell::Interim, head.facts.status);
                 if head.facts.status == 100 {
@@ -217,9 +218,9 @@ impl Task {
                 }
                 Ok(Advance { drop: usize::from(head.length), head: 0 })
             }
-            Ok(Look::Final(head)) => {
+            Ok(Look::Final) => {
                 self.counts.add_received(usize::from(head.length), 0);
-                self.begin_response(head, input.len());
+                self.begin_response(&head, input.len());
                 Ok(Advance { drop: 0, head: usize::from(head.length) })
             }
         }
@@ -425,15 +426,17 @@ impl Task {
     /// It is `now`. Ends the task if a timer has run out, else changes nothing: too early is
     /// harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.deadline().is_none() {
+        if self.deadline().is_none_or(|at| now < at) {
             return;
         }
-        let suspended = self.is_suspended();
-        if let Some(timer) = self.deadlines.expired(now, suspended) {
-            self.fail(Error::TimedOut(timer));
-        } else if matches!(self.phase, Phase::Delayed) && !suspended {
+        // One of those that `deadline` looks at.
+        if self.deadlines.resource() <= now {
+            self.fail(Error::TimedOut(Timer::Resource));
+        } else if matches!(self.phase, Phase::Delayed) {
             self.begin(now);
-        } else if Deadlines::goes_on(now, suspended, self.transfer.send.waits_since()) {
+        } else if self.deadlines.request() <= now {
+            self.fail(Error::TimedOut(Timer::Request));
+        } else {
             self.transfer.send.go_on(&self.request);
         }
     }
@@ -473,8 +476,8 @@ impl Task {
     }
 
     /// The final head came, in an input of `held` bytes.
-    fn begin_response(&mut self, head: WholeHead, held: usize) {
-        let facts = head.facts;
+    fn begin_response(&mut self, head: &WholeHead, held: usize) {
+        let facts = &head.facts;
         self.transfer.status = facts.status;
         if facts.status == 101 {
             self.due.tell_status(Tell::Response, facts.status);

@@ -12,7 +12,7 @@ use crate::request::{Ranges, Request, Rewrite};
 use crate::response::ResponseHead;
 use crate::resume::{ResumeData, Resumption, Verdict, judge};
 use crate::time::Instant;
-use crate::url::{ResolveError, Resolved, Url, UrlError};
+use crate::url::{ResolveError, Resolved, Url, UrlError, UrlParts};
 use crate::wire::framing::CloseReason;
 use crate::wire::head::values;
 
@@ -80,14 +80,6 @@ impl Default for RedirectPolicy {
     }
 }
 
-/// Where a redirect leads.
-enum Location {
-    /// There is none: the response is the result.
-    Absent,
-    To(Resolved),
-    Refused(RedirectError),
-}
-
 impl Task {
     /// Looks into the head of the response. Where it is a redirect that is, or may be, followed:
     /// the URL that was written into `next`.
@@ -104,26 +96,29 @@ impl Task {
         if !matches!(self.phase, Phase::Inspect) || waits {
             return Err(InspectError::Misuse(Misuse::NotAskedFor));
         }
-        let status = self.transfer.status;
-        if self.may_follow(status) {
-            return match locate(&lent.head, lent.target, lent.next)? {
-                Location::Absent => {
-                    self.deliver_or_judge(now, &lent);
-                    Ok(None)
-                }
-                Location::Refused(why) => {
-                    self.fail(Error::Redirect(why));
-                    Ok(None)
-                }
-                Location::To(resolved) => {
-                    let next = lent.next.get(..resolved.length).unwrap_or_default();
-                    let next = core::str::from_utf8(next).unwrap_or("");
-                    let to = Url::from_parts(next, resolved.parts);
-                    Ok(self.redirect(lent.target, to).then_some(resolved))
-                }
-            };
-        }
-        self.deliver_or_judge(now, &lent);
+        let mut locations = values(lent.head.as_bytes(), b"location");
+        let may_follow = self.may_follow(self.transfer.status);
+        let Some(location) = locations.next().filter(|_| may_follow) else {
+            self.deliver_or_judge(now, &lent);
+            return Ok(None);
+        };
+        // Two that differ: each part of a chain of proxies may believe another one.
+        let found = match locations.all(|other| other == location) {
+            true => lent.target.resolve(location, lent.next),
+            false => Err(ResolveError::Url(UrlError::Host)),
+        };
+        let why = match found {
+            Ok(resolved) => match self.redirect(&lent.target, lent.next, &resolved.parts) {
+                Ok(()) => return Ok(Some(resolved)),
+                Err(why) => why,
+            },
+            Err(ResolveError::Url(UrlError::UnsupportedScheme)) => RedirectError::Scheme,
+            Err(ResolveError::Url(_)) => RedirectError::Location,
+            Err(ResolveError::BufferTooSmall { needed }) => {
+                return Err(InspectError::BufferTooSmall { needed });
+            }
+        };
+        self.fail(Error::Redirect(why));
         Ok(None)
     }
 
@@ -134,29 +129,33 @@ impl Task {
             && matches!(self.redirect_policy, RedirectPolicy::Follow { .. })
     }
 
-    /// Decides on a redirect from `from` to `to`. `false`: it is not followed.
-    fn redirect(&mut self, from: Url<'_>, to: Url<'_>) -> bool {
+    /// Decides on a redirect from `from` to a URL in `next`.
+    fn redirect(
+        &mut self,
+        from: &Url<'_>,
+        next: &[u8],
+        to: &UrlParts,
+    ) -> Result<(), RedirectError> {
         let RedirectPolicy::Follow { most, allows_downgrade } = self.redirect_policy else {
-            return false;
+            return Ok(());
         };
-        let refused = if self.redirects >= most {
-            Some(RedirectError::TooMany)
+        if to.brings_user(next, from) {
+            // It is likely to hide where it leads (RFC 9110 §4.2.4).
+            Err(RedirectError::Location)
+        } else if !to.scheme().is_http() {
+            Err(RedirectError::Scheme)
+        } else if self.redirects >= most {
+            Err(RedirectError::TooMany)
         } else if from.scheme().is_secure() && !to.scheme().is_secure() && !allows_downgrade {
-            Some(RedirectError::Downgrade)
+            Err(RedirectError::Downgrade)
         } else {
-            None
-        };
-        if let Some(why) = refused {
-            self.fail(Error::Redirect(why));
-            return false;
+            self.leaves_origin = !to.is_same_origin(next, from);
+            match self.asks.redirect {
+                true => self.ask(Question::Redirect),
+                false => self.follow(),
+            }
+            Ok(())
         }
-        self.leaves_origin = !from.same_origin(&to);
-        if self.asks.redirect {
-            self.ask(Question::Redirect);
-        } else {
-            self.follow();
-        }
-        true
     }
 
     /// Follows the redirect: the next hop's request differs as RFC 9110 §15.4 and the fetch
@@ -321,41 +320,4 @@ impl Task {
             Verdict::Other => self.keep_stored(),
         }
     }
-}
-
-fn locate(
-    head: &ResponseHead<'_>,
-    target: Url<'_>,
-    next: &mut [u8],
-) -> Result<Location, InspectError> {
-    let mut locations = values(head.as_bytes(), b"location");
-    let Some(location) = locations.next() else {
-        return Ok(Location::Absent);
-    };
-    // Two that differ: each part of a chain of proxies may believe another one.
-    if locations.any(|other| other != location) {
-        return Ok(Location::Refused(RedirectError::Location));
-    }
-    Ok(match target.resolve(location, next) {
-        Ok(resolved) if brings_user(resolved, next, target) => {
-            Location::Refused(RedirectError::Location)
-        }
-        Ok(resolved) if Url::from_parts("", resolved.parts).scheme().is_http() => {
-            Location::To(resolved)
-        }
-        Ok(_) | Err(ResolveError::Url(UrlError::UnsupportedScheme)) => {
-            Location::Refused(RedirectError::Scheme)
-        }
-        Err(ResolveError::Url(_)) => Location::Refused(RedirectError::Location),
-        Err(ResolveError::BufferTooSmall { needed }) => {
-            return Err(InspectError::BufferTooSmall { needed });
-        }
-    })
-}
-
-/// Whether the URL in `next` names a user whom `target` does not: it is likely to hide where it
-/// leads (RFC 9110 §4.2.4).
-fn brings_user(resolved: Resolved, next: &[u8], target: Url<'_>) -> bool {
-    let user = resolved.parts.user_in(next);
-    !user.is_empty() && user != target.parts().user_in(target.as_str().as_bytes())
 }

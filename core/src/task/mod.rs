@@ -112,23 +112,21 @@ impl Default for TaskOptions {
 /// **Drain rule:** after any call that takes `&mut self`, ask `poll_output` until it gives a state
 /// output, and do that. An input that was not asked for is a [`Misuse`] and changes nothing.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)] // What is looked at most comes first: a device reaches it with short instructions.
 pub struct Task {
-    lifecycle: Lifecycle,
     phase: Phase,
     due: Due,
-    transfer: Transfer,
-    counts: ByteCounts,
-    deadlines: Deadlines,
-    request: RequestTraits,
-    not_before: Instant,
     asked: Asked,
-    asks: Asks,
-    kind: TaskKind,
-    redirect_policy: RedirectPolicy,
+    lifecycle: Lifecycle,
+    /// A connection is ours to release.
+    is_connected: bool,
     /// Redirects followed so far.
     redirects: u8,
     stale_retries: u8,
     body_is_replayable: bool,
+    asks: Asks,
+    kind: TaskKind,
+    redirect_policy: RedirectPolicy,
     requires_success: bool,
     measures_heads: bool,
     /// The redirect that is asked about leads to another origin.
@@ -137,8 +135,11 @@ pub struct Task {
     is_resuming: bool,
     /// The response is the rest of a download.
     is_resumed: bool,
-    /// A connection is ours to release.
-    is_connected: bool,
+    request: RequestTraits,
+    transfer: Transfer,
+    deadlines: Deadlines,
+    not_before: Instant,
+    counts: ByteCounts,
 }
 
 /// Where a task is. Variants in the order in which a task passes through them; each can also go to
@@ -364,13 +365,10 @@ impl Task {
     /// task ends.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let suspended = self.is_suspended();
-        let before = match self.phase {
-            // Resuming it looks at the time by itself.
-            Phase::Delayed if !suspended => self.not_before,
+        let begins = match self.phase {
             Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
-            Phase::Delayed
-            | Phase::Connect(_)
+            Phase::Delayed => self.not_before,
+            Phase::Connect(_)
             | Phase::Prepare
             | Phase::Exchange
             | Phase::Inspect
@@ -379,8 +377,13 @@ impl Task {
             | Phase::Upgraded
             | Phase::Finish => Instant::NEVER,
         };
-        let next = self.deadlines.next(suspended, self.transfer.send.waits_since());
-        Some(next.min(before)).filter(|at| *at != Instant::NEVER)
+        let mut next = self.deadlines.resource();
+        // Resuming it looks at the time by itself.
+        if !self.is_suspended() {
+            let goes_on = self.transfer.send.waits_since().after(limits::CONTINUE_TIMEOUT);
+            next = next.min(begins).min(self.deadlines.request()).min(goes_on);
+        }
+        Some(next).filter(|at| *at != Instant::NEVER)
     }
 
     /// When the resource timer runs out or ran out, whatever became of the task; `None` if it never
@@ -427,9 +430,15 @@ impl Task {
     #[must_use]
     pub fn still(&self, output: Output) -> bool {
         // What is asked most often, of every piece of content, is answered at once.
-        match matches!(output, Output::Exchange) {
-            true => self.exchanges(),
-            false => self.peek() == output,
+        if matches!(output, Output::Exchange) {
+            return self.exchanges();
+        }
+        match (output, self.peek()) {
+            (Output::Connect(was), Output::Connect(is)) => was == is,
+            (Output::Event(was), Output::Event(is)) => was == is,
+            (Output::Close(was), Output::Close(is)) => was == is,
+            // Of all others a task has one at a time. It completes in one way, too.
+            (was, is) => core::mem::discriminant(&was) == core::mem::discriminant(&is),
         }
     }
 

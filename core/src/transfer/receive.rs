@@ -65,9 +65,9 @@ pub(crate) enum ReceiveHalf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     Partial,
-    Interim(WholeHead),
+    Interim,
     /// A final response, or 101.
-    Final(WholeHead),
+    Final,
 }
 
 /// What was done with bytes of a body.
@@ -135,27 +135,28 @@ impl ReceiveHalf {
         }
     }
 
-    /// Looks for a head. `None` where the head was there before.
+    /// Looks for a head, and tells of it in `head`. `None` where the head was there before.
     pub(crate) fn look(
         &mut self,
         input: &mut [u8],
         full: bool,
         index: &mut [Slot],
+        head: &mut WholeHead,
     ) -> Option<Result<Look, Error>> {
         let Self::Head { scan, interims, again, touched } = self else {
             return None;
         };
         *again = false;
         *touched |= !input.is_empty();
-        let head = match scan.look(input, full, index) {
-            Ok(Some(head)) => head,
-            Ok(None) => return Some(Ok(Look::Partial)),
+        match scan.look(input, full, index, head) {
+            Ok(true) => {}
+            Ok(false) => return Some(Ok(Look::Partial)),
             Err(error) => return Some(Err(error)),
-        };
+        }
         // 101 ends the exchange; every other 1xx is followed by another head
         // (RFC 9110 §15.2).
         if !matches!(head.facts.status, 100 | 102..=199) {
-            return Some(Ok(Look::Final(head)));
+            return Some(Ok(Look::Final));
         }
         *interims = interims.saturating_add(1);
         if *interims > INTERIM_RESPONSES {
@@ -163,7 +164,7 @@ impl ReceiveHalf {
         }
         *scan = HeadScan::default();
         *again = input.len() > usize::from(head.length);
-        Some(Ok(Look::Interim(head)))
+        Some(Ok(Look::Interim))
     }
 
     /// Goes from the head to the body.

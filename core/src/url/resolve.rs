@@ -6,9 +6,9 @@
 
 use core::{fmt, mem};
 
-use super::{Scheme, Url, UrlError, UrlParts, cut, cut_scheme, known_scheme, split_authority};
+use super::{Scheme, Url, UrlError, UrlParts, known_scheme};
 use crate::limits;
-use crate::wire::grammar;
+use crate::wire::grammar::{self, before, behind, piece, span};
 
 /// A URL that was written into a lent buffer: its length there and where its parts lie.
 ///
@@ -81,151 +81,89 @@ impl Url<'_> {
     /// - [`UrlError::TooLong`]: the outcome is longer than [`limits::URL_BYTES`].
     /// - [`ResolveError::BufferTooSmall`]: nothing but that is wrong.
     pub fn resolve(&self, reference: &[u8], output: &mut [u8]) -> Result<Resolved, ResolveError> {
-        let target = Target::new(self, grammar::trim_ows(reference))?;
-        let length = target.write(&mut []);
+        let reference = grammar::trim_ows(reference);
+        let mut counted = Backwards { room: &mut [], length: 0 };
+        self.put_resolved(reference, &mut counted)?;
+        let length = counted.length;
         if length > limits::URL_BYTES {
             return Err(UrlError::TooLong.into());
         }
         let output =
             output.get_mut(..length).ok_or(ResolveError::BufferTooSmall { needed: length })?;
-        target.write(output);
+        self.put_resolved(reference, &mut Backwards { room: output, length: 0 })?;
         Ok(Resolved { length, parts: UrlParts::parse_bytes(output)? })
     }
-}
 
-/// The pieces of the outcome: each a slice of the reference or of the base.
-struct Target<'t> {
-    /// With its `:`.
-    scheme: &'t [u8],
-    /// Without the `//` before it.
-    authority: &'t [u8],
-    path: Path<'t>,
-    /// With its `?`; empty where there is none.
-    query: &'t [u8],
-    /// With its `#`; empty where there is none.
-    fragment: &'t [u8],
-}
-
-impl<'t> Target<'t> {
-    /// Transforms the reference (RFC 3986 §5.2.2, strict) and checks what is new of it.
-    fn new(base: &Url<'t>, reference: &'t [u8]) -> Result<Self, UrlError> {
+    /// Transforms the reference (RFC 3986 §5.2.2, strict), checks what is new of it, and puts the
+    /// pieces of the outcome: each a slice of the reference or of this URL.
+    fn put_resolved(&self, reference: &[u8], out: &mut Backwards<'_>) -> Result<(), UrlError> {
         if reference.iter().any(u8::is_ascii_control) {
             return Err(UrlError::Character);
         }
-        let (reference, own_fragment) = cut(reference, b"#");
-        let own_scheme = own_scheme(reference)?;
-        let base = Base::new(base);
-        let (known, length) = own_scheme.unwrap_or((base.known, 0));
-        let (name, rest) = reference.split_at_checked(length).unwrap_or_default();
-        let scheme = if name.is_empty() { base.scheme } else { name };
-        let fragment = if own_fragment.is_empty() { base.fragment } else { own_fragment };
-
-        if let Some(after) = rest.strip_prefix(b"//") {
-            let (authority, tail) = cut(after, b"/?");
-            // A host is not encoded: what it means then would be another host.
-            if !authority.iter().all(u8::is_ascii_graphic) {
-                return Err(UrlError::Character);
+        let text = self.text.as_bytes();
+        let UrlParts { user_start, path_start, query_end, .. } = self.parts;
+        let (user_start, path_start, query_end) =
+            (usize::from(user_start), usize::from(path_start), usize::from(query_end));
+        // Behind the authority of the reference, if it has one.
+        let start = authority_end(reference, self.parts.scheme)?;
+        let (authority, own) = reference.split_at_checked(start).unwrap_or_default();
+        let (path, query) = own.split_at_checked(before(own, b"?#")).unwrap_or_default();
+        if before(query, b"#") == query.len() {
+            out.put_encoded(behind(text, query_end));
+        }
+        out.put_encoded(query);
+        // So much stays of this URL.
+        let kept = if let [first, ..] = authority {
+            out.put_path(path, b"");
+            out.put_encoded(authority);
+            // The `//` is that of the reference.
+            if *first == b'/' { user_start.saturating_sub(2) } else { 0 }
+        } else if path.is_empty() && query.first() != Some(&b'?') {
+            query_end
+        } else {
+            let own_path = piece(text, path_start, query_end);
+            let path_length = before(own_path, b"?");
+            if path.is_empty() {
+                path_start.wrapping_add(path_length)
+            } else {
+                // RFC 3986 §5.2.3
+                let own_path = own_path.get(..path_length).unwrap_or_default();
+                let last = own_path.iter().rposition(|byte| *byte == b'/');
+                let directory = last.filter(|_| path.first() != Some(&b'/'));
+                out.put_path(path, own_path.get(..directory.unwrap_or(0)).unwrap_or_default());
+                path_start
             }
-            split_authority(authority, known)?;
-            let (path, query) = cut(tail, b"?");
-            return Ok(Self { scheme, authority, path: Path::own(path), query, fragment });
-        }
-        let (path, query) = cut(rest, b"?");
-        let (path, query) = match path {
-            [] if query.is_empty() => (Path::Kept(base.path), base.query),
-            [] => (Path::Kept(base.path), query),
-            [b'/', ..] => (Path::own(path), query),
-            _ => (Path::Segments { directory: directory(base.path), rest: path }, query),
         };
-        Ok(Self { scheme, authority: base.authority, path, query, fragment })
-    }
-
-    /// Writes everything to the end of `room`, which has the right size or is empty, and returns
-    /// the length of it.
-    fn write(&self, room: &mut [u8]) -> usize {
-        let mut out = Backwards { room, length: 0 };
-        out.put_encoded(self.fragment);
-        out.put_encoded(self.query);
-        match self.path {
-            Path::Kept(path) => out.put_encoded(path),
-            Path::Segments { directory, rest } => out.put_segments(directory, rest),
-        }
-        // Visible ASCII, so that nothing in these is encoded.
-        out.put_encoded(self.authority);
-        out.put_encoded(b"//");
-        out.put_encoded(self.scheme);
-        out.length
+        out.put_encoded(text.get(..kept).unwrap_or_default());
+        Ok(())
     }
 }
 
-/// The URL that is resolved against, in the same pieces as [`Target`].
-struct Base<'t> {
-    known: Scheme,
-    scheme: &'t [u8],
-    authority: &'t [u8],
-    path: &'t [u8],
-    query: &'t [u8],
-    fragment: &'t [u8],
-}
-
-impl<'t> Base<'t> {
-    fn new(url: &Url<'t>) -> Self {
-        let UrlParts { scheme, user_start, path_start, query_end, .. } = url.parts;
-        let text = url.text.as_bytes();
-        let piece = |start: u16, end: u16| {
-            text.get(usize::from(start)..usize::from(end)).unwrap_or_default()
-        };
-        let start = piece(0, user_start);
-        let (path, query) = cut(piece(path_start, query_end), b"?");
-        Self {
-            known: scheme,
-            scheme: start.strip_suffix(b"//").unwrap_or(start),
-            authority: piece(user_start, path_start),
-            path,
-            query,
-            fragment: text.get(usize::from(query_end)..).unwrap_or_default(),
-        }
-    }
-}
-
-/// The scheme at the front of `reference`, and its length with the `:`.
+/// Where the authority at the front of `reference` ends, behind a scheme or the `scheme` that is
+/// inherited. 0 without one.
 ///
-/// `None` if it has none. That is so with `1a:b` too, which is not in the grammar of a scheme: as
-/// in browsers it is a path then, and stays with its host.
-fn own_scheme(reference: &[u8]) -> Result<Option<(Scheme, usize)>, UrlError> {
-    let (name, rest) = cut_scheme(reference);
-    if !name.first().is_some_and(u8::is_ascii_alphabetic) || !rest.starts_with(b":") {
-        return Ok(None);
+/// `1a:b` is not in the grammar of a scheme: as in browsers it is a path then, and stays with its
+/// host.
+fn authority_end(reference: &[u8], mut scheme: Scheme) -> Result<usize, UrlError> {
+    let mut start = 0;
+    let mut rest = reference;
+    let length = span(reference, grammar::SCHEME);
+    let (name, behind) = reference.split_at_checked(length).unwrap_or_default();
+    if let ([b'a'..=b'z' | b'A'..=b'Z', ..], [b':', behind @ ..]) = (name, behind) {
+        scheme = known_scheme(name)?;
+        start = length.wrapping_add(1);
+        rest = behind;
     }
-    let scheme = known_scheme(name).ok_or(UrlError::UnsupportedScheme)?;
-    if !rest.starts_with(b"://") {
-        return Err(UrlError::NoHost);
+    let [b'/', b'/', rest @ ..] = rest else {
+        return if start > 0 { Err(UrlError::NoHost) } else { Ok(0) };
+    };
+    let authority = rest.get(..before(rest, b"/?#")).unwrap_or_default();
+    // A host is not encoded: what it means then would be another host.
+    if span(authority, grammar::VISIBLE) < authority.len() {
+        return Err(UrlError::Character);
     }
-    Ok(Some((scheme, name.len().saturating_add(1))))
-}
-
-#[derive(Clone, Copy)]
-enum Path<'t> {
-    /// The path of the base, to the letter (RFC 3986 §5.2.2).
-    Kept(&'t [u8]),
-    /// A path from which dot segments are to be removed: `/`, the directory if there is one and
-    /// another `/`, and the rest.
-    Segments { directory: Option<&'t [u8]>, rest: &'t [u8] },
-}
-
-impl<'t> Path<'t> {
-    /// A path of the reference that is empty or begins with `/`.
-    fn own(path: &'t [u8]) -> Self {
-        path.strip_prefix(b"/")
-            .map_or(Self::Kept(path), |rest| Self::Segments { directory: None, rest })
-    }
-}
-
-/// What a path of the base leaves of itself before a relative one (RFC 3986 §5.2.3), without the
-/// first `/` and the last; `None` where those are one, or where there is none.
-fn directory(path: &[u8]) -> Option<&[u8]> {
-    let last = path.iter().rposition(|byte| *byte == b'/')?;
-    path.get(..last)?.strip_prefix(b"/")
+    UrlParts::new(scheme).split_authority(authority, 0)?;
+    Ok(start.wrapping_add(authority.len()).wrapping_add(2))
 }
 
 /// Fills a buffer from its end; counts only, once it is full.
@@ -235,27 +173,34 @@ struct Backwards<'o> {
 }
 
 impl Backwards<'_> {
-    /// The segments of a path without its dot segments (RFC 3986 §5.2.4).
-    fn put_segments(&mut self, directory: Option<&[u8]>, rest: &[u8]) {
-        let slash = |byte: &u8| *byte == b'/';
-        let above = directory.into_iter().flat_map(|directory| directory.rsplit(slash));
+    /// A path, which may go on from a directory, without its dot segments (RFC 3986 §5.2.4).
+    fn put_path<'p>(&mut self, mut path: &'p [u8], mut directory: &'p [u8]) {
         // How many of the segments that follow, which stand before these, a `..` takes away.
         let mut skip = 0_usize;
-        for (index, segment) in rest.rsplit(slash).chain(above).enumerate() {
-            let dots = matches!(segment, b"." | b"..");
-            if segment == b".." {
-                // Those beyond the root find nothing to take away.
-                skip = skip.saturating_add(1);
-            } else if !dots && skip > 0 {
-                skip = skip.saturating_sub(1);
-                continue;
+        let mut is_last = true;
+        while !path.is_empty() {
+            let slash = path.iter().rposition(|byte| *byte == b'/');
+            let start = slash.map_or(0, |at| at.wrapping_add(1));
+            let segment = behind(path, start);
+            match segment {
+                // Dots at the end of a path stand for a directory, of which the `/` is left. Those
+                // beyond the root find nothing to take away.
+                b"." | b".." => {
+                    skip = skip.saturating_add(usize::from(segment.len() == 2));
+                    if is_last {
+                        self.put(b'/');
+                    }
+                }
+                _ if skip > 0 => skip = skip.wrapping_sub(1),
+                _ => {
+                    self.put_encoded(segment);
+                    self.put(b'/');
+                }
             }
-            // Dots at the end of a path stand for a directory, of which the `/` is left.
-            if !dots {
-                self.put_encoded(segment);
-            }
-            if !dots || index == 0 {
-                self.put(b'/');
+            is_last = false;
+            path = path.get(..slash.unwrap_or(0)).unwrap_or_default();
+            if path.is_empty() {
+                path = mem::take(&mut directory);
             }
         }
     }

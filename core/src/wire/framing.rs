@@ -46,11 +46,11 @@ pub enum CloseReason {
     Failed,
 }
 
-/// The length that the `Content-Length` fields give together.
+/// Whether the `Content-Length` fields give one length together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
     Absent,
-    Known(u64),
+    Known,
     Invalid,
 }
 
@@ -62,12 +62,23 @@ enum Codings {
     Other,
 }
 
+/// A field whose value, a list, says something about framing or persistence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Connection,
+    ContentLength,
+    ContentEncoding,
+    TransferEncoding,
+}
+
 /// What the field lines of one response head say about framing and persistence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HeadFacts {
     pub(crate) status: u16,
     pub(crate) minor: u8,
     length: Length,
+    /// That length, once it is known.
+    bytes: u64,
     codings: Codings,
     close: bool,
     keep_alive: bool,
@@ -81,6 +92,7 @@ impl HeadFacts {
             status,
             minor,
             length: Length::Absent,
+            bytes: 0,
             codings: Codings::Absent,
             close: false,
             keep_alive: false,
@@ -89,57 +101,66 @@ impl HeadFacts {
     }
 
     /// Takes one field line into account.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn add(&mut self, name: &[u8], value: &[u8]) {
         // By length first: most names are none of these, and are told so by one comparison.
-        match name.len() {
-            10 if grammar::eq_ignore_case(name, b"connection") => self.add_connection(value),
-            14 if grammar::eq_ignore_case(name, b"content-length") => self.add_length(value),
-            16 if grammar::eq_ignore_case(name, b"content-encoding") => {
-                let identity = |coding: &[u8]| {
-                    coding.is_empty() || grammar::eq_ignore_case(coding, b"identity")
-                };
-                self.is_coded |= !grammar::elements(value).all(identity);
-            }
-            17 if grammar::eq_ignore_case(name, b"transfer-encoding") => self.add_codings(value),
-            _ => {}
+        let (known, its_name): (_, &[u8]) = match name.len() {
+            10 => (Known::Connection, b"connection"),
+            14 => (Known::ContentLength, b"content-length"),
+            16 => (Known::ContentEncoding, b"content-encoding"),
+            17 => (Known::TransferEncoding, b"transfer-encoding"),
+            _ => return,
+        };
+        if grammar::eq_ignore_case(name, its_name) {
+            self.add_list(known, value);
         }
     }
 
-    fn add_connection(&mut self, value: &[u8]) {
-        for option in grammar::elements(value) {
-            self.close |= grammar::eq_ignore_case(option, b"close");
-            self.keep_alive |= grammar::eq_ignore_case(option, b"keep-alive");
+    fn add_list(&mut self, known: Known, list: &[u8]) {
+        let mut is_empty = true;
+        for element in grammar::elements(list) {
+            let is = |word| grammar::eq_ignore_case(element, word);
+            is_empty &= element.is_empty();
+            match known {
+                Known::Connection => {
+                    self.close |= is(b"close");
+                    self.keep_alive |= is(b"keep-alive");
+                }
+                Known::ContentLength => self.add_length(element),
+                // Empty elements are passed over (RFC 9110 §5.6.1.2).
+                Known::ContentEncoding => {
+                    self.is_coded |= !element.is_empty() && !is(b"identity");
+                }
+                Known::TransferEncoding if element.is_empty() => {}
+                // Only `chunked`, once, is understood: nothing else was offered in `TE`.
+                Known::TransferEncoding => {
+                    self.codings = match self.codings {
+                        Codings::Absent if is(b"chunked") => Codings::Chunked,
+                        Codings::Absent | Codings::Chunked | Codings::Other => Codings::Other,
+                    };
+                }
+            }
+        }
+        // A field with nothing in it is not a coding.
+        if is_empty && known == Known::TransferEncoding {
+            self.codings = Codings::Other;
         }
     }
 
     /// A list of identical lengths counts as that length; anything else is invalid
     /// (RFC 9112 §6.3, rule 5).
-    fn add_length(&mut self, value: &[u8]) {
-        for element in grammar::elements(value) {
-            self.length = match (self.length, grammar::decimal(element)) {
-                (Length::Absent, Some(length)) => Length::Known(length),
-                (Length::Known(known), Some(length)) if known == length => Length::Known(known),
-                (Length::Known(_), Some(_)) | (Length::Invalid, _) | (_, None) => Length::Invalid,
-            };
-        }
-    }
-
-    /// Only `chunked`, once, is understood: nothing else was offered in `TE`. Empty list elements
-    /// are passed over (RFC 9110 §5.6.1.2), but a field with nothing else is not a coding.
-    fn add_codings(&mut self, value: &[u8]) {
-        let mut found = false;
-        for coding in grammar::elements(value).filter(|coding| !coding.is_empty()) {
-            found = true;
-            let chunked = grammar::eq_ignore_case(coding, b"chunked");
-            self.codings = match self.codings {
-                Codings::Absent if chunked => Codings::Chunked,
-                Codings::Absent | Codings::Chunked | Codings::Other => Codings::Other,
-            };
-        }
-        if !found {
-            self.codings = Codings::Other;
-        }
+    fn add_length(&mut self, element: &[u8]) {
+        let Some(bytes) = grammar::decimal(element) else {
+            self.length = Length::Invalid;
+            return;
+        };
+        self.length = match self.length {
+            Length::Absent => Length::Known,
+            Length::Known if self.bytes == bytes => Length::Known,
+            Length::Known | Length::Invalid => Length::Invalid,
+        };
+        self.bytes = bytes;
     }
 
     /// The body's framing: the rules of RFC 9112 §6.3, in their order.
@@ -153,12 +174,12 @@ impl HeadFacts {
             // malformed is a broken or attacking server.
             (Codings::Chunked | Codings::Other, Length::Invalid) => Err(PeerError::ContentLength),
             // Rule 4: chunked is the final coding, and here the only one.
-            (Codings::Chunked, Length::Absent | Length::Known(_)) => Ok(Framing::Chunked),
-            (Codings::Other, Length::Absent | Length::Known(_)) => Err(PeerError::TransferEncoding),
+            (Codings::Chunked, Length::Absent | Length::Known) => Ok(Framing::Chunked),
+            (Codings::Other, Length::Absent | Length::Known) => Err(PeerError::TransferEncoding),
             // Rule 5.
             (Codings::Absent, Length::Invalid) => Err(PeerError::ContentLength),
             // Rule 6.
-            (Codings::Absent, Length::Known(length)) => Ok(Framing::Length(length)),
+            (Codings::Absent, Length::Known) => Ok(Framing::Length(self.bytes)),
             // Rule 8. (Rule 7 is about requests.)
             (Codings::Absent, Length::Absent) => Ok(Framing::Close),
         }

@@ -6,10 +6,10 @@
     clippy::cast_possible_truncation,
     reason = "evaluated at compile time, where a fault is an error"
 )]
-const CLASS: [u8; 256] = {
-    let mut table = [0; 256];
+const CLASS: [u8; CLASSED] = {
+    let mut table = [0; CLASSED];
     let mut byte = 0;
-    while byte < 256 {
+    while byte < CLASSED {
         let b = byte as u8;
         let mark = matches!(
             b,
@@ -57,24 +57,50 @@ const CLASS: [u8; 256] = {
         }
         if let Some(digit) = (b as char).to_digit(16) {
             table[byte] |= HEX | (digit as u8) << 4;
+        } else {
+            if b.is_ascii_graphic() {
+                table[byte] |= VISIBLE & !HEX;
+            }
+            if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.') {
+                table[byte] |= SCHEME & !HEX;
+            }
+            if matches!(b, b':' | b'.') {
+                table[byte] |= ADDRESS & !HEX;
+            }
+            if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%') {
+                table[byte] |= ZONE & !HEX;
+            }
         }
         byte += 1;
     }
     table
 };
 
+/// How many bytes have their class in the table. A device has no room for those beyond ASCII, which
+/// are all alike, and compares instead.
+const CLASSED: usize = if cfg!(target_os = "none") { 128 } else { 256 };
+
 /// tchar (RFC 9110 §5.6.2).
 const TOKEN: u8 = 1;
 /// field-vchar, SP or HTAB (RFC 9110 §5.5).
-const VALUE: u8 = 2;
+pub(crate) const VALUE: u8 = 2;
 /// HEXDIG, in either case (RFC 5234 appendix B.1); its value stands in the upper four bits.
 const HEX: u8 = 4;
 /// unreserved or sub-delims (RFC 3986 §3.2.2), which a registered name consists of here.
-const HOST: u8 = 8;
+pub(crate) const HOST: u8 = 8;
+// Hexadecimal digits belong to these, too, so that the upper four bits tell of all other bytes.
+/// VCHAR (RFC 5234 appendix B.1).
+pub(crate) const VISIBLE: u8 = HEX | 1 << 4;
+/// What a scheme consists of (RFC 3986 §3.1).
+pub(crate) const SCHEME: u8 = HEX | 1 << 5;
+/// What an IPv6 address consists of (RFC 3986 §3.2.2).
+pub(crate) const ADDRESS: u8 = HEX | 1 << 6;
+/// What its zone consists of (RFC 6874 §2).
+pub(crate) const ZONE: u8 = HEX | 1 << 7;
 
-#[allow(clippy::indexing_slicing, reason = "a u8 indexes every entry of a table of 256")]
+#[allow(clippy::indexing_slicing, reason = "it was compared with the length of the table")]
 const fn class(byte: u8) -> u8 {
-    CLASS[byte as usize]
+    if (byte as usize) < CLASSED { CLASS[byte as usize] } else { VALUE }
 }
 
 /// Whether all of `bytes` are tchar, and there is at least one (RFC 9110 §5.6.2).
@@ -118,9 +144,33 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
     class(byte) & TOKEN != 0
 }
 
-/// Whether `byte` may stand in a host that is a name (RFC 3986 §3.2.2).
-pub(crate) const fn is_host_byte(byte: u8) -> bool {
-    class(byte) & HOST != 0
+/// The bytes of `all` from `start` to `end`; none where these lie outside, or in no order.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn piece(all: &[u8], start: usize, end: usize) -> &[u8] {
+    all.get(start..end).unwrap_or_default()
+}
+
+/// The bytes of `all` from `start` on; none where it lies outside.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn behind(all: &[u8], start: usize) -> &[u8] {
+    all.get(start..).unwrap_or_default()
+}
+
+/// How many bytes that belong to `of` stand at the front of `bytes`.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn span(bytes: &[u8], of: u8) -> usize {
+    bytes.iter().position(|byte| class(*byte) & of == 0).unwrap_or(bytes.len())
+}
+
+/// How many bytes stand before the first of `stops`, or in all.
+#[cfg_attr(target_os = "none", inline(never))]
+#[allow(
+    clippy::manual_contains,
+    reason = "it looks by words of memory, and is larger than all this"
+)]
+pub(crate) fn before(bytes: &[u8], stops: &[u8]) -> usize {
+    let stop = |byte: &u8| stops.iter().any(|stop| stop == byte);
+    bytes.iter().position(stop).unwrap_or(bytes.len())
 }
 
 /// The value of a hexadecimal digit.
@@ -151,13 +201,13 @@ pub(crate) const fn eq_ignore_case(bytes: &[u8], lower: &[u8]) -> bool {
 /// How many tchar stand at the front of `bytes`.
 #[inline]
 pub(crate) fn token_length(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(bytes.len())
+    span(bytes, TOKEN)
 }
 
 /// How many bytes that may stand in a field value are at the front of `bytes`.
 #[cfg(target_os = "none")]
 pub(crate) fn value_length(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !is_field_value_byte(*byte)).unwrap_or(bytes.len())
+    span(bytes, VALUE)
 }
 
 /// How many bytes that may stand in a field value are at the front of `bytes`: by eight at a time,

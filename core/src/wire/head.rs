@@ -56,6 +56,11 @@ pub(crate) struct WholeHead {
     pub(crate) facts: HeadFacts,
 }
 
+impl WholeHead {
+    /// Before one is found.
+    pub(crate) const EMPTY: Self = Self { length: 0, fields: 0, facts: HeadFacts::new(0, 0) };
+}
+
 impl fmt::Debug for WholeHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WholeHead({} bytes, {} fields)", self.length, self.fields)
@@ -86,7 +91,8 @@ pub(crate) enum LineEnd {
 }
 
 impl HeadScan {
-    /// Looks for a whole head at the front of `input`. `Ok(None)` means more input is needed.
+    /// Looks for a whole head at the front of `input`, and tells of it in `head`. `Ok(false)` means
+    /// that more input is needed.
     ///
     /// `full` says that `input` cannot grow. Folded lines are joined in place (RFC 9112 §5.2).
     #[cfg_attr(target_os = "none", inline(never))]
@@ -95,12 +101,13 @@ impl HeadScan {
         input: &mut [u8],
         full: bool,
         index: &mut [Slot],
-    ) -> Result<Option<WholeHead>, Error> {
+        head: &mut WholeHead,
+    ) -> Result<bool, Error> {
         begins_as_http(input)?;
         if !self.tried {
             self.tried = true;
-            if let Ok(head) = read(input, index) {
-                return Ok(Some(head));
+            if read(input, index, head).is_ok() {
+                return Ok(true);
             }
         }
         let looked = usize::from(self.looked);
@@ -109,15 +116,15 @@ impl HeadScan {
             if end > HEAD_BYTES {
                 return Err(Error::Limit(Limit::HeadBytes));
             }
-            let head = input.get_mut(..end).unwrap_or_default();
-            join_folded_lines(head);
-            return read(head, index).map(Some);
+            let input = input.get_mut(..end).unwrap_or_default();
+            join_folded_lines(input);
+            return read(input, index, head).map(|()| true);
         }
         if input.len() >= HEAD_BYTES {
             return Err(Error::Limit(Limit::HeadBytes));
         }
         self.looked = low(input.len());
-        if full { Err(Error::Limit(Limit::HeadBuffer)) } else { Ok(None) }
+        if full { Err(Error::Limit(Limit::HeadBuffer)) } else { Ok(false) }
     }
 
     /// What the bytes that were looked at end with.
@@ -144,12 +151,13 @@ impl LineEnd {
 
 /// Lists the fields of a whole head whose folded lines are joined. Returns how many there are.
 pub(crate) fn list(head: &[u8], index: &mut [Slot]) -> usize {
-    let Ok(head) = read(head, index) else {
+    let mut whole = WholeHead::EMPTY;
+    if read(head, index, &mut whole).is_err() {
         // What was listed before the head turned out not to be whole is no list of it.
         index.fill(Slot::EMPTY);
         return 0;
-    };
-    usize::from(head.fields)
+    }
+    usize::from(whole.fields)
 }
 
 /// The values of the field lines of this name, which is in lower case, in a head that was read
@@ -229,7 +237,7 @@ fn field_line(bytes: &[u8]) -> Option<FieldLine<'_>> {
 
 /// Reads a head without folded lines. An error if any of it is malformed, or its end is not there:
 /// which of the two is not told apart.
-fn read(input: &[u8], index: &mut [Slot]) -> Result<WholeHead, Error> {
+fn read(input: &[u8], index: &mut [Slot], head: &mut WholeHead) -> Result<(), Error> {
     let line = status_line(input).ok_or(Error::Peer(PeerError::StatusLine))?;
     let (minor, status, mut rest) = line;
     let mut facts = HeadFacts::new(status, minor);
@@ -265,7 +273,8 @@ fn read(input: &[u8], index: &mut [Slot]) -> Result<WholeHead, Error> {
     if length > HEAD_BYTES {
         return Err(Error::Limit(Limit::HeadBytes));
     }
-    Ok(WholeHead { length: low(length), fields: low(fields), facts })
+    *head = WholeHead { length: low(length), fields: low(fields), facts };
+    Ok(())
 }
 
 /// The low 16 bits of an offset. Offsets of a head that is delivered are below `HEAD_BYTES`; a
@@ -279,23 +288,15 @@ const fn low(offset: usize) -> u16 {
 /// no byte moves (RFC 9112 §5.2). White space right after the status-line is left to be refused.
 fn join_folded_lines(head: &mut [u8]) {
     let status = head.iter().position(|byte| *byte == b'\n');
-    let fields = status.and_then(|at| head.get_mut(at.wrapping_add(1)..)).unwrap_or_default();
-    let mut at = 0;
+    let mut rest = status.and_then(|at| head.get_mut(at.wrapping_add(1)..)).unwrap_or_default();
     loop {
-        let rest = fields.get(at..).unwrap_or_default();
-        let Some(line) = rest.iter().position(|byte| *byte == b'\n') else {
-            return;
-        };
-        let end = at.wrapping_add(line);
-        at = end.wrapping_add(1);
-        if matches!(fields.get(at), Some(b' ' | b'\t')) {
-            if let Some(byte) = fields.get_mut(end) {
-                *byte = b' ';
-            }
-            if let Some(byte @ b'\r') = end.checked_sub(1).and_then(|cr| fields.get_mut(cr)) {
-                *byte = b' ';
-            }
+        match rest {
+            [cr @ b'\r', lf @ b'\n', b' ' | b'\t', ..] => (*cr, *lf) = (b' ', b' '),
+            [lf @ b'\n', b' ' | b'\t', ..] => *lf = b' ',
+            _ => {}
         }
+        let [_, tail @ ..] = rest else { return };
+        rest = tail;
     }
 }
 

@@ -371,6 +371,24 @@ fn a_body_that_ends_too_early_is_no_end() {
     assert_eq!(run.output, (lost, 5, ErrorKind::ConnectionReset, stored));
 }
 
+/// What is kept of a download through a loss of power is written before its content is.
+#[test]
+fn what_a_body_can_be_gone_on_with_is_known_before_its_content_is_read() {
+    let body = content(100);
+    let run = run(GOOD, &[answers(tagged(100, &body))], async |stack, _| {
+        let mut resources = Resources::new();
+        let session = session(stack, &mut resources);
+        let (request, mut record) = (get(A), [0; 100]);
+        let task = session.download_task(&request).resume_data(&mut record);
+        let mut body = task.open().await.expect("a response");
+        let known = |data: Option<ResumeData<'_>>| data.map(|data| (data.received(), data.total()));
+        let before = known(body.resume_data());
+        body.read_exact(&mut [0; 40]).await.expect("a part of it");
+        (before, known(body.resume_data()))
+    });
+    assert_eq!(run.output, (Some((0, Some(100))), Some((40, Some(100)))));
+}
+
 #[test]
 fn a_request_that_cannot_be_gone_on_with_has_no_resume_data() {
     let cut = origin([Step::Send(tagged(10, b"hello")), Step::Close]);

@@ -8,12 +8,14 @@ mod endings;
 mod exchange;
 mod faults;
 mod order;
+mod ota;
 mod properties;
 mod questions;
 mod redirects;
 mod resume;
 mod sizes;
 mod time;
+mod tls;
 mod uploads;
 
 use embassy_net::Stack;

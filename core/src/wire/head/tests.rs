@@ -10,8 +10,9 @@ fn look(text: &[u8], cuts: &[usize]) -> Result<Option<(usize, u16, Fields)>, Err
     let mut scan = HeadScan::default();
     let mut input = text.to_vec();
     let mut index = vec![Slot::EMPTY; 200];
+    let mut head = WholeHead::EMPTY;
     for end in cuts.iter().copied().chain([text.len()]) {
-        if let Some(head) = scan.look(&mut input[..end], false, &mut index)? {
+        if scan.look(&mut input[..end], false, &mut index, &mut head)? {
             let length = usize::from(head.length);
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let slots = index.iter().take_while(|slot| !slot.is_empty());
@@ -111,7 +112,9 @@ fn many_fields_and_those_beyond_the_index_still_frame() {
     let (length, _, found) = look(text.as_bytes(), &[]).unwrap().unwrap();
     assert_eq!((length, found.len()), (text.len(), MANY + 1));
     assert_eq!(found[50], (String::from("X-50"), String::from("50")));
-    let head = HeadScan::default().look(&mut text.into_bytes(), false, &mut []).unwrap().unwrap();
+    let mut head = WholeHead::EMPTY;
+    let mut input = text.into_bytes();
+    assert_eq!(HeadScan::default().look(&mut input, false, &mut [], &mut head), Ok(true));
     assert_eq!(head.facts.framing(false), Ok(Framing::Length(77)));
 }
 
@@ -128,6 +131,7 @@ fn limits_are_typed_and_met_exactly() {
     assert!(matches!(look(&head(0, longest), &[]), Ok(Some((HEAD_BYTES, ..)))));
     assert_eq!(look(&head(0, longest + 1), &[100]), Err(Error::Limit(Limit::HeadBytes)));
     assert_eq!(look(&head(0, longest + 1), &[]), Err(Error::Limit(Limit::HeadBytes)));
-    let full = HeadScan::default().look(&mut b"HTTP/1.1 200 OK\r\nA:".to_vec(), true, &mut []);
+    let mut input = *b"HTTP/1.1 200 OK\r\nA:";
+    let full = HeadScan::default().look(&mut input, true, &mut [], &mut { WholeHead::EMPTY });
     assert_eq!(full, Err(Error::Limit(Limit::HeadBuffer)));
 }
