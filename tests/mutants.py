@@ -48,14 +48,14 @@ class Mutant:
 
 def table(path):
     """The mutants of a file."""
-    mutant = None
+    mutants, mutant = [], None
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         word, _, rest = line.partition(" ")
         if not word or word == "#":
             continue
         if word == "==":
             mutant = Mutant(rest)
-            yield mutant
+            mutants.append(mutant)
         elif word == "file":
             mutant.path = rest
         elif word == "after":
@@ -70,11 +70,12 @@ def table(path):
             mutant.hunks[-1][1].append(rest)
         else:
             sys.exit(f"{path.name}:{number}: {line}")
+    return mutants
 
 
-def mutated(mutant):
+def mutated(mutant, tree):
     """The text of the file with the fault in it."""
-    lines = (ROOT / mutant.path).read_text(encoding="utf-8").splitlines()
+    lines = (tree / mutant.path).read_text(encoding="utf-8").splitlines()
     plain = [line.strip() for line in lines]
     begin = 0
     if mutant.after:
@@ -172,8 +173,8 @@ def notices(judge):
 
 def judge(mutant):
     """What is wrong with the tests, as this mutant shows."""
-    original = (ROOT / mutant.path).read_bytes()
-    put(TREE / mutant.path, mutated(mutant).encode())
+    original = (TREE / mutant.path).read_bytes()
+    put(TREE / mutant.path, mutated(mutant, TREE).encode())
     try:
         refused = compiles(mutant.judges)
         if refused:
@@ -203,7 +204,7 @@ def main():
         sys.exit(f"a name twice, or none of: {', '.join(sorted(known))}")
     if options.names:
         mutants = [mutant for mutant in mutants if mutant.name in options.names]
-    texts = [mutated(mutant) for mutant in mutants]
+    texts = [mutated(mutant, ROOT) for mutant in mutants]
     if options.check:
         print(f"{len(texts)} mutants can be put in")
         return
