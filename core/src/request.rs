@@ -269,7 +269,7 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestTraits {
     pub(crate) body: BodyLength,
-    /// What sends a body, where there can be one.
+    /// What sends a body, where there is one that is not empty.
     pub(crate) sender: Option<&'static SendsBody>,
     pub(crate) is_head: bool,
     /// RFC 9110 §9.2.2.
@@ -370,6 +370,9 @@ impl<'a> Request<'a> {
         }
         if meaning.is_trace && fields.iter().any(|field| field.known == Known::Credential) {
             return Err(RequestError::Trace);
+        }
+        if matches!(traits.body, BodyLength::None | BodyLength::Known(0)) {
+            traits.sender = None;
         }
         if !traits.has_body() && matches!(traits.expect, Expectation::Sent) {
             traits.expect = Expectation::Dropped;

@@ -8,9 +8,11 @@ use core::task::{Context, Waker};
 use embedded_io_async::{BufRead, ErrorType, Read, Write};
 use sortie_core::{ByteCounts, Error, Output, ResponseHead, ResumeData, Url};
 
+use crate::connect::Pooled;
 use crate::driver::{Driver, Step};
 use crate::input::{Input, copy};
 use crate::reins::Governed;
+use crate::stream::Wire;
 use crate::task::{Alone, DataTask, Failure, Governor};
 
 /// A response whose head came, and whose content is read as it comes, by [`Read`] or [`BufRead`].
@@ -23,11 +25,10 @@ use crate::task::{Alone, DataTask, Failure, Governor};
 /// Cancels the task, unless all of the content was taken: its connection is reset and never used
 /// again.
 #[must_use = "dropping it cancels the task"]
-pub struct Body<'r, 'd, 'a, C: Governor = Alone> {
+pub struct Body<'r, 'd, 'a, C: Governor = Alone, W = Pooled<'r, 'd>> {
     // Before the driver, which gives its connection up: fields are dropped in order.
     governed: Governed<C::Block>,
-    driver: Driver<'r, 'd, 'a>,
-    outcome: Option<Result<(), Error>>,
+    driver: Driver<'r, 'r, 'd, 'a, W>,
     /// The content goes behind what is there, or nowhere.
     only_goes_on: bool,
 }
@@ -42,7 +43,10 @@ enum Next {
     End(Result<u64, Failure>),
 }
 
-impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor> DataTask<'r, 'd, 'a, CONNECTIONS, C> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
+    DataTask<'r, 'd, 'a, CONNECTIONS, C, W>
+{
     /// Runs the task up to the head of the response; its content is read from what this returns.
     ///
     /// # Errors
@@ -51,7 +55,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor> DataTask<'r, 'd, 'a, CON
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again.
     #[inline(never)] // What it moves is not to be on the stack of who awaits it.
-    pub fn open(self) -> impl Future<Output = Result<Body<'r, 'd, 'a, C>, Failure>> {
+    pub fn open(self) -> impl Future<Output = Result<Body<'r, 'd, 'a, C, W>, Failure>> {
         let mut body = Body::new(self);
         async move {
             body.start();
@@ -63,12 +67,13 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor> DataTask<'r, 'd, 'a, CON
     }
 }
 
-impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     /// Of a task that does not run yet.
-    pub(crate) fn new<const N: usize>(task: DataTask<'r, 'd, 'a, N, C>) -> Self {
+    pub(crate) fn new<const N: usize>(task: DataTask<'r, 'd, 'a, N, C, W>) -> Self {
         let (driver, governor) = task.parts(|head| Input::new(head, &mut []).handing_on());
         let governed = Governed::new(governor.block());
-        Self { governed, driver, outcome: None, only_goes_on: false }
+        Self { governed, driver, only_goes_on: false }
     }
 
     #[inline(never)] // What it moves is not to be on the stack of who awaits it.
@@ -133,7 +138,7 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     ///
     /// # Dropping
     /// Loses the piece that is just written, where the sink does: it counts as not delivered.
-    pub async fn copy_to<W: Write>(&mut self, sink: &mut W) -> Result<u64, Failure> {
+    pub async fn copy_to<S: Write>(&mut self, sink: &mut S) -> Result<u64, Failure> {
         loop {
             match self.next().await {
                 Next::Take => {
@@ -195,24 +200,17 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     }
 
     /// Goes on to where there is something to be done.
-    async fn step(&mut self) -> Step {
-        if let Some(outcome) = self.outcome {
-            return Step::Done(outcome);
-        }
-        let step = self.driver.run(self.governed.control()).await;
-        if let Step::Done(outcome) = step {
-            self.outcome = Some(outcome);
-        }
-        step
+    fn step(&mut self) -> impl Future<Output = Step> {
+        self.driver.run(self.governed.control())
     }
 
     /// Goes on until there is content, or none is left.
-    async fn advance(&mut self) -> Result<(), Failure> {
+    async fn advance(&mut self) -> Result<&[u8], Failure> {
         loop {
             match self.step().await {
                 Step::Head => {}
                 Step::Finish => self.end(true),
-                Step::Content | Step::Done(Ok(())) => return Ok(()),
+                Step::Content | Step::Done(Ok(())) => return Ok(self.driver.content()),
                 Step::Done(Err(error)) => return Err(self.failure(error)),
             }
         }
@@ -232,7 +230,8 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
 
     /// Bytes of content that were taken.
     fn received(&self) -> u64 {
-        self.counts().delivered.saturating_sub(self.offset())
+        let delivered = self.governed.control().look(|task| task.counts().delivered);
+        delivered.unwrap_or(0).saturating_sub(self.offset())
     }
 
     fn failure(&self, error: Error) -> Failure {
@@ -246,17 +245,18 @@ impl<'r, 'd, 'a, C: Governor> Body<'r, 'd, 'a, C> {
     }
 
     /// The driver, when the task has ended, and the counts of the end.
-    pub(crate) fn into_parts(self) -> (Driver<'r, 'd, 'a>, ByteCounts) {
+    pub(crate) fn into_parts(self) -> (Driver<'r, 'r, 'd, 'a, W>, ByteCounts) {
         let counts = self.counts();
         (self.driver, counts)
     }
 }
 
-impl<C: Governor> ErrorType for Body<'_, '_, '_, C> {
+impl<C: Governor, W> ErrorType for Body<'_, '_, '_, C, W> {
     type Error = Failure;
 }
 
-impl<C: Governor> Read for Body<'_, '_, '_, C> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, C: Governor, W: Wire<'r, 'd>> Read for Body<'r, 'd, '_, C, W> {
     /// Reads content. 0: all of it was read.
     ///
     /// Dropping the future loses nothing: it can be read again.
@@ -264,8 +264,7 @@ impl<C: Governor> Read for Body<'_, '_, '_, C> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        self.advance().await?;
-        let count = copy(self.driver.content(), bytes);
+        let count = copy(self.advance().await?, bytes);
         if count > 0 {
             self.taken(count);
         }
@@ -273,13 +272,13 @@ impl<C: Governor> Read for Body<'_, '_, '_, C> {
     }
 }
 
-impl<C: Governor> BufRead for Body<'_, '_, '_, C> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, C: Governor, W: Wire<'r, 'd>> BufRead for Body<'r, 'd, '_, C, W> {
     /// The content that is there, after waiting for some. Empty: all of it was taken.
     ///
     /// Dropping the future loses nothing.
-    async fn fill_buf(&mut self) -> Result<&[u8], Failure> {
-        self.advance().await?;
-        Ok(self.driver.content())
+    fn fill_buf(&mut self) -> impl Future<Output = Result<&[u8], Failure>> {
+        self.advance()
     }
 
     fn consume(&mut self, count: usize) {
@@ -287,13 +286,14 @@ impl<C: Governor> BufRead for Body<'_, '_, '_, C> {
     }
 }
 
-impl<C: Governor> fmt::Debug for Body<'_, '_, '_, C> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, C: Governor, W: Wire<'r, 'd>> fmt::Debug for Body<'r, 'd, '_, C, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body")
             .field("status", &self.status())
             .field("offset", &self.offset())
             .field("received", &self.received())
-            .field("outcome", &self.outcome)
+            .field("outcome", &self.driver.outcome)
             .finish()
     }
 }

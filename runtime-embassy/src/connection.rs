@@ -1,16 +1,18 @@
 //! The connections of a session, each in its slot for ever, and who has which.
 
 use core::cell::RefMut;
+use core::pin::pin;
+use core::task::{Context, Poll};
 
-use embassy_net::IpEndpoint;
 use embassy_net::Stack;
-use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
-use embassy_time::{Duration, with_timeout};
+use embassy_net::tcp::{Error, State, TcpSocket};
+use embassy_time::Duration;
 use sortie_core::session::Standing;
-use sortie_core::{CloseReason, Instant, Transport, Url, UrlParts};
+use sortie_core::session::scheduler::How;
+use sortie_core::{CloseReason, Instant, Url, UrlParts};
 
 use crate::resources::Buffers;
-use crate::time::now;
+use crate::time::{now, wake_at};
 use crate::turn::Turn;
 
 /// How long a slot that is used again, or a session that is closed, waits for a reset to leave. It
@@ -29,11 +31,31 @@ pub(crate) struct Connection<'d> {
 
 /// The URL at the start of the inbox of an idle connection.
 #[derive(Debug, Clone, Copy)]
-struct Origin {
+pub(crate) struct Origin {
     parts: UrlParts,
     length: usize,
     /// When it was given back.
     since: Instant,
+}
+
+impl Origin {
+    /// Of `url`, from now on, in the inbox of its connection.
+    pub(crate) fn new(url: &Url<'_>, inbox: &mut [u8]) -> Self {
+        let text = url.as_str().as_bytes();
+        for (to, from) in inbox.iter_mut().zip(text) {
+            *to = *from;
+        }
+        let length = text.len().min(inbox.len());
+        Self { parts: url.parts(), length, since: now() }
+    }
+
+    /// Whether it is the one of `url`, with the inbox that it was put in.
+    pub(crate) fn is_of(&self, url: &Url<'_>, inbox: &[u8]) -> bool {
+        // A host that did not fit is cut off, and equal to none.
+        let text = inbox.get(..self.length).unwrap_or_default();
+        let text = core::str::from_utf8(text).unwrap_or_default();
+        Url::from_parts(text, self.parts).same_origin(url)
+    }
 }
 
 impl<'d> Connection<'d> {
@@ -50,13 +72,7 @@ impl<'d> Connection<'d> {
     /// Whether the idle connection can carry a request to `url`: it was used for the same origin,
     /// is still open, and nothing came over it that nobody asked for.
     fn serves(&self, url: &Url<'_>) -> bool {
-        let same = |origin: Origin| {
-            // A host that did not fit is cut off, and equal to none.
-            let text = self.inbox.get(..origin.length).unwrap_or_default();
-            let text = core::str::from_utf8(text).unwrap_or_default();
-            Url::from_parts(text, origin.parts).same_origin(url)
-        };
-        self.origin.is_some_and(same)
+        self.origin.is_some_and(|origin| origin.is_of(url, self.inbox))
             && self.socket.state() == State::Established
             && !self.socket.can_recv()
     }
@@ -107,12 +123,7 @@ impl<'d> Connection<'d> {
     }
 
     fn remember(&mut self, url: &Url<'_>) {
-        let text = url.as_str().as_bytes();
-        for (to, from) in self.inbox.iter_mut().zip(text) {
-            *to = *from;
-        }
-        let length = text.len().min(self.inbox.len());
-        self.origin = Some(Origin { parts: url.parts(), length, since: now() });
+        self.origin = Some(Origin::new(url, self.inbox));
     }
 }
 
@@ -139,9 +150,9 @@ pub(crate) enum End {
 impl<'s, 'd> Lease<'s, 'd> {
     /// The slot whose turn it is, for a task to `url`. An idle connection in it is used again if it
     /// can be. `None` if another task has the slot: the core gives none to two.
-    pub(crate) fn new(mut turn: Turn<'s, 'd>, url: &Url<'_>) -> Option<Self> {
+    pub(crate) fn new(turn: Turn<'s, 'd>, how: How, url: &Url<'_>) -> Option<Self> {
         let connection = turn.connection()?;
-        let is_reused = turn.ends_in(End::Reset) != End::Reset && connection.serves(url);
+        let is_reused = how == How::Reuse && connection.serves(url);
         Some(Self { connection, turn, is_reused })
     }
 
@@ -161,35 +172,46 @@ impl<'s, 'd> Lease<'s, 'd> {
         self.connection.inbox
     }
 
-    /// Opens a connection in the slot, whatever was there before.
-    ///
-    /// Dropping the future and then the lease leaves nothing behind but a reset.
-    pub(crate) async fn open(&mut self, remote: IpEndpoint) -> Result<(), Transport> {
-        let socket = &mut self.connection.socket;
-        // A reset that is pending would be lost with the connection that it is for.
-        socket.abort();
-        let _ = with_timeout(RESET_TIMEOUT, socket.flush()).await;
-        socket.connect(remote).await.map_err(|error| match error {
-            ConnectError::ConnectionReset => Transport::Refused,
-            ConnectError::NoRoute => Transport::Unreachable,
-            ConnectError::InvalidState | ConnectError::TimedOut => Transport::ConnectFailed,
-        })
+    /// Takes that buffer out, or puts it back before the lease ends.
+    #[cfg(feature = "tls")]
+    pub(crate) fn swap_inbox(&mut self, other: &mut &'d mut [u8]) {
+        core::mem::swap(&mut self.connection.inbox, other);
     }
 
-    /// Gives the connection back, to be used for `url`'s origin again; not with bytes that came
-    /// behind the response, of which `held` are in the inbox.
-    pub(crate) fn keep(mut self, url: &Url<'_>, held: usize) {
+    /// Resets the connection that the slot may have. Returns until when that is waited for.
+    pub(crate) fn reset(&mut self) -> Instant {
+        self.connection.end(false);
+        now().after(RESET_TIMEOUT.as_micros())
+    }
+
+    /// Ready when the reset has left, or has had its time.
+    pub(crate) fn poll_reset(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        match pin!(self.connection.flush()).poll(cx) {
+            Poll::Pending if now() < until => {
+                wake_at(until, cx);
+                Poll::Pending
+            }
+            Poll::Pending | Poll::Ready(_) => Poll::Ready(()),
+        }
+    }
+
+    /// Remembers that the connection can be used for `url`'s origin again. Returns how many bytes
+    /// came behind the response, of which `held` are in the inbox.
+    pub(crate) fn remember(&mut self, url: &Url<'_>, held: usize) -> usize {
         self.connection.remember(url);
-        let unread = self.connection.socket.recv_queue().saturating_add(held);
-        self.turn.ends_in(End::Keep { unread });
+        self.connection.socket.recv_queue().saturating_add(held)
     }
 
-    /// Ends the connection. In order, unless the peer may still be sending.
-    pub(crate) fn close(mut self, reason: CloseReason) {
-        let is_cut = matches!(
-            reason,
-            CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
-        );
-        self.turn.ends_in(if is_cut { End::Reset } else { End::Close });
+    /// Gives the slot back. This becomes of the connection.
+    pub(crate) fn end(mut self, end: End) {
+        self.turn.ends_in(end);
     }
+}
+
+/// Whether the peer may still be sending where a connection is closed for this.
+pub(crate) const fn is_cut(reason: CloseReason) -> bool {
+    matches!(
+        reason,
+        CloseReason::Failed | CloseReason::RequestUnfinished | CloseReason::ExcessBytes
+    )
 }

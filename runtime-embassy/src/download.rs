@@ -7,6 +7,7 @@ use sortie_core::{ResponseHead, ResumeData, Url};
 
 use crate::body::Body;
 use crate::driver::Step;
+use crate::stream::Wire;
 use crate::task::{DataTask, Failure, Governor, Response};
 
 /// A download that is whole, and in its sink.
@@ -30,7 +31,10 @@ pub struct DownloadFailure<'a> {
     pub resume_data: Option<ResumeData<'a>>,
 }
 
-impl<'a, const CONNECTIONS: usize, C: Governor> DataTask<'_, '_, 'a, CONNECTIONS, C> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
+    DataTask<'r, 'd, 'a, CONNECTIONS, C, W>
+{
     /// Runs the task: sends the request, writes the content of the response to `sink` as it comes,
     /// and flushes it at the end. While the sink takes its time the request timer rests.
     ///
@@ -47,7 +51,7 @@ impl<'a, const CONNECTIONS: usize, C: Governor> DataTask<'_, '_, 'a, CONNECTIONS
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. The sink holds what was
     /// written; what is lost with the write that just went on, the sink knows.
-    pub async fn to<W: Write>(self, sink: &mut W) -> Result<Downloaded<'a>, DownloadFailure<'a>> {
+    pub async fn to<S: Write>(self, sink: &mut S) -> Result<Downloaded<'a>, DownloadFailure<'a>> {
         let mut body = Body::new(self).only_going_on();
         body.start();
         let result = body.copy_to(sink).await;
@@ -55,7 +59,8 @@ impl<'a, const CONNECTIONS: usize, C: Governor> DataTask<'_, '_, 'a, CONNECTIONS
     }
 }
 
-impl<'a, C: Governor> Body<'_, '_, 'a, C> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     /// What became of a download.
     #[inline(never)] // Compiled once, whatever the sinks are.
     fn into_downloaded(

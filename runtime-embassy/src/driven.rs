@@ -11,7 +11,7 @@ use crate::stream::Wire;
 use crate::task::{Failure, Response};
 use crate::time::now;
 
-impl<'r, 'd, 'a, W: Wire<'r, 'd>> Driver<'r, 'd, 'a, W> {
+impl<'s, 'd, 'a, W: Wire<'s, 'd>> Driver<'_, 's, 'd, 'a, W> {
     /// Puts a new task under `control`.
     pub(crate) fn begin<'c>(&mut self, control: &'c Reins) -> Governed<&'c Reins> {
         self.start(control);

@@ -13,6 +13,7 @@ use crate::ota::{Journal, Update};
 use crate::resources::Resources;
 use crate::schedule::Schedule;
 use crate::session::Session;
+use crate::stream::Wire;
 use crate::task::{Alone, DataTask, Governor, Response, Under};
 use crate::upload::ReaderTask;
 
@@ -64,19 +65,20 @@ impl Format for TaskEvent<'_> {
     }
 }
 
-impl<C: Governor> Format for Body<'_, '_, '_, C> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, C: Governor, W: Wire<'r, 'd>> Format for Body<'r, 'd, '_, C, W> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "Body({=u16}, {})", self.status(), self.counts());
     }
 }
 
-impl<const N: usize, C> Format for DataTask<'_, '_, '_, N, C> {
+impl<const N: usize, C, W> Format for DataTask<'_, '_, '_, N, C, W> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "DataTask({})", self.request());
     }
 }
 
-impl<R, const N: usize, C> Format for ReaderTask<'_, '_, '_, '_, R, N, C> {
+impl<R, const N: usize, C, W> Format for ReaderTask<'_, '_, '_, '_, R, N, C, W> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "ReaderTask({})", self.task.request());
     }
@@ -128,6 +130,63 @@ impl Format for Under<'_> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "Under");
     }
+}
+
+#[cfg(feature = "tls")]
+mod secure {
+    use defmt::{Format, Formatter, write};
+
+    use crate::dedicated::Connection;
+    use crate::tls::{NoClock, PinnedKeys, PreSharedKey, Records, Roots, Tls};
+
+    impl<const N: usize, W> Format for Connection<'_, '_, N, W> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "Connection<{=usize}>", N);
+        }
+    }
+
+    impl<R, T> Format for Tls<'_, R, T> {
+        /// Without keys.
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "Tls");
+        }
+    }
+
+    impl<const READ: usize, const WRITE: usize> Format for Records<READ, WRITE> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "Records<{=usize}, {=usize}>", READ, WRITE);
+        }
+    }
+
+    impl<C> Format for Roots<'_, C> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "Roots");
+        }
+    }
+
+    impl Format for PinnedKeys<'_> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "PinnedKeys");
+        }
+    }
+
+    impl Format for PreSharedKey<'_> {
+        /// Without the key.
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "PreSharedKey");
+        }
+    }
+
+    const _: () = {
+        const fn is_formatted<T: Format>() {}
+        is_formatted::<Connection<'_, '_, 1, ()>>();
+        is_formatted::<Tls<'_, (), ()>>();
+        is_formatted::<Records>();
+        is_formatted::<Roots<'_, NoClock>>();
+        is_formatted::<NoClock>();
+        is_formatted::<PinnedKeys<'_>>();
+        is_formatted::<PreSharedKey<'_>>();
+    };
 }
 
 /// Does not compile unless every public type can be formatted.

@@ -156,8 +156,9 @@
 //!
 //! # Not supported
 //!
-//! - TLS. A URL with `https` or `wss` fails as [`TlsUnavailable`](Transport::TlsUnavailable), and
-//!   nothing is sent: never in plaintext what was to be secure.
+//! - TLS without the feature `tls`; with it, TLS in the connections that tasks share. A URL with
+//!   `https` or `wss` fails as [`TlsUnavailable`](Transport::TlsUnavailable) there, and nothing is
+//!   sent: never in plaintext what was to be secure.
 //! - IPv6, and host names that have no IPv4 address.
 //! - Challenges: they are delivered as any other response.
 //! - A body from a reader in a request that has to be sent again, and content to a sink or a
@@ -173,6 +174,8 @@
 //!   the program chooses one itself.
 //! - `defmt`: every public type can be formatted, and what tasks do is traced.
 //! - `ota`: updates of the firmware that a loss of power cannot break, in the module of that name.
+//! - `tls`: connections over TLS 1.3, in the module of that name: one by `Session::connection`, for
+//!   several tasks, or one of a task by `Session::secure_data`.
 //! - `log`: the same traces through `log`. Both may be on. Neither ever shows a path, the value of
 //!   a field, or content.
 
@@ -182,6 +185,8 @@ mod close;
 mod connect;
 mod connection;
 mod control;
+#[cfg(feature = "tls")]
+mod dedicated;
 mod download;
 mod driven;
 mod driver;
@@ -207,12 +212,16 @@ mod stream;
 mod target;
 mod task;
 mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod turn;
 mod upload;
 
 pub use body::Body;
 pub use changes::{Changes, Snapshot};
 pub use control::{ControlBlock, Seat, TaskControl};
+#[cfg(feature = "tls")]
+pub use dedicated::Connection;
 pub use download::{DownloadFailure, Downloaded};
 pub use event::TaskEvent;
 pub use resources::Resources;

@@ -18,6 +18,7 @@ use crate::reins::{Own, Reins};
 use crate::send::Resuming;
 use crate::session::Session;
 use crate::source::Source;
+use crate::stream::Wire;
 use crate::target::Target;
 use crate::time::instant;
 use crate::upload::ReaderTask;
@@ -28,7 +29,7 @@ use crate::upload::ReaderTask;
 /// [`download_task`](Session::download_task), run by [`receive`](Self::receive) into a buffer, by
 /// [`to`](Self::to) into a sink, or by [`open`](Self::open) to be read as it comes.
 #[must_use = "a task does nothing before one of its futures is awaited"]
-pub struct DataTask<'r, 'd, 'a, const CONNECTIONS: usize, C = Alone> {
+pub struct DataTask<'r, 'd, 'a, const CONNECTIONS: usize, C = Alone, W = Pooled<'r, 'd>> {
     session: &'r Session<'d, CONNECTIONS>,
     request: &'r Request<'r>,
     outgoing: Parcel<'r>,
@@ -37,6 +38,7 @@ pub struct DataTask<'r, 'd, 'a, const CONNECTIONS: usize, C = Alone> {
     target: &'a mut [u8],
     record: Record<'a>,
     control: C,
+    wire: W,
 }
 
 /// Memory for the head of a response, and for the list of its fields.
@@ -132,11 +134,19 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
         };
         let control = Alone;
         let record = Record::none();
-        Self { session, request, outgoing, head: None, target: &mut [], record, control }
+        let wire = Pooled::NONE;
+        Self { session, request, outgoing, head: None, target: &mut [], record, control, wire }
+    }
+
+    /// The same over a connection that is lent.
+    #[cfg(feature = "tls")]
+    pub(crate) fn over<W>(self, wire: W) -> DataTask<'r, 'd, 'a, CONNECTIONS, Alone, W> {
+        let Self { session, request, outgoing, head, target, record, control, wire: _ } = self;
+        DataTask { session, request, outgoing, head, target, record, control, wire }
     }
 }
 
-impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, C> {
+impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTIONS, C, W> {
     /// Sends `body`. It must be as long as the request says, or the task ends with
     /// [`Error::Source`] before it sends anything. It is sent again from its start where a redirect
     /// or a dead connection asks for that.
@@ -152,7 +162,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
         self,
         reader: &'b mut R,
         stage: &'b mut [u8],
-    ) -> ReaderTask<'r, 'd, 'a, 'b, R, CONNECTIONS, C> {
+    ) -> ReaderTask<'r, 'd, 'a, 'b, R, CONNECTIONS, C, W> {
         ReaderTask { task: self, reader, stage }
     }
 
@@ -255,9 +265,10 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     pub fn control<'c>(
         self,
         seat: &'c mut Seat<'_>,
-    ) -> DataTask<'r, 'd, 'a, CONNECTIONS, Under<'c>> {
-        let Self { session, request, outgoing, head, target, record, control: _ } = self;
-        DataTask { session, request, outgoing, head, target, record, control: Under(seat.block) }
+    ) -> DataTask<'r, 'd, 'a, CONNECTIONS, Under<'c>, W> {
+        let Self { session, request, outgoing, head, target, record, control: _, wire } = self;
+        let control = Under(seat.block);
+        DataTask { session, request, outgoing, head, target, record, control, wire }
     }
 
     pub(crate) const fn request(&self) -> &'r Request<'r> {
@@ -268,7 +279,10 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
         self.outgoing.resume.map(|resume| resume.from.data())
     }
 
-    fn driver(self, content: &'a mut [u8]) -> Driver<'r, 'd, 'a> {
+    fn driver(self, content: &'a mut [u8]) -> Driver<'r, 'r, 'd, 'a, W>
+    where
+        W: Wire<'r, 'd>,
+    {
         self.parts(|head| Input::new(head, content)).0
     }
 
@@ -276,22 +290,37 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C> DataTask<'r, 'd, 'a, CONNECTIONS, 
     pub(crate) fn parts(
         self,
         input: impl FnOnce(Option<Head<'a>>) -> Input<'a>,
-    ) -> (Driver<'r, 'd, 'a>, C) {
+    ) -> (Driver<'r, 'r, 'd, 'a, W>, C)
+    where
+        W: Wire<'r, 'd>,
+    {
         let input = input(self.head);
         let target = Target::new(self.request, self.target);
         let base = self.session.base();
-        let driver = Driver::new(base, Pooled::NONE, self.outgoing, target, input, self.record);
+        let driver = Driver::new(base, self.wire, self.outgoing, target, input, self.record);
         (driver, self.control)
     }
 
-    /// The same with another body.
-    pub(crate) fn with_source(mut self, source: Source<'r>) -> Self {
-        self.outgoing.source = source;
-        self
+    /// The same with another body, which need not live as long as the rest.
+    pub(crate) fn parts_with<'b>(
+        self,
+        source: Source<'b>,
+        input: impl FnOnce(Option<Head<'a>>) -> Input<'a>,
+    ) -> (Driver<'b, 'r, 'd, 'a, W>, C)
+    where
+        'r: 'b,
+        W: Wire<'r, 'd>,
+    {
+        let input = input(self.head);
+        let target = Target::new(self.request, self.target);
+        let base = self.session.base();
+        let outgoing = Parcel { source, ..self.outgoing };
+        let driver = Driver::new(base, self.wire, outgoing, target, input, self.record);
+        (driver, self.control)
     }
 }
 
-impl<const CONNECTIONS: usize> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>> {
+impl<const CONNECTIONS: usize, W> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>, W> {
     /// Asks these questions, which [`TaskControl::answer`](crate::TaskControl::answer) answers. The
     /// task waits until then, without the request timer and with the resource timer. A question for
     /// a new body is never asked: a slice can always be had again, and what a reader gave cannot.
@@ -303,7 +332,10 @@ impl<const CONNECTIONS: usize> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>> {
 
 // Not `async fn`s: those would keep their arguments beside what is made of them.
 
-impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, 'a, const CONNECTIONS: usize, W: Wire<'r, 'd>>
+    DataTask<'r, 'd, 'a, CONNECTIONS, Alone, W>
+{
     /// Runs the task: sends the request and receives the content of the response in `content`.
     ///
     /// # Errors
@@ -330,7 +362,10 @@ impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS> {
     }
 }
 
-impl<'a, const CONNECTIONS: usize> DataTask<'_, '_, 'a, CONNECTIONS, Under<'_>> {
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, 'a, const CONNECTIONS: usize, W: Wire<'r, 'd>>
+    DataTask<'r, 'd, 'a, CONNECTIONS, Under<'_>, W>
+{
     /// Runs the task: sends the request and receives the content of the response in `content`.
     /// While it is suspended, this waits.
     ///
@@ -406,7 +441,7 @@ impl fmt::Debug for Response<'_> {
     }
 }
 
-impl<const CONNECTIONS: usize, C> fmt::Debug for DataTask<'_, '_, '_, CONNECTIONS, C> {
+impl<const CONNECTIONS: usize, C, W> fmt::Debug for DataTask<'_, '_, '_, CONNECTIONS, C, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataTask")
             .field("request", &self.request)

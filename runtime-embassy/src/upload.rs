@@ -6,22 +6,25 @@ use core::future::Future;
 use embassy_futures::select::{Either, select};
 use embedded_io_async::Read;
 
+use crate::connect::Pooled;
 use crate::input::Input;
 use crate::source::{Source, Stage, fill};
+use crate::stream::Wire;
 use crate::task::{Alone, DataTask, Failure, Governor, Response};
 
 /// An upload task whose body comes from a reader.
 ///
 /// Made by [`DataTask::from_reader`], run by [`receive`](Self::receive).
 #[must_use = "a task does nothing before `receive` is awaited"]
-pub struct ReaderTask<'r, 'd, 'a, 'b, R, const CONNECTIONS: usize, C = Alone> {
-    pub(crate) task: DataTask<'r, 'd, 'a, CONNECTIONS, C>,
+pub struct ReaderTask<'r, 'd, 'a, 'b, R, const CONNECTIONS: usize, C = Alone, W = Pooled<'r, 'd>> {
+    pub(crate) task: DataTask<'r, 'd, 'a, CONNECTIONS, C, W>,
     pub(crate) reader: &'b mut R,
     pub(crate) stage: &'b mut [u8],
 }
 
-impl<'a, R: Read, const CONNECTIONS: usize, C: Governor>
-    ReaderTask<'_, '_, 'a, '_, R, CONNECTIONS, C>
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, 'd, 'a, R: Read, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
+    ReaderTask<'r, 'd, 'a, '_, R, CONNECTIONS, C, W>
 {
     /// Runs the task: sends the request with what the reader gives as its body, and receives the
     /// content of the response in `content`. An answer that comes early is received while the
@@ -48,8 +51,8 @@ impl<'a, R: Read, const CONNECTIONS: usize, C: Governor>
         async move {
             let length = task.request().body();
             let stage = Stage::new(&mut *stage);
-            let task = task.with_source(Source::Staged(&stage));
-            let (mut driver, governor) = task.parts(|head| Input::new(head, content));
+            let source = Source::Staged(&stage);
+            let (mut driver, governor) = task.parts_with(source, |head| Input::new(head, content));
             let block = governor.block();
             let control = block.as_ref();
             let _governed = driver.begin(control);
@@ -63,7 +66,9 @@ impl<'a, R: Read, const CONNECTIONS: usize, C: Governor>
     }
 }
 
-impl<R, const CONNECTIONS: usize, C> fmt::Debug for ReaderTask<'_, '_, '_, '_, R, CONNECTIONS, C> {
+impl<R, const CONNECTIONS: usize, C, W> fmt::Debug
+    for ReaderTask<'_, '_, '_, '_, R, CONNECTIONS, C, W>
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReaderTask")
             .field("task", &self.task)

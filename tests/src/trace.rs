@@ -281,13 +281,15 @@ pub fn destination(url: Url<'_>) -> String {
 }
 
 /// Where the head of a request ends, its empty line included.
-pub(crate) fn head_end(request: &[u8]) -> Option<usize> {
+#[must_use]
+pub fn head_end(request: &[u8]) -> Option<usize> {
     let end = request.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
     Some(end + 4)
 }
 
 /// The length of a body that is not chunked, as the head of its request says.
-pub(crate) fn content_length(head: &[u8]) -> usize {
+#[must_use]
+pub fn content_length(head: &[u8]) -> usize {
     let length = body_length(head).expect("a number");
     usize::try_from(length).expect("a short body")
 }

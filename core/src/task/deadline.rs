@@ -1,7 +1,5 @@
 //! The timers of a task.
 
-use crate::error::Timer;
-use crate::limits::CONTINUE_TIMEOUT;
 use crate::time::Instant;
 
 /// When something must have happened.
@@ -53,29 +51,8 @@ impl Deadlines {
         self.started.after(self.resource_timeout)
     }
 
-    /// The earliest instant at which a timer runs out. A body is held back since `held`.
-    pub(crate) fn next(&self, suspended: bool, held: Instant) -> Instant {
-        let resource = self.resource();
-        if suspended {
-            return resource;
-        }
-        let request = self.active.after(self.request_timeout);
-        resource.min(request).min(held.after(CONTINUE_TIMEOUT))
-    }
-
-    /// Whether a body was held back long enough.
-    pub(crate) fn goes_on(now: Instant, suspended: bool, held: Instant) -> bool {
-        !suspended && held.after(CONTINUE_TIMEOUT) <= now
-    }
-
-    /// The timer that has run out, if any.
-    pub(crate) fn expired(&self, now: Instant, suspended: bool) -> Option<Timer> {
-        if self.resource() <= now {
-            Some(Timer::Resource)
-        } else if !suspended && self.active.after(self.request_timeout) <= now {
-            Some(Timer::Request)
-        } else {
-            None
-        }
+    /// When the request timer runs out, if the task is not suspended.
+    pub(crate) const fn request(&self) -> Instant {
+        self.active.after(self.request_timeout)
     }
 }

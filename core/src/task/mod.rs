@@ -365,13 +365,10 @@ impl Task {
     /// task ends.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let suspended = self.is_suspended();
-        let before = match self.phase {
-            // Resuming it looks at the time by itself.
-            Phase::Delayed if !suspended => self.not_before,
+        let begins = match self.phase {
             Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
-            Phase::Delayed
-            | Phase::Connect(_)
+            Phase::Delayed => self.not_before,
+            Phase::Connect(_)
             | Phase::Prepare
             | Phase::Exchange
             | Phase::Inspect
@@ -380,8 +377,13 @@ impl Task {
             | Phase::Upgraded
             | Phase::Finish => Instant::NEVER,
         };
-        let next = self.deadlines.next(suspended, self.transfer.send.waits_since());
-        Some(next.min(before)).filter(|at| *at != Instant::NEVER)
+        let mut next = self.deadlines.resource();
+        // Resuming it looks at the time by itself.
+        if !self.is_suspended() {
+            let goes_on = self.transfer.send.waits_since().after(limits::CONTINUE_TIMEOUT);
+            next = next.min(begins).min(self.deadlines.request()).min(goes_on);
+        }
+        Some(next).filter(|at| *at != Instant::NEVER)
     }
 
     /// When the resource timer runs out or ran out, whatever became of the task; `None` if it never

@@ -92,11 +92,11 @@ impl SendHalf {
         let written = match (self.stage, traits.sender) {
             (Stage::Head { from }, _) => {
                 let (written, whole) = encode::request_head(head, traits, from, output);
-                self.stage = match whole {
-                    true if self.expects => Stage::Continue { since: Instant::NEVER },
-                    true => body_stage(traits),
-                    false => Stage::Head { from: from.saturating_add(written) },
-                };
+                match whole {
+                    true if self.expects => self.stage = Stage::Continue { since: Instant::NEVER },
+                    true => self.begin_body(traits),
+                    false => self.stage = Stage::Head { from: from.wrapping_add(written) },
+                }
                 written
             }
             (Stage::Body(stage), Some(body)) => (body.encode)(self, stage, output)?,
@@ -157,8 +157,17 @@ impl SendHalf {
     pub(crate) fn go_on(&mut self, traits: &RequestTraits) {
         self.expects = false;
         if matches!(self.stage, Stage::Continue { .. }) {
-            self.stage = body_stage(traits);
+            self.begin_body(traits);
         }
+    }
+
+    /// Goes on behind the head.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn begin_body(&mut self, traits: &RequestTraits) {
+        self.stage = match traits.sender {
+            Some(sender) => Stage::Body((sender.begin)(traits.body)),
+            None => Stage::Done,
+        };
     }
 
     pub(crate) fn stop(&mut self) {
@@ -170,10 +179,4 @@ impl SendHalf {
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done) && self.encoded == 0
     }
-}
-
-/// Where sending goes on behind the head.
-fn body_stage(traits: &RequestTraits) -> Stage {
-    let sender = traits.sender.filter(|_| traits.has_body());
-    sender.map_or(Stage::Done, |sender| Stage::Body((sender.begin)(traits.body)))
 }

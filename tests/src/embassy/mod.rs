@@ -107,7 +107,11 @@ pub fn run_served<R>(
     run_beside(cable, async |stack| server::serve(stack, served).await, client)
 }
 
-fn run_beside<R>(
+/// Runs `client` on the near stack, to its end, with `serve` at the far one.
+///
+/// # Panics
+/// If nothing happens any more.
+pub fn run_beside<R>(
     cable: Cable,
     serve: impl AsyncFnOnce(Stack<'_>),
     client: impl AsyncFnOnce(Stack<'_>) -> R,

@@ -15,6 +15,7 @@ mod redirects;
 mod resume;
 mod sizes;
 mod time;
+mod tls;
 mod uploads;
 
 use embassy_net::Stack;

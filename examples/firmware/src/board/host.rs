@@ -12,6 +12,8 @@ const READ: usize = 0x06;
 const SEEK: usize = 0x0a;
 /// SYS_FLEN: how long a file is.
 const LENGTH: usize = 0x0c;
+/// SYS_TIME: seconds since the beginning of 1970.
+const TIME: usize = 0x11;
 /// SYS_ELAPSED: nanoseconds of the host since the run began.
 const ELAPSED: usize = 0x30;
 /// SYS_GET_CMDLINE: what the program was started with.
