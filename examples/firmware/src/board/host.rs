@@ -4,6 +4,10 @@ use super::machine;
 
 /// SYS_OPEN: opens a file of the host.
 const OPEN: usize = 0x01;
+/// SYS_CLOSE: closes a file.
+const CLOSE: usize = 0x02;
+/// SYS_READ: reads from a file.
+const READ: usize = 0x06;
 /// SYS_WRITE: writes to a file.
 const WRITE: usize = 0x05;
 /// SYS_GET_CMDLINE: what the program was started with.
@@ -13,6 +17,10 @@ const EXIT: usize = 0x18;
 
 /// The name of the host's console, for the host's C library.
 const CONSOLE: &[u8; 4] = b":tt\0";
+/// [`OPEN`], how: to be read, as `fopen` has it with "rb".
+const TO_READ: usize = 1;
+/// What [`OPEN`] says where there is no such file.
+const NO_FILE: usize = usize::MAX;
 /// [`OPEN`], how: to be written, as `fopen` has it with "w".
 const TO_WRITE: usize = 4;
 /// [`EXIT`], why: the program ended by itself. It counts as success.
@@ -70,6 +78,28 @@ pub fn print(text: &[u8]) {
     let block = [file, text.as_ptr().expose_provenance(), text.len()];
     // SAFETY: WRITE takes a block of these three words, and reads that many bytes there.
     unsafe { machine::call(WRITE, (&raw const block).expose_provenance()) };
+}
+
+/// Reads a file of the host from its start, as much of it as there is room for. Returns how many
+/// bytes that is; `None` if there is no such file.
+pub fn read_file(name: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    let mut ended = [0; 128];
+    ended.get_mut(..name.len())?.copy_from_slice(name);
+    ended.get(name.len())?; // A zero is behind it.
+    let block = [(&raw const ended).expose_provenance(), TO_READ, name.len()];
+    // SAFETY: OPEN takes a block of these three words, and reads a name of that length, which ends
+    // with a zero.
+    let file = unsafe { machine::call(OPEN, (&raw const block).expose_provenance()) };
+    if file == NO_FILE {
+        return None;
+    }
+    let block = [file, bytes.as_mut_ptr().expose_provenance(), bytes.len()];
+    // SAFETY: READ takes a block of these three words, and writes at most that many bytes there.
+    let left = unsafe { machine::call(READ, (&raw const block).expose_provenance()) };
+    let block = [file];
+    // SAFETY: CLOSE takes a block of this word.
+    unsafe { machine::call(CLOSE, (&raw const block).expose_provenance()) };
+    bytes.len().checked_sub(left)
 }
 
 /// Ends the run, with exit status 0 for success and 1 else.
