@@ -3,7 +3,7 @@
 //! Readiness comes first: a half waits until a read or a write will not wait, and begins it only
 //! then. So the only futures that a command, a timer or a drop can cut short are waits, which lose
 //! nothing; that is what a secure stream needs, whose reads and writes lose bytes when they are
-//! dropped half-way.
+//! dropped half-way. Those of a plain socket are waits themselves, up to the poll that moves bytes.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;

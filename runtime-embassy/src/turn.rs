@@ -94,18 +94,26 @@ impl<'d> Base<'d> {
     ) -> impl Future<Output = Option<Lease<'s, 'd>>> {
         let mut waiting = Waiting { base: self, place: Place::New };
         poll_fn(move |cx| {
-            let wanted = Wanted { url, wish, control };
-            let given = self.order().poll(self, &wanted, &mut waiting.place, cx);
-            given.map(|(slot, how)| {
-                waiting.place = Place::Done;
-                Lease::new(Turn { base: self, slot, end: End::Reset }, how, url)
-            })
+            let given = waiting.poll(&Wanted { url, wish, control }, cx);
+            given
+                .map(|(slot, how)| Lease::new(Turn { base: self, slot, end: End::Reset }, how, url))
         })
     }
 
     /// The connection of a slot that no lease has.
     pub(crate) fn slot(&self, slot: usize) -> Option<RefMut<'_, Connection<'d>>> {
         self.slots.get(slot)?.try_borrow_mut().ok()
+    }
+}
+
+impl Waiting<'_, '_> {
+    // A method, so that a closure that calls it owns all of this: the place alone it would copy.
+    fn poll(&mut self, wanted: &Wanted<'_>, cx: &Context<'_>) -> Poll<(usize, How)> {
+        let given = self.base.order().poll(self.base, wanted, &mut self.place, cx);
+        if given.is_ready() {
+            self.place = Place::Done;
+        }
+        given
     }
 }
 

@@ -273,7 +273,7 @@ struct Reader<'x, 'c, 's, 'd> {
 
 impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Reader<'x, 'c, 's, 'd> {
     /// Ready when a read can begin: there are bytes, or the end, or an error.
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match *self.left > 0 || *self.is_ended {
             true => Poll::Ready(()),
             false => self.port.poll_readable(cx),
