@@ -23,9 +23,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from qemu import BOARDS, add_target, build, command_line, emulate, targets, values
 from size import size
 
-READINGS = 60
-SECONDS = 60  # for one run, which takes a fraction of that
+READINGS = 160  # more than the device takes while the plan is carried out
+SECONDS = 120  # for one run, which takes a fraction of that
 PAUSE = 2  # seconds that the server wants to be left alone
+UNANSWERED = 3  # attempts: one is stalled, one lost, one reset
+ATTEMPTS = 3  # at a run in which the host was slower than the device's timeout
 MOST = 8  # readings that the server takes at once, for a while
 
 
@@ -206,8 +208,11 @@ def judge(server, lines):
         wrong.append(f"{server.connections} connections instead of 4")
     if server.duplicates != 1:
         wrong.append(f"{server.duplicates} batches came twice instead of 1")
-    # A date has whole seconds, and so has what it is counted from.
-    if len(rested := rests(server)) != 2 or not (rested[0] >= PAUSE and rested[1] >= PAUSE - 1):
+    # The board's clock is not the server's: QEMU's runs ahead by some milliseconds in each second. A
+    # date has whole seconds, and so has what it is counted from. Without Retry-After it is 0.1 s.
+    least = [PAUSE * 0.9, PAUSE * 0.9 - 1]
+    rested = rests(server)
+    if len(rested) != 2 or any(rest < wanted for rest, wanted in zip(rested, least)):
         wrong.append(f"the server was left alone for {rested} s")
     keys = [key for _, key, _ in server.asked]
     if len({body for _, key, body in server.asked if key == keys[0]}) != 1 or keys[3] != keys[0]:
@@ -218,11 +223,18 @@ def judge(server, lines):
 
 
 def work(target, image):
-    """The run in which everything happens; returns what is wrong about it, and a summary."""
-    with Server(PLAN) as server:
-        status, output = emulate(target, image, [server.server_port, READINGS, "on"], SECONDS)
+    """The run in which everything happens; returns what is wrong about it, and a summary.
+
+    An answer that the host is too slow to give is one more that the device does not see, and the plan
+    meets other batches than it was made for: such a run is repeated, and the last one counts.
+    """
+    for _ in range(ATTEMPTS):
+        with Server(PLAN) as server:
+            status, output = emulate(target, image, [server.server_port, READINGS, "on"], SECONDS)
         lines = output.splitlines()
-        wrong = judge(server, lines) if server.stored else ["nothing was stored"]
+        if sum(line.startswith("answer 0 ") for line in lines) <= UNANSWERED:
+            break
+    wrong = judge(server, lines) if server.stored else ["nothing was stored"]
     if status != 0:
         wrong.append(f"no end within {SECONDS} s" if status is None else f"exit status {status}")
     if lines.count("boot") != 1 or any("watchdog" in line for line in lines):

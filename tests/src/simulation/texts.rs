@@ -52,13 +52,12 @@ impl Texts {
     /// A request that the user makes of the one to this hop: a GET without a body, with other
     /// fields.
     pub(super) fn edited(task: usize, plan: &TaskPlan, hop: usize) -> Self {
-        let first = Self::new(task, plan);
-        let mut fields = vec![("X-Custom", EDITED)];
-        let stays =
-            |(name, _): &&(&str, &str)| !matches!(*name, "X-Custom" | "Content-Type" | "Expect");
-        fields.extend(first.fields.iter().filter(stays));
-        let url = url(task, hop, plan.hops[hop].origin);
-        Self { method: "GET", url, fields, body: BodyLength::None, ..first }
+        let mut edited = Self::new(task, plan);
+        edited.fields.retain(|(name, _)| !["X-Custom", "Content-Type", "Expect"].contains(name));
+        edited.fields.push(("X-Custom", EDITED));
+        (edited.method, edited.body) = ("GET", BodyLength::None);
+        edited.url = url(task, hop, plan.hops[hop].origin);
+        edited
     }
 
     pub(super) fn fields(&self) -> Vec<Field<'_>> {

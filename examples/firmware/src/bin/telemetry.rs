@@ -27,7 +27,7 @@ use sortie_firmware::board::watchdog::Dog;
 use sortie_firmware::board::{self, stack};
 use sortie_firmware::{net, report};
 use static_cell::ConstStaticCell;
-use telemetry::{Memory, Notice, Sender, Settings, Source, Url, Watchdog};
+use telemetry::{Memory, Notice, Sender, Settings, Source, Url, Verdict, Watchdog};
 
 /// Readings that wait at most.
 const QUEUE: usize = 32;
@@ -73,8 +73,8 @@ async fn run(stack: Stack<'static>, dog: Dog) -> Option<()> {
     let url = Url::parse(net::url(port, b"/readings", &mut url)?).ok()?;
     let start = host::random();
     let mut settings = Settings::new(url, Sender::new("mps2", start)?, start);
-    settings.request_timeout = Duration::from_millis(1_500);
-    settings.resource_timeout = Duration::from_millis(6_000);
+    settings.request_timeout = Duration::from_millis(4_000);
+    settings.resource_timeout = Duration::from_millis(10_000);
     settings.reading_within = PERIOD * 5;
     settings.policy.linger = PERIOD * 5;
     settings.policy.backoff = PERIOD;
@@ -96,7 +96,10 @@ fn notice(notice: Notice) {
     let line = line.text(b" accepted ").decimal(counts.accepted);
     let line = line.text(b" dropped ").decimal(counts.dropped);
     line.text(b" refused ").decimal(counts.refused).print();
-    DECIDED.signal(counts.accepted + counts.dropped + counts.refused);
+    // Not sooner than the server knows the counts.
+    if notice.verdict == Verdict::Accepted {
+        DECIDED.signal(counts.accepted + counts.dropped + counts.refused);
+    }
 }
 
 #[derive(Clone, Copy)]
