@@ -19,7 +19,11 @@
 //! On a device the loader is a program of its own, at the reset vector. It does what [`boot`] does,
 //! and jumps to the slot. Here both are one program, which does not jump: it reads in the slot that
 //! was chosen who it is, where the build of a real image would have written that down. An image is
-//! `SORT`, its version, and anything. With `embassy-boot` as the loader there is one slot for
+//! `SORT`, its version, and anything.
+//!
+//! A real image is linked for the addresses of its slot. So the server has each release twice, one
+//! for either slot, and the device asks for that of [`Journal::target`]; or the chip has two banks
+//! that it exchanges; or `embassy-boot` is the loader, which copies: then there is one slot for
 //! updates, and a list of what to do in [`sortie_embassy::ota`].
 //!
 //! # Update
