@@ -14,7 +14,15 @@ fn main() {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let is_virt = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("riscv32");
-    let memory = if is_virt { "memory/virt.x" } else { "memory/mps2.x" };
+    // embedded-tls checks certificates with 30 KB of stack.
+    let is_large = !is_virt && env::var_os("CARGO_FEATURE_TLS_PKI").is_some();
+    let memory = if is_large {
+        "memory/mps2-large.x"
+    } else if is_virt {
+        "memory/virt.x"
+    } else {
+        "memory/mps2.x"
+    };
     fs::copy(memory, out.join("memory.x")).expect("OUT_DIR can be written");
     println!("cargo::rustc-link-search={}", out.display());
     // Sections need not start on a page: nothing maps pages here.

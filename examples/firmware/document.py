@@ -14,6 +14,9 @@ IMAGES = {
     "get": "**ours**: a GET by a data task: deadlines, counts, redirects, chunked, keep-alive, "
     "suspend and cancel",
     "full": "**ours**: that, downloads and uploads, resume data, 100 (Continue), the scheduler",
+    "tls": "**ours**: a GET over TLS 1.3, with chain, name and dates of the certificate checked",
+    "tls-bare": "embedded-tls 0.19: a GET by hand, which takes any certificate",
+    "tls-pki": "embedded-tls 0.19 with its own check of certificates: a GET by hand",
     "reqwless": "reqwless 0.14, without TLS: a GET",
     "edge-http": "edge-http 0.8: a GET; neither URLs nor names",
 }
@@ -72,7 +75,9 @@ def table(target, measured):
     lines.append("|---|---:|---:|---:|---:|---:|---|")
     floor = measured[target, "stack"].flash
     for image, what in IMAGES.items():
-        one = measured[target, image]
+        one = measured.get((target, image))
+        if one is None:
+            continue
         above = number(one.flash - floor) if one.flash > floor else "–"
         time = f"{one.time:,} ({one.time / by_hand:.2f})" if one.time else "–"
         figures = [number(one.flash), above, number(one.static), number(one.stack), time]

@@ -122,11 +122,24 @@ class Origin(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, handler=Handler):
+    def __init__(self, handler=Handler, context=None):
         super().__init__(("127.0.0.1", 0), handler)
+        self.context = context  # of TLS
         self.port = self.server_address[1]
         self.connections = 0
         self.requests = 0
+
+    def finish_request(self, request, client_address):
+        """In the thread of the connection: a handshake that fails is no connection."""
+        if self.context:
+            try:
+                request = self.context.wrap_socket(request, server_side=True)
+            except OSError:
+                return
+        super().finish_request(request, client_address)
+
+    def handle_error(self, *_):
+        """A client may break a connection."""
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, daemon=True).start()

@@ -9,13 +9,18 @@ The environment may name other programs: see qemu.py.
 """
 
 import argparse
+import random
 import sys
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from certificates import Authority, context
 from document import document
 from origin import BODIES, RESULTS, Origin, refusing_port
-from qemu import BOARDS, add_target, build, emulate, targets, values
+from qemu import add_target, build, emulate, ram, targets, values
 from size import size
 
 HERE = Path(__file__).resolve().parent
@@ -29,6 +34,7 @@ class Case(NamedTuple):
     succeeds: bool = True
     connections: int = 1  # how many the server sees
     refused: bool = False  # nobody listens
+    secure: bool = False  # over TLS
 
 
 PLAIN = [
@@ -60,10 +66,20 @@ CASES = {
         Case(["/hello"], succeeds=False, connections=0, refused=True),
     ],
     "futures": [Case([], connections=0)],
+    # Over TLS; `tls-bare` and `tls-pki` are embedded-tls by hand.
+    "tls": [
+        Case(["/hello", "/64k", "/chunked", "/hello"], secure=True),
+        Case(["/none"], succeeds=False, secure=True),
+        Case(["/hello"], succeeds=False, connections=0, refused=True, secure=True),
+    ],
+    "tls-bare": [Case(["/64k"], secure=True), Case(["/none"], succeeds=False, secure=True)],
+    "tls-pki": [Case(["/64k"], secure=True), Case(["/none"], succeeds=False, secure=True)],
     # Peers, which turn a missing path and an absent server into failures as well.
     "reqwless": [*PLAIN, LONG],
     "edge-http": [*PLAIN, LONG],
 }
+# Measured on the first target alone: one is enough to compare with.
+SECURE = ("tls", "tls-bare", "tls-pki")
 TIMED = 3  # runs of `LONG`, of which the fastest counts: the host's own work is in it, too
 
 
@@ -75,6 +91,15 @@ class Measured(NamedTuple):
     stack: int
     time: int  # milliseconds for 4 MiB, 0 if it does not fetch them
     said: list[str]  # what it printed beside
+
+
+@contextmanager
+def secured():
+    """What the server shakes hands with, and what an image needs to: a seed, the date, the root."""
+    with tempfile.TemporaryDirectory(prefix="tls-", dir="/tmp") as work:
+        authority = Authority(Path(work), "root")
+        seed = random.SystemRandom().getrandbits(60)
+        yield context(authority.leaf("leaf")), [seed, int(time.time()), authority.der]
 
 
 def fnv(body):
@@ -108,9 +133,12 @@ def judge(case, status, lines, connections):
 
 def run(target, image, case):
     """Runs one case, and returns what is wrong and the lines that were printed."""
-    with Origin() as origin, refusing_port() as closed:
+    with ExitStack() as held:
+        context, secrets = held.enter_context(secured()) if case.secure else (None, [])
+        origin = held.enter_context(Origin(context=context))
+        closed = held.enter_context(refusing_port())
         port = closed if case.refused else origin.port
-        status, output = emulate(target, image, [port, *case.paths], SECONDS)
+        status, output = emulate(target, image, [port, *secrets, *case.paths], SECONDS)
         lines = [line for line in output.splitlines() if line.strip()]
         return judge(case, status, lines, origin.connections), lines
 
@@ -133,7 +161,7 @@ def measure(target, image):
                 failures += 1
                 print("       output: " + " | ".join(lines))
     flash, static = size(elf)
-    if static + deepest >= BOARDS[target].ram:
+    if static + deepest >= ram(target, image):
         failures += 1
         print(f"FAILED {image}: the stack reached the variables")
     return Measured(flash, static, deepest, min(times, default=0), said), failures
@@ -169,6 +197,8 @@ def main():
     measured, failures = {}, 0
     for target in targets(options.target):
         for image in options.images or CASES:
+            if image in SECURE and target != targets(options.target)[0]:
+                continue
             measured[target, image], failed = measure(target, image)
             failures += failed
     print(f"\n{'flash':>8}{'static':>8}{'stack':>8}{'time':>8}  bytes of, and milliseconds")

@@ -57,7 +57,7 @@ BEHIND = [
     (r"\bTask::inspect\b|::deliver_or_judge$", ["judge"]),
     (r"\bio\b|::encode_behind\b", ["io"]),
     (r"::handle_sent\b", ["handle_sent"]),
-    (r"::begin_body$|::go_on$|::handle_timeout\b|::handle_head\b", ["begin"]),
+    (r"::body_stage$|::go_on$|::handle_timeout\b|::handle_head\b", ["begin"]),
     (r"::encode\b|::request_head$", ["begin", "encode", "describe"]),
 ]
 # Nothing is here: the probe is linked without what its panic handler calls. What a panic takes is

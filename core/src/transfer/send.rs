@@ -94,7 +94,7 @@ impl SendHalf {
                 let (written, whole) = encode::request_head(head, traits, from, output);
                 match whole {
                     true if self.expects => self.stage = Stage::Continue { since: Instant::NEVER },
-                    true => self.begin_body(traits),
+                    true => self.stage = body_stage(traits),
                     false => self.stage = Stage::Head { from: from.wrapping_add(written) },
                 }
                 written
@@ -157,17 +157,8 @@ impl SendHalf {
     pub(crate) fn go_on(&mut self, traits: &RequestTraits) {
         self.expects = false;
         if matches!(self.stage, Stage::Continue { .. }) {
-            self.begin_body(traits);
+            self.stage = body_stage(traits);
         }
-    }
-
-    /// Goes on behind the head.
-    #[cfg_attr(target_os = "none", inline(never))]
-    fn begin_body(&mut self, traits: &RequestTraits) {
-        self.stage = match traits.sender {
-            Some(sender) => Stage::Body((sender.begin)(traits.body)),
-            None => Stage::Done,
-        };
     }
 
     pub(crate) fn stop(&mut self) {
@@ -179,4 +170,9 @@ impl SendHalf {
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done) && self.encoded == 0
     }
+}
+
+/// Where sending goes on behind the head.
+fn body_stage(traits: &RequestTraits) -> Stage {
+    traits.sender.map_or(Stage::Done, |sender| Stage::Body((sender.begin)(traits.body)))
 }

@@ -1,8 +1,15 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
-use crate::request::{BodyLength, ContentType, Field, Known, Request, RequestTraits, options};
+use crate::request::{BodyLength, ContentType, Field, Known, Request, RequestTraits};
 use crate::url::{Url, without_zone};
 use crate::wire::cursor::Cursor;
+
+/// The caller's fields that are about this connection alone, as bits: they have to be listed in
+/// `Connection` (RFC 9110 §7.6.1).
+pub(crate) mod options {
+    pub(crate) const UPGRADE: u8 = 1;
+    pub(crate) const TE: u8 = 2;
+}
 
 /// What a request head is made of: the same for every call until the head is sent.
 #[derive(Debug, Clone, Copy)]

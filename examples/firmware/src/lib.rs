@@ -15,6 +15,8 @@
 pub mod board;
 pub mod net;
 pub mod report;
+#[cfg(feature = "secure")]
+pub mod secure;
 
 /// Ends the run as failed. The message is not looked at: to format it takes 12 KB of flash, and
 /// sizes are what these images are for.

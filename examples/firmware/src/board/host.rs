@@ -12,8 +12,6 @@ const READ: usize = 0x06;
 const SEEK: usize = 0x0a;
 /// SYS_FLEN: how long a file is.
 const LENGTH: usize = 0x0c;
-/// SYS_TIME: seconds since the beginning of 1970.
-const TIME: usize = 0x11;
 /// SYS_ELAPSED: nanoseconds of the host since the run began.
 const ELAPSED: usize = 0x30;
 /// SYS_GET_CMDLINE: what the program was started with.
@@ -23,12 +21,14 @@ const EXIT: usize = 0x18;
 
 /// The name of the host's console, for the host's C library.
 const CONSOLE: &[u8; 4] = b":tt\0";
+/// [`OPEN`], how: to be read, as `fopen` has it with "rb".
+const TO_READ: usize = 1;
 /// [`OPEN`], how: to be written, as `fopen` has it with "w".
 const TO_WRITE: usize = 4;
 /// [`OPEN`], how: to be read and changed in place, as `fopen` has it with "r+b".
 const TO_CHANGE: usize = 3;
 /// The longest name of a file, with a zero behind it.
-const NAME: usize = 96;
+const NAME: usize = 128;
 /// [`EXIT`], why: the program ended by itself. It counts as success.
 const ENDED: usize = 0x20026;
 /// [`EXIT`], why: an error of the program.
@@ -105,9 +105,13 @@ pub struct File {
 impl File {
     /// Opens a file to be read and changed in place; `None` if that cannot be done.
     pub fn open(name: &[u8]) -> Option<Self> {
+        Self::open_as(name, TO_CHANGE)
+    }
+
+    fn open_as(name: &[u8], how: usize) -> Option<Self> {
         let mut ended = [0; NAME];
         ended.get_mut(..NAME - 1)?.get_mut(..name.len())?.copy_from_slice(name);
-        let block = [ended.as_ptr().expose_provenance(), TO_CHANGE, name.len()];
+        let block = [ended.as_ptr().expose_provenance(), how, name.len()];
         // SAFETY: OPEN takes a block of these three words, and reads a name of that length, which
         // ends with a zero.
         let handle = unsafe { machine::call(OPEN, (&raw const block).expose_provenance()) };
@@ -147,6 +151,15 @@ impl File {
         let missing = unsafe { machine::call(WRITE, (&raw const block).expose_provenance()) };
         (missing == 0).then_some(())
     }
+}
+
+/// Reads a file of the host from its start, as much of it as there is room for. Returns how many
+/// bytes that is; `None` if there is no such file.
+pub fn read_file(name: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    let file = File::open_as(name, TO_READ)?;
+    let length = file.length()?.min(bytes.len());
+    file.read(bytes.get_mut(..length)?)?;
+    Some(length)
 }
 
 /// Ends the run, with exit status 0 for success and 1 else.
