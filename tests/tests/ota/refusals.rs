@@ -15,6 +15,15 @@ async fn journal(chip: &Chip) -> SmallJournal {
     Journal::open(chip.clone()).await.expect("power and room")
 }
 
+/// An update to this image.
+async fn opened<'j, 's>(
+    journal: &'j mut SmallJournal,
+    slot: &'s mut Chip,
+    image: &[u8],
+) -> SmallUpdate<'j, 's> {
+    Update::open(journal, slot, manifest(image)).await.expect("room")
+}
+
 /// Receives `bytes`, all of them.
 async fn receive(update: &mut SmallUpdate<'_, '_>, bytes: &[u8]) -> Result<(), OtaError> {
     update.begin(0, None).await?;
@@ -28,8 +37,7 @@ fn an_image_that_is_not_the_one_of_the_manifest_is_given_up() {
         let mut journal = journal(&chip).await;
         let (right, mut wrong) = (image(1, 600), image(1, 600));
         wrong[599] ^= 1;
-        let mut update: SmallUpdate<'_, '_> =
-            Update::open(&mut journal, &mut slot, manifest(&right)).await.expect("room");
+        let mut update = opened(&mut journal, &mut slot, &right).await;
         receive(&mut update, &wrong).await.expect("as long as it should be");
         let ended = update.verify(|_| panic!("nothing to check")).await;
         assert_eq!(ended, Err(OtaError::Digest));
@@ -43,8 +51,7 @@ fn an_image_that_the_program_refuses_is_given_up() {
         let (chip, mut slot) = (Chip::new(1024), Chip::new(1024));
         let mut journal = journal(&chip).await;
         let right = image(1, 600);
-        let mut update: SmallUpdate<'_, '_> =
-            Update::open(&mut journal, &mut slot, manifest(&right)).await.expect("room");
+        let mut update = opened(&mut journal, &mut slot, &right).await;
         receive(&mut update, &right).await.expect("room");
         let ended = update.verify(|sha256| *sha256 != manifest(&right).sha256).await;
         assert_eq!(ended, Err(OtaError::Refused));
@@ -59,8 +66,7 @@ fn an_image_that_is_too_long_or_too_short_is_never_staged() {
         let (chip, mut slot) = (Chip::new(1024), Chip::new(1024));
         let mut journal = journal(&chip).await;
         let right = image(1, 600);
-        let mut update: SmallUpdate<'_, '_> =
-            Update::open(&mut journal, &mut slot, manifest(&right)).await.expect("room");
+        let mut update = opened(&mut journal, &mut slot, &right).await;
         let long = receive(&mut update, &image(1, 601)).await;
         assert_eq!((long, update.error()), (Err(OtaError::TooLong), Some(OtaError::TooLong)));
         receive(&mut update, &right[..599]).await.expect("a part of it");
@@ -76,8 +82,7 @@ fn content_that_begins_elsewhere_or_was_not_begun_is_refused_and_changes_nothing
         let (chip, mut slot) = (Chip::new(1024), Chip::new(1024));
         let mut journal = journal(&chip).await;
         let right = image(1, 600);
-        let mut update: SmallUpdate<'_, '_> =
-            Update::open(&mut journal, &mut slot, manifest(&right)).await.expect("room");
+        let mut update = opened(&mut journal, &mut slot, &right).await;
         assert_eq!(update.write(&right).await, Err(OtaError::NotBegun));
         assert_eq!(update.begin(256, None).await, Err(OtaError::Offset { stored: 0 }));
         assert!(chip.done().is_empty(), "nothing was written");
@@ -118,8 +123,7 @@ fn a_write_that_was_dropped_ends_the_update_until_it_is_opened_again() {
         assert_eq!(update.write(&right).await, Err(OtaError::Interrupted));
         assert_eq!(update.begin(0, None).await, Err(OtaError::Interrupted));
         let mut slot = slot.0;
-        let mut update: SmallUpdate<'_, '_> =
-            Update::open(&mut journal, &mut slot, manifest(&right)).await.expect("room");
+        let mut update = opened(&mut journal, &mut slot, &right).await;
         assert_eq!(update.stored(), 0);
         receive(&mut update, &right).await.expect("room");
         assert_eq!(update.verify(|_| true).await, Ok(()));
@@ -132,8 +136,7 @@ fn an_image_that_never_confirms_is_given_up_and_not_taken_again() {
         let (chip, mut slot) = (Chip::new(1024), Chip::new(1024));
         let right = image(1, 600);
         let mut first = journal(&chip).await;
-        let mut update: SmallUpdate<'_, '_> =
-            Update::open(&mut first, &mut slot, manifest(&right)).await.expect("room");
+        let mut update = opened(&mut first, &mut slot, &right).await;
         receive(&mut update, &right).await.expect("room");
         update.verify(|_| true).await.expect("it is right");
         for _ in 0..TRIALS {
