@@ -5,6 +5,7 @@ use core::fmt;
 use crate::limits;
 use crate::transfer::SendsBody;
 use crate::url::Url;
+use crate::wire::encode::options;
 use crate::wire::grammar;
 
 /// Why a request is refused. Nothing was sent.
@@ -269,7 +270,7 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestTraits {
     pub(crate) body: BodyLength,
-    /// What sends a body, where there can be one.
+    /// What sends a body, where there is one that is not empty.
     pub(crate) sender: Option<&'static SendsBody>,
     pub(crate) is_head: bool,
     /// RFC 9110 §9.2.2.
@@ -328,13 +329,6 @@ pub(crate) enum ContentType {
     Octets,
 }
 
-/// The caller's fields that are about this connection alone, as bits: they have to be listed in
-/// `Connection` (RFC 9110 §7.6.1).
-pub(crate) mod options {
-    pub(crate) const UPGRADE: u8 = 1;
-    pub(crate) const TE: u8 = 2;
-}
-
 impl<'a> Request<'a> {
     /// A request, checked at the door.
     ///
@@ -371,6 +365,8 @@ impl<'a> Request<'a> {
         if meaning.is_trace && fields.iter().any(|field| field.known == Known::Credential) {
             return Err(RequestError::Trace);
         }
+        let is_empty = matches!(traits.body, BodyLength::None | BodyLength::Known(0));
+        traits.sender = sender.filter(|_| !is_empty);
         if !traits.has_body() && matches!(traits.expect, Expectation::Sent) {
             traits.expect = Expectation::Dropped;
         } else if traits.has_body() && meaning.takes_no_body {

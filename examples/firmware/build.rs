@@ -31,4 +31,7 @@ fn main() {
         println!("cargo::rustc-link-arg-bins=-Tmemory.x"); // Arm's link.x asks for it.
     }
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    if env::var_os("CARGO_FEATURE_LOG").is_some() {
+        println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
+    }
 }

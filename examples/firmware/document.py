@@ -1,4 +1,4 @@
-"""Writes docs/sizes.md, what the images take beside what they may take, and README.md's table."""
+"""Writes docs/sizes.md, what the images take beside what they may take, and the tables of guides."""
 
 import os
 import subprocess
@@ -21,7 +21,8 @@ IMAGES = {
     "edge-http": "edge-http 0.8: a GET; neither URLs nor names",
 }
 
-# The images of README.md's table, on the first target, in words for who does not know them.
+# Where the table for people is, and its images, on the first target, in words for who does not know them.
+GUIDES = ("README.md", "docs/firmware.md")
 SHOWN = {
     "stack": "network stack with DNS, and a connection",
     "get": "GET by a data task",
@@ -84,9 +85,9 @@ def table(target, measured):
     return lines
 
 
-def show(target, measured):
-    """Puts the figures into README.md, between its two marks."""
-    path = ROOT / "README.md"
+def show(page, target, measured):
+    """Puts the figures into a page, between its two marks."""
+    path = ROOT / page
     before, rest = path.read_text(encoding="utf-8").split("<!-- sizes -->\n")
     _, after = rest.split("<!-- /sizes -->\n")
     lines = ["<!-- sizes -->", "| image | flash | static RAM | stack |", "|---|---:|---:|---:|"]
@@ -101,7 +102,8 @@ def show(target, measured):
 def document(measured, budgets):
     """Writes the file from what was measured on all targets."""
     targets = list(dict.fromkeys(target for target, _ in measured))
-    show(targets[0], measured)
+    for page in GUIDES:
+        show(page, targets[0], measured)
     rustc = text_of([os.environ.get("RUSTC", "rustc"), "--version"]).split()
     about = {
         "date": datetime.now(timezone.utc).date(),

@@ -91,12 +91,12 @@ def is_up(process, port):
     return False
 
 
-def start_nginx(work, settings):
+def start_nginx(work, text, settings):
     """Starts nginx at a port that nobody has at the moment: it and the port, or None."""
     with socket.socket() as unused:
         unused.bind((ADDRESS, 0))
         port = unused.getsockname()[1]
-    (work / "conf").write_text(NGINX.format(work=work, port=port, **settings), encoding="utf-8")
+    (work / "conf").write_text(text.format(work=work, port=port, **settings), encoding="utf-8")
     command = ["nginx", "-p", work, "-c", work / "conf", "-e", work / "error.log"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if is_up(process, port):
@@ -106,10 +106,10 @@ def start_nginx(work, settings):
 
 
 @contextmanager
-def nginx(work, **settings):
-    """nginx with everything of it in `work`. Gives the port."""
+def nginx(work, text, **settings):
+    """nginx with everything of it in `work`, configured by `text`. Gives the port."""
     for _ in range(3):  # another process may have taken the port in between
-        if started := start_nginx(work, settings):
+        if started := start_nginx(work, text, settings):
             break
     else:
         sys.exit("nginx does not start: " + (work / "error.log").read_text(encoding="utf-8"))
@@ -176,7 +176,7 @@ def run(target, image, options):
         nobody = servers.enter_context(refusing_port())
         pages = servers.enter_context(python(work / "files"))
         settings = {"folder": work / "files", "python": pages, "origin": origin.port}
-        front = servers.enter_context(nginx(work, pad="x" * 2000, **settings))
+        front = servers.enter_context(nginx(work, NGINX, pad="x" * 2000, **settings))
         arguments = [front, pages, origin.port, nobody, options.times, options.mib * MIB, *sums]
         start = time.monotonic()
         status, output = emulate(target, image, arguments, RUN)

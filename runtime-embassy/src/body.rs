@@ -29,7 +29,6 @@ pub struct Body<'r, 'd, 'a, C: Governor = Alone, W = Pooled<'r, 'd>> {
     // Before the driver, which gives its connection up: fields are dropped in order.
     governed: Governed<C::Block>,
     driver: Driver<'r, 'r, 'd, 'a, W>,
-    outcome: Option<Result<(), Error>>,
     /// The content goes behind what is there, or nowhere.
     only_goes_on: bool,
 }
@@ -74,7 +73,7 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     pub(crate) fn new<const N: usize>(task: DataTask<'r, 'd, 'a, N, C, W>) -> Self {
         let (driver, governor) = task.parts(|head| Input::new(head, &mut []).handing_on());
         let governed = Governed::new(governor.block());
-        Self { governed, driver, outcome: None, only_goes_on: false }
+        Self { governed, driver, only_goes_on: false }
     }
 
     #[inline(never)] // What it moves is not to be on the stack of who awaits it.
@@ -201,24 +200,17 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     }
 
     /// Goes on to where there is something to be done.
-    async fn step(&mut self) -> Step {
-        if let Some(outcome) = self.outcome {
-            return Step::Done(outcome);
-        }
-        let step = self.driver.run(self.governed.control()).await;
-        if let Step::Done(outcome) = step {
-            self.outcome = Some(outcome);
-        }
-        step
+    fn step(&mut self) -> impl Future<Output = Step> {
+        self.driver.run(self.governed.control())
     }
 
     /// Goes on until there is content, or none is left.
-    async fn advance(&mut self) -> Result<(), Failure> {
+    async fn advance(&mut self) -> Result<&[u8], Failure> {
         loop {
             match self.step().await {
                 Step::Head => {}
                 Step::Finish => self.end(true),
-                Step::Content | Step::Done(Ok(())) => return Ok(()),
+                Step::Content | Step::Done(Ok(())) => return Ok(self.driver.content()),
                 Step::Done(Err(error)) => return Err(self.failure(error)),
             }
         }
@@ -238,7 +230,8 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
 
     /// Bytes of content that were taken.
     fn received(&self) -> u64 {
-        self.counts().delivered.saturating_sub(self.offset())
+        let delivered = self.governed.control().look(|task| task.counts().delivered);
+        delivered.unwrap_or(0).saturating_sub(self.offset())
     }
 
     fn failure(&self, error: Error) -> Failure {
@@ -271,8 +264,7 @@ impl<'r, 'd, C: Governor, W: Wire<'r, 'd>> Read for Body<'r, 'd, '_, C, W> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        self.advance().await?;
-        let count = copy(self.driver.content(), bytes);
+        let count = copy(self.advance().await?, bytes);
         if count > 0 {
             self.taken(count);
         }
@@ -285,9 +277,8 @@ impl<'r, 'd, C: Governor, W: Wire<'r, 'd>> BufRead for Body<'r, 'd, '_, C, W> {
     /// The content that is there, after waiting for some. Empty: all of it was taken.
     ///
     /// Dropping the future loses nothing.
-    async fn fill_buf(&mut self) -> Result<&[u8], Failure> {
-        self.advance().await?;
-        Ok(self.driver.content())
+    fn fill_buf(&mut self) -> impl Future<Output = Result<&[u8], Failure>> {
+        self.advance()
     }
 
     fn consume(&mut self, count: usize) {
@@ -302,7 +293,7 @@ impl<'r, 'd, C: Governor, W: Wire<'r, 'd>> fmt::Debug for Body<'r, 'd, '_, C, W>
             .field("status", &self.status())
             .field("offset", &self.offset())
             .field("received", &self.received())
-            .field("outcome", &self.outcome)
+            .field("outcome", &self.driver.outcome)
             .finish()
     }
 }

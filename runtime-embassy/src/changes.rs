@@ -84,14 +84,12 @@ impl Changes<'_> {
                 Some(seen) if seen.outcome.is_some() => return Poll::Ready(None),
                 // Another task: this one has ended.
                 Some(seen) if seen.identifier != now.identifier && seen.identifier != 0 => {
-                    let outcome = block.0.watch.outcome_of(seen.identifier);
+                    let outcome = block.0.facts.outcome_of(seen.identifier);
                     let outcome = Some(outcome.unwrap_or(Err(Error::Canceled)));
                     Snapshot { state: TaskState::Completed, outcome, ..seen }
                 }
                 Some(seen) if seen == now => {
-                    if let Ok(mut watchers) = block.0.watch.changing.try_borrow_mut() {
-                        watchers.register(cx.waker());
-                    }
+                    block.0.facts.changing.register(cx.waker());
                     return Poll::Pending;
                 }
                 Some(_) | None => now,

@@ -21,7 +21,10 @@ impl<const CONNECTIONS: usize> Session<'_, CONNECTIONS> {
     /// Loses nothing: the connections are being closed, and none is reset.
     pub async fn close(&self, within: Duration) {
         let base = self.base();
-        base.order().close_idle(base);
+        match base.schedule {
+            Some(schedule) => schedule.close_idle(base),
+            None => base.close_idle(),
+        }
         if with_timeout(within, poll_fn(|cx| base.poll_closed(cx))).await.is_err() {
             for slot in 0..CONNECTIONS {
                 if let Some(mut connection) = base.slot(slot)
@@ -37,6 +40,17 @@ impl<const CONNECTIONS: usize> Session<'_, CONNECTIONS> {
 }
 
 impl Base<'_> {
+    /// Closes the connections that no task has, in order.
+    fn close_idle(&self) {
+        for slot in 0..self.slots.len() {
+            if let Some(mut connection) = self.slot(slot)
+                && connection.is_idle()
+            {
+                connection.end(true);
+            }
+        }
+    }
+
     /// Ready when all that was closed has been acknowledged, and all that was reset was told so, in
     /// every slot that no task has.
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {

@@ -5,11 +5,12 @@ use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
+use embassy_net::Stack;
 use embassy_net::dns::DnsQueryType;
-use embassy_net::{IpAddress, Stack};
+use embassy_net::tcp::ConnectError;
 use sortie_core::{CloseReason, Transport, Url, Wish};
 
-use crate::connection::Lease;
+use crate::connection::{End, Lease, is_cut};
 use crate::reins::Reins;
 use crate::session::Base;
 use crate::stream::{Incoming, Outgoing, Wire};
@@ -21,6 +22,14 @@ pub struct Pooled<'s, 'd>(Option<Lease<'s, 'd>>);
 
 impl Pooled<'_, '_> {
     pub(crate) const NONE: Self = Self(None);
+
+    /// Gives the slot back, if there is one.
+    #[inline(never)] // It is asked for in many places.
+    fn end(&mut self, end: End) {
+        if let Some(lease) = self.0.take() {
+            lease.end(end);
+        }
+    }
 }
 
 impl fmt::Debug for Pooled<'_, '_> {
@@ -37,7 +46,7 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
         wish: Wish,
         url: &Url<'_>,
     ) -> impl Future<Output = ()> {
-        connect(base, control, wish, url, &mut self.0)
+        connect(base, control, wish, url, self)
     }
 
     fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
@@ -51,40 +60,38 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
     }
 
     fn keep(&mut self, url: &Url<'_>, held: usize) {
-        if let Some(lease) = self.0.take() {
-            lease.keep(url, held);
-        }
+        let unread = self.0.as_mut().map_or(0, |lease| lease.remember(url, held));
+        self.end(End::Keep { unread });
     }
 
     fn close(&mut self, reason: CloseReason) {
-        if let Some(lease) = self.0.take() {
-            lease.close(reason);
-        }
+        // In order, unless the peer may still be sending.
+        self.end(if is_cut(reason) { End::Reset } else { End::Close });
     }
 
     fn reset(&mut self) {
-        self.0 = None;
+        self.end(End::Reset);
     }
 }
 
 /// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that
-/// can be used again. Reports to the task, and leaves `lease` empty where it told that there is
-/// none. The priority is that of `control`, which may change meanwhile.
+/// can be used again. Reports to the task, and leaves `pooled` empty where it told that there
+/// is none. The priority is that of `control`, which may change meanwhile.
 ///
-/// Dropping the future gives the place up; what is in `lease` then is the caller's to drop.
+/// Dropping the future gives the place up; what is in `pooled` then is the caller's to drop.
 async fn connect<'s, 'd>(
     base: &'s Base<'d>,
     control: &Reins,
     wish: Wish,
     url: &Url<'_>,
-    lease: &mut Option<Lease<'s, 'd>>,
+    pooled: &mut Pooled<'s, 'd>,
 ) {
     let opened = match url.scheme().is_secure() {
         // Never in plaintext what is to be secure.
         true => Err(Transport::TlsUnavailable),
         false => {
-            *lease = base.lease(control, wish, url).await;
-            match lease {
+            pooled.0 = base.lease(control, wish, url).await;
+            match &mut pooled.0 {
                 None => Err(Transport::ConnectFailed),
                 Some(lease) if lease.is_reused() => Ok(true),
                 Some(lease) => {
@@ -97,28 +104,36 @@ async fn connect<'s, 'd>(
     match opened {
         Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
         Err(why) => {
-            *lease = None;
+            pooled.reset();
             control.tell(|task| task.handle_connect_failed(why));
         }
     }
 }
 
-/// Opens a connection to the origin of `url` in the slot.
+/// Opens a connection to the origin of `url` in the slot, whatever was there before.
+///
+/// Dropping the future and then the lease leaves nothing behind but a reset.
 pub(crate) async fn open(
     stack: Stack<'_>,
     lease: &mut Lease<'_, '_>,
     url: &Url<'_>,
 ) -> Result<(), Transport> {
-    let address = resolve(stack, url.host()).await?;
-    lease.open((address, url.port()).into()).await
-}
-
-/// The address of `host`, which may be one itself.
-async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Transport> {
-    let mut query = pin!(stack.dns_query(host, DnsQueryType::A));
-    let found = poll_fn(|cx| poll_apart(query.as_mut(), cx)).await;
+    let found = {
+        // The host may be an address itself.
+        let mut query = pin!(stack.dns_query(url.host(), DnsQueryType::A));
+        poll_fn(|cx| poll_apart(query.as_mut(), cx)).await
+    };
     let first = found.ok().and_then(|found| found.first().copied());
-    first.ok_or(Transport::NameNotResolved)
+    let address = first.ok_or(Transport::NameNotResolved)?;
+    // A reset that is pending would be lost with the connection that it is for.
+    let until = lease.reset();
+    poll_fn(|cx| lease.poll_reset(until, cx)).await;
+    let (socket, _) = lease.parts();
+    socket.connect((address, url.port())).await.map_err(|error| match error {
+        ConnectError::ConnectionReset => Transport::Refused,
+        ConnectError::NoRoute => Transport::Unreachable,
+        ConnectError::InvalidState | ConnectError::TimedOut => Transport::ConnectFailed,
+    })
 }
 
 /// Polls a future that moves large values, 600 bytes for a query, so that they are on the stack for

@@ -1,16 +1,18 @@
 //! The connections of a session, each in its slot for ever, and who has which.
 
 use core::cell::RefMut;
+use core::pin::pin;
+use core::task::{Context, Poll};
 
-use embassy_net::IpEndpoint;
 use embassy_net::Stack;
-use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
-use embassy_time::{Duration, with_timeout};
+use embassy_net::tcp::{Error, State, TcpSocket};
+use embassy_time::Duration;
 use sortie_core::session::Standing;
-use sortie_core::{CloseReason, Instant, Transport, Url, UrlParts};
+use sortie_core::session::scheduler::How;
+use sortie_core::{CloseReason, Instant, Url, UrlParts};
 
 use crate::resources::Buffers;
-use crate::time::now;
+use crate::time::{now, wake_at};
 use crate::turn::Turn;
 
 /// How long a slot that is used again, or a session that is closed, waits for a reset to leave. It
@@ -148,9 +150,9 @@ pub(crate) enum End {
 impl<'s, 'd> Lease<'s, 'd> {
     /// The slot whose turn it is, for a task to `url`. An idle connection in it is used again if it
     /// can be. `None` if another task has the slot: the core gives none to two.
-    pub(crate) fn new(mut turn: Turn<'s, 'd>, url: &Url<'_>) -> Option<Self> {
+    pub(crate) fn new(turn: Turn<'s, 'd>, how: How, url: &Url<'_>) -> Option<Self> {
         let connection = turn.connection()?;
-        let is_reused = turn.ends_in(End::Reset) != End::Reset && connection.serves(url);
+        let is_reused = how == How::Reuse && connection.serves(url);
         Some(Self { connection, turn, is_reused })
     }
 
@@ -176,32 +178,33 @@ impl<'s, 'd> Lease<'s, 'd> {
         core::mem::swap(&mut self.connection.inbox, other);
     }
 
-    /// Opens a connection in the slot, whatever was there before.
-    ///
-    /// Dropping the future and then the lease leaves nothing behind but a reset.
-    pub(crate) async fn open(&mut self, remote: IpEndpoint) -> Result<(), Transport> {
-        let socket = &mut self.connection.socket;
-        // A reset that is pending would be lost with the connection that it is for.
-        socket.abort();
-        let _ = with_timeout(RESET_TIMEOUT, socket.flush()).await;
-        socket.connect(remote).await.map_err(|error| match error {
-            ConnectError::ConnectionReset => Transport::Refused,
-            ConnectError::NoRoute => Transport::Unreachable,
-            ConnectError::InvalidState | ConnectError::TimedOut => Transport::ConnectFailed,
-        })
+    /// Resets the connection that the slot may have. Returns until when that is waited for.
+    pub(crate) fn reset(&mut self) -> Instant {
+        self.connection.end(false);
+        now().after(RESET_TIMEOUT.as_micros())
     }
 
-    /// Gives the connection back, to be used for `url`'s origin again; not with bytes that came
-    /// behind the response, of which `held` are in the inbox.
-    pub(crate) fn keep(mut self, url: &Url<'_>, held: usize) {
+    /// Ready when the reset has left, or has had its time.
+    pub(crate) fn poll_reset(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        match pin!(self.connection.flush()).poll(cx) {
+            Poll::Pending if now() < until => {
+                wake_at(until, cx);
+                Poll::Pending
+            }
+            Poll::Pending | Poll::Ready(_) => Poll::Ready(()),
+        }
+    }
+
+    /// Remembers that the connection can be used for `url`'s origin again. Returns how many bytes
+    /// came behind the response, of which `held` are in the inbox.
+    pub(crate) fn remember(&mut self, url: &Url<'_>, held: usize) -> usize {
         self.connection.remember(url);
-        let unread = self.connection.socket.recv_queue().saturating_add(held);
-        self.turn.ends_in(End::Keep { unread });
+        self.connection.socket.recv_queue().saturating_add(held)
     }
 
-    /// Ends the connection. In order, unless the peer may still be sending.
-    pub(crate) fn close(mut self, reason: CloseReason) {
-        self.turn.ends_in(if is_cut(reason) { End::Reset } else { End::Close });
+    /// Gives the slot back. This becomes of the connection.
+    pub(crate) fn end(mut self, end: End) {
+        self.turn.ends_in(end);
     }
 }
 

@@ -11,7 +11,6 @@ use sortie_core::{
     Answer, ByteCounts, Misuse, Progress, Question, Rewrite, Task, TaskState, Token,
 };
 
-use crate::facts::Facts;
 use crate::reins::{Before, Reins};
 use crate::time::now;
 
@@ -35,7 +34,7 @@ use crate::time::now;
 /// # let _: Result<Response<'_>, Failure> = result;
 /// # }
 /// ```
-pub struct ControlBlock(pub(crate) Reins<Facts>);
+pub struct ControlBlock(pub(crate) Reins);
 
 /// The side of a [`ControlBlock`] that is lent to a task: to one at a time.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ impl ControlBlock {
     /// A block that governs nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Reins::new(Facts::new()))
+        Self(Reins::new())
     }
 
     /// The two sides: one for the task, one for who governs it.
@@ -73,14 +72,14 @@ impl ControlBlock {
     #[cfg(feature = "internals")]
     #[doc(hidden)]
     pub fn watch(&self, watcher: fn(Output)) {
-        self.0.watch.watcher.set(Some(watcher));
+        self.0.facts.watcher.set(Some(watcher));
     }
 
     /// Calls `follower` with the URL of every redirect that is followed.
     #[cfg(feature = "internals")]
     #[doc(hidden)]
     pub fn watch_redirects(&self, follower: fn(&str)) {
-        self.0.watch.follower.set(Some(follower));
+        self.0.facts.follower.set(Some(follower));
     }
 
     pub(crate) fn look<R>(&self, f: impl FnOnce(&Task) -> R) -> Option<R> {
@@ -89,7 +88,7 @@ impl ControlBlock {
 
     pub(crate) fn command(&self, act: impl FnOnce(&mut Task), before: impl FnOnce(&mut Before)) {
         if self.0.with(act).is_none() {
-            let kept = &self.0.watch.before;
+            let kept = &self.0.facts.before;
             let mut now = kept.get();
             before(&mut now);
             kept.set(now);
@@ -171,9 +170,7 @@ impl TaskControl<'_> {
             if let Some(question) = self.pending_question() {
                 return Poll::Ready(question);
             }
-            if let Ok(mut asked) = self.block.0.watch.asking.try_borrow_mut() {
-                asked.register(cx.waker());
-            }
+            self.block.0.facts.asking.register(cx.waker());
             Poll::Pending
         })
         .await

@@ -1,12 +1,9 @@
 //! The one loop that drives a task: it moves bytes, keeps time and carries answers. Every decision
 //! is the core's.
 
-use core::future::poll_fn;
-use core::task::Poll;
-
 use embassy_futures::select::{Either, select, select3};
 use sortie_core::{
-    Asks, Broken, Error, Event, Instant, Output, RedirectPolicy, Task, TaskKind, Wish,
+    Asks, Broken, Error, Event, Instant, Output, Receive, RedirectPolicy, Task, TaskKind, Wish,
 };
 
 use crate::event::{Delegate, TaskEvent};
@@ -16,20 +13,23 @@ use crate::reins::Reins;
 use crate::send::{Outbox, Resuming, send};
 use crate::session::Base;
 use crate::source::Source;
-use crate::stream::{Incoming, Lost, Wire};
+use crate::stream::{Incoming, Lost, Place, Wire};
 use crate::target::Target;
 use crate::time::now;
 
 /// The adapter's side of a task: what the core asks for is done here.
+#[repr(C)] // What is used most lies at the front, which costs least to reach.
 pub(crate) struct Driver<'r, 's, 'd, 'a, W> {
-    pub(crate) base: &'s Base<'d>,
-    pub(crate) outgoing: Parcel<'r>,
-    pub(crate) target: Target<'r, 'a>,
-    pub(crate) input: Input<'a>,
-    pub(crate) record: Record<'a>,
+    /// How the task ended, if it has.
+    pub(crate) outcome: Option<Result<(), Error>>,
     /// The head of a response came whose content is handed on, and nobody was told yet.
     pub(crate) is_answered: bool,
+    pub(crate) input: Input<'a>,
     pub(crate) wire: W,
+    pub(crate) base: &'s Base<'d>,
+    pub(crate) target: Target<'r, 'a>,
+    pub(crate) record: Record<'a>,
+    pub(crate) outgoing: Parcel<'r>,
 }
 
 /// Why a driver has stopped.
@@ -71,7 +71,7 @@ impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
         input: Input<'a>,
         record: Record<'a>,
     ) -> Self {
-        Self { base, outgoing, target, input, record, is_answered: false, wire }
+        Self { base, outgoing, target, input, record, is_answered: false, wire, outcome: None }
     }
 
     /// Drives the task to its end, or until there is something to be taken. What it brought is then
@@ -82,6 +82,9 @@ impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
         loop {
             if self.input.has_fresh() {
                 return Step::Content;
+            }
+            if let Some(outcome) = self.outcome {
+                return Step::Done(outcome);
             }
             match control.poll_output() {
                 Output::Connect(wish) => self.connect(control, wish).await,
@@ -108,7 +111,7 @@ impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
                     if let Some(delegate) = self.outgoing.delegate.0 {
                         delegate.completed(result);
                     }
-                    return Step::Done(result);
+                    self.outcome = Some(result);
                 }
             }
         }
@@ -125,11 +128,11 @@ impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
         self.input.note(event);
         #[cfg(feature = "internals")]
         if let (Event::Redirected { .. }, Some(to)) = (event, self.target.next()) {
-            control.watch.redirected(to.as_str());
+            control.facts.redirected(to.as_str());
         }
         if let Event::Response { status } = event {
             self.is_answered = self.input.hands_on();
-            control.watch.answered(status);
+            control.facts.answered(status);
         }
         let head = self.input.head(self.wire.inbox());
         let stored = self.outgoing.resume.map(|resume| resume.from.data());
@@ -198,26 +201,34 @@ async fn receive(
 ) {
     let control = outbox.control;
     while !input.has_fresh() {
-        let wanted = poll_fn(|cx| match control.io(input.room(inbox)).receive {
-            Some(wanted) if input.has(wanted) => Poll::Ready(wanted),
-            Some(wanted) => reader.poll_readable(cx).map(|()| wanted),
-            None => Poll::Pending,
-        });
-        let wanted = wanted.await;
-        let space = input.space(wanted, inbox);
-        let read = match space {
-            [] => Ok(None),
-            space => reader.read(space).await.map(Some),
-        };
+        let mut inlet = Inlet { control, input, inbox, wanted: Receive::HeadAgain };
+        let read = reader.read_when(&mut inlet).await;
+        let wanted = inlet.wanted;
         match read {
             Ok(Some(0)) => control.tell(Task::handle_end),
             Ok(count) => {
                 let take = |task: &mut Task| input.take(task, wanted, inbox, count.unwrap_or(0));
                 control.with(take).unwrap_or(());
                 outbox.outgoing.delegate.count(control, TaskEvent::Received);
-                control.watch.changed();
+                control.changed();
             }
             Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),
         }
+    }
+}
+
+/// Where received bytes go while the task wants some.
+struct Inlet<'i, 'a> {
+    control: &'i Reins,
+    input: &'i mut Input<'a>,
+    inbox: &'i mut [u8],
+    /// What it wanted when it was asked last.
+    wanted: Receive,
+}
+
+impl Place for Inlet<'_, '_> {
+    fn space(&mut self) -> Option<&mut [u8]> {
+        self.wanted = self.control.io(self.input.room(self.inbox)).receive?;
+        Some(self.input.space(self.wanted, self.inbox))
     }
 }

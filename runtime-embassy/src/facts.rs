@@ -1,16 +1,15 @@
 //! What a [`TaskControl`] tells of its task beside state, counts and progress.
 
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::fmt;
 
-use embassy_sync::waitqueue::WakerRegistration;
 use embassy_time::Instant;
 use sortie_core::Error;
 #[cfg(feature = "internals")]
 use sortie_core::Output;
 
 use crate::control::TaskControl;
-use crate::reins::{Before, Watch, ring};
+use crate::reins::{Before, Bell};
 use crate::time::{clock, instant};
 
 /// What is known of a task that the core does not keep.
@@ -25,9 +24,9 @@ pub(crate) struct Facts {
     outcome: Cell<(u32, Option<Result<(), Error>>)>,
     description: Cell<&'static str>,
     /// Rung at every change that can be seen.
-    pub(crate) changing: RefCell<WakerRegistration>,
+    pub(crate) changing: Bell,
     /// Rung at every question.
-    pub(crate) asking: RefCell<WakerRegistration>,
+    pub(crate) asking: Bell,
     #[cfg(feature = "internals")]
     pub(crate) watcher: Cell<Option<fn(Output)>>,
     #[cfg(feature = "internals")]
@@ -42,8 +41,8 @@ impl Facts {
             status: Cell::new(0),
             outcome: Cell::new((0, None)),
             description: Cell::new(""),
-            changing: RefCell::new(WakerRegistration::new()),
-            asking: RefCell::new(WakerRegistration::new()),
+            changing: Bell::new(),
+            asking: Bell::new(),
             #[cfg(feature = "internals")]
             watcher: Cell::new(None),
             #[cfg(feature = "internals")]
@@ -56,29 +55,32 @@ impl Facts {
         let (of, outcome) = self.outcome.get();
         outcome.filter(|_| of == identifier)
     }
-}
 
-impl Watch for Facts {
-    fn begin(&self, identifier: u32) -> Before {
+    /// A task begins. Returns the commands that were given before.
+    pub(crate) fn begin(&self, identifier: u32) -> Before {
         self.identifier.set(identifier);
         self.status.set(0);
         self.before.take()
     }
 
-    fn changed(&self) {
-        ring(&self.changing);
+    /// Something may be otherwise than it was.
+    pub(crate) fn changed(&self) {
+        self.changing.ring();
     }
 
-    fn asked(&self) {
-        ring(&self.asking);
+    /// A question is asked.
+    pub(crate) fn asked(&self) {
+        self.asking.ring();
     }
 
-    fn answered(&self, status: u16) {
+    /// The final response came.
+    pub(crate) fn answered(&self, status: u16) {
         self.status.set(status);
         self.changed();
     }
 
-    fn ended(&self, result: Result<(), Error>) {
+    /// The task has ended. Only the first end counts.
+    pub(crate) fn ended(&self, result: Result<(), Error>) {
         let identifier = self.identifier.get();
         // One that was dropped before it began is none.
         if identifier != 0 && self.outcome_of(identifier).is_none() {
@@ -87,15 +89,17 @@ impl Watch for Facts {
         self.changed();
     }
 
+    /// What the task says.
     #[cfg(feature = "internals")]
-    fn said(&self, output: Output) {
+    pub(crate) fn said(&self, output: Output) {
         if let Some(watcher) = self.watcher.get() {
             watcher(output);
         }
     }
 
+    /// It is redirected to this URL.
     #[cfg(feature = "internals")]
-    fn redirected(&self, to: &str) {
+    pub(crate) fn redirected(&self, to: &str) {
         if let Some(follower) = self.follower.get() {
             follower(to);
         }
@@ -107,13 +111,13 @@ impl TaskControl<'_> {
     /// begins.
     #[must_use]
     pub fn identifier(&self) -> u32 {
-        self.block.0.watch.identifier.get()
+        self.block.0.facts.identifier.get()
     }
 
     /// The status of the final response, once its head came.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        Some(self.block.0.watch.status.get()).filter(|status| *status != 0)
+        Some(self.block.0.facts.status.get()).filter(|status| *status != 0)
     }
 
     /// What ended the task, if it has failed. One whose future was dropped was cancelled.
@@ -125,19 +129,19 @@ impl TaskControl<'_> {
     /// How the task ended, if it has.
     #[must_use]
     pub fn outcome(&self) -> Option<Result<(), Error>> {
-        self.block.0.watch.outcome_of(self.identifier())
+        self.block.0.facts.outcome_of(self.identifier())
     }
 
     /// A text of the caller's, never looked at here; empty unless one was set.
     #[must_use]
     pub fn description(&self) -> &'static str {
-        self.block.0.watch.description.get()
+        self.block.0.facts.description.get()
     }
 
     /// Sets the text that [`description`](Self::description) gives. It stays for the tasks after
     /// this one.
     pub fn set_description(&self, text: &'static str) {
-        self.block.0.watch.description.set(text);
+        self.block.0.facts.description.set(text);
     }
 
     /// The most that the client expects to send, in bytes, if it said so.

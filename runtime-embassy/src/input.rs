@@ -1,8 +1,6 @@
 //! Where received bytes go: heads to an inbox, content to the caller's buffer, or to the inbox for
 //! who takes it as it comes.
 
-use core::ops::Range;
-
 use sortie_core::{Error, Event, Limit, Receive, ResponseHead, Slot, Task, Url};
 
 use crate::reins::report;
@@ -145,96 +143,63 @@ impl<'r> Input<'r> {
 
     /// Where to read `wanted` to. Empty where enough is held, so that nothing is to be read.
     pub(crate) fn space<'s>(&'s mut self, wanted: Receive, own: &'s mut [u8]) -> &'s mut [u8] {
-        let is_direct = self.content_room() >= DIRECT;
-        match wanted {
-            Receive::HeadAgain => &mut [],
+        let (is_wanted, max) = match wanted {
+            Receive::HeadAgain => return &mut [],
             Receive::Head => {
                 let inbox = self.lent.as_deref_mut().unwrap_or(own);
-                inbox.get_mut(self.at.held..).unwrap_or_default()
+                return inbox.get_mut(self.at.held..).unwrap_or_default();
             }
-            Receive::Body { .. } | Receive::Discard { .. } if self.unread() > 0 => &mut [],
-            Receive::Discard { max } => {
-                let most = max.min(own.len());
-                own.get_mut(..most).unwrap_or_default()
-            }
-            Receive::Body { max } => {
-                let (buffer, from) = match is_direct {
-                    true => (&mut *self.content, self.at.stored),
-                    false => (own, 0),
-                };
-                let room = buffer.get_mut(from..).unwrap_or_default();
-                let most = max.min(room.len());
-                room.get_mut(..most).unwrap_or_default()
-            }
-        }
-    }
-
-    /// Whether `wanted` can be had without reading.
-    pub(crate) fn has(&self, wanted: Receive) -> bool {
-        match wanted {
-            Receive::HeadAgain => true,
-            Receive::Head => false,
-            Receive::Body { .. } | Receive::Discard { .. } => self.unread() > 0,
-        }
+            Receive::Body { .. } | Receive::Discard { .. } if self.unread() > 0 => return &mut [],
+            Receive::Body { max } => (true, max),
+            Receive::Discard { max } => (false, max),
+        };
+        let (buffer, from) = match is_wanted && self.content_room() >= DIRECT {
+            true => (&mut *self.content, self.at.stored),
+            false => (own, 0),
+        };
+        let room = buffer.get_mut(from..).unwrap_or_default();
+        let most = max.min(room.len());
+        room.get_mut(..most).unwrap_or_default()
     }
 
     /// Hands what is held, and `count` bytes that were read, to the task.
     #[inline(never)] // What it takes of the stack is not there while others go deep.
     pub(crate) fn take(&mut self, task: &mut Task, wanted: Receive, own: &mut [u8], count: usize) {
-        match wanted {
-            Receive::Head | Receive::HeadAgain => self.take_head(task, own, count),
-            Receive::Discard { .. } => {
-                let bytes = match self.unread() {
-                    0 => own.get_mut(..count),
-                    _ => {
-                        let inbox = self.lent.as_deref_mut().unwrap_or(own);
-                        inbox.get_mut(self.at.taken..self.at.held)
-                    }
-                };
-                // There is no content in it, so that nothing is delivered.
-                report(task.handle_body(now(), bytes.unwrap_or_default()).map(drop));
-                self.at.taken = self.at.held;
-                self.at.needed = task.head_needs().map_or(0, usize::from);
-            }
-            Receive::Body { .. } if self.unread() > 0 => {
-                let inbox = self.lent.as_deref_mut().unwrap_or(own);
-                let from = self.at.taken;
-                let held = inbox.get_mut(from..self.at.held);
-                let held = held.unwrap_or_default();
-                let length = task.handle_body(now(), held).unwrap_or(0);
-                self.at.taken = self.at.held;
-                if self.hands_on {
-                    return self.hand_on(from..from + length, true);
-                }
-                let content = held.get(..length).unwrap_or_default();
-                let stored = store(self.content, self.at.stored, content);
-                self.delivered(task, length, stored);
-            }
-            Receive::Body { .. } if self.content_room() >= DIRECT => {
-                let room = self.content.get_mut(self.at.stored..);
-                let bytes = room.and_then(|room| room.get_mut(..count));
-                let length = task.handle_body(now(), bytes.unwrap_or_default());
-                let length = length.unwrap_or(0);
-                self.delivered(task, length, length);
-            }
-            Receive::Body { .. } => {
-                let bytes = own.get_mut(..count).unwrap_or_default();
-                let length = task.handle_body(now(), bytes).unwrap_or(0);
-                if self.hands_on {
-                    return self.hand_on(0..length, false);
-                }
-                let content = bytes.get(..length).unwrap_or_default();
-                let stored = store(self.content, self.at.stored, content);
-                self.delivered(task, length, stored);
-            }
+        let is_wanted = match wanted {
+            Receive::Head | Receive::HeadAgain => return self.take_head(task, own, count),
+            Receive::Body { .. } => true,
+            Receive::Discard { .. } => false,
+        };
+        let is_held = self.unread() > 0;
+        let is_direct = is_wanted && !is_held && self.content_room() >= DIRECT;
+        let (from, to) = match (is_held, is_direct) {
+            (true, _) => (self.at.taken, self.at.held),
+            (false, true) => (self.at.stored, self.at.stored.saturating_add(count)),
+            (false, false) => (0, count),
+        };
+        let none = [].as_mut_slice();
+        let (buffer, content) = match (is_held, is_direct) {
+            (true, _) => (self.lent.as_deref_mut().unwrap_or(own), &mut *self.content),
+            (false, true) => (&mut *self.content, none),
+            (false, false) => (own, &mut *self.content),
+        };
+        let bytes = buffer.get_mut(from..to).unwrap_or_default();
+        // Of what nobody wants there is no content.
+        let length = task.handle_body(now(), bytes).unwrap_or(0);
+        self.at.taken = self.at.held;
+        if !is_wanted {
+            self.at.needed = task.head_needs().map_or(0, usize::from);
+        } else if is_direct {
+            self.delivered(task, length, length);
+        } else if self.hands_on {
+            self.at.fresh = from;
+            self.at.fresh_end = from + length;
+            self.at.is_beside_head = is_held;
+        } else {
+            let room = content.get_mut(self.at.stored..).unwrap_or_default();
+            let stored = copy(bytes.get(..length).unwrap_or_default(), room);
+            self.delivered(task, length, stored);
         }
-    }
-
-    /// There is content to be taken, maybe in the inbox that the head is in.
-    const fn hand_on(&mut self, content: Range<usize>, is_beside_head: bool) {
-        self.at.fresh = content.start;
-        self.at.fresh_end = content.end;
-        self.at.is_beside_head = is_beside_head;
     }
 
     fn take_head(&mut self, task: &mut Task, own: &mut [u8], count: usize) {
@@ -295,11 +260,6 @@ impl<'r> Input<'r> {
         let head = ResponseHead::new(head, index);
         Ok(Response { status: at.status, head, content, offset, url })
     }
-}
-
-/// Copies as much of `content` as there is room behind the first `from` bytes of `buffer`.
-fn store(buffer: &mut [u8], from: usize, content: &[u8]) -> usize {
-    copy(content, buffer.get_mut(from..).unwrap_or_default())
 }
 
 /// Copies as much as there is room for. Returns how many bytes that is.

@@ -101,6 +101,11 @@
 //! the buffer of the connection, and is gone with the exchange, unless [memory is
 //! lent](DataTask::head) for it. The stack needs one socket for each connection, and one for DNS.
 //!
+//! Which buffers to choose, the stack, what the deadlines mean on a bad link, and what `defmt`
+//! shows: `docs/firmware.md` of the repository; its `docs/from-reqwless.md` has the calls of
+//! reqwless beside these. A whole program, with an offline queue and a watchdog, is in
+//! `examples/boards`.
+//!
 //! # Connections
 //!
 //! A session has `CONNECTIONS` sockets for as long as it lives. Each is opened when a task needs

@@ -109,14 +109,4 @@ impl Order for Line {
             line.wakers.wake();
         }
     }
-
-    fn close_idle(&self, base: &Base<'_>) {
-        for slot in 0..base.slots.len() {
-            if let Some(mut connection) = base.slot(slot)
-                && connection.is_idle()
-            {
-                connection.end(true);
-            }
-        }
-    }
 }

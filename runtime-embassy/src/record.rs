@@ -13,6 +13,10 @@ const FIELDS: usize = 64;
 type Write =
     fn(&mut [u8], &Request<'_>, Option<&ResponseHead<'_>>, Option<&ResumeData<'_>>) -> usize;
 
+/// See [`Record::note`].
+type Note =
+    fn(&mut Record<'_>, &Reins, Event, &Request<'_>, &ResponseHead<'_>, Option<&ResumeData<'_>>);
+
 /// Resume data in its byte form, and whether it is about what is received now.
 pub(crate) struct Record<'a> {
     room: &'a mut [u8],
@@ -20,24 +24,32 @@ pub(crate) struct Record<'a> {
     /// What is delivered now counts for it; else what it says itself.
     is_current: bool,
     /// A pointer, so that a program without downloads carries nothing of it.
-    write: Option<Write>,
+    means: Option<&'static Means>,
 }
+
+/// What it takes to keep resume data.
+struct Means {
+    write: Write,
+    note: Note,
+}
+
+const MEANS: Means = Means { write, note };
 
 impl<'a> Record<'a> {
     /// None is kept.
     pub(crate) const fn none() -> Self {
-        Self { room: &mut [], length: 0, is_current: false, write: None }
+        Self { room: &mut [], length: 0, is_current: false, means: None }
     }
 
     /// It is kept in `room`.
     pub(crate) fn new(room: &'a mut [u8]) -> Self {
-        Self { room, length: 0, is_current: false, write: Some(write) }
+        Self { room, length: 0, is_current: false, means: Some(&MEANS) }
     }
 
     /// Until a response comes, it is what the download goes on from.
     pub(crate) fn begin(&mut self, request: &Request<'_>, stored: Option<&ResumeData<'_>>) {
-        if let Some(write) = self.write {
-            self.length = write(self.room, request, None, stored);
+        if let Some(means) = self.means {
+            self.length = (means.write)(self.room, request, None, stored);
         }
     }
 
@@ -50,18 +62,9 @@ impl<'a> Record<'a> {
         head: &ResponseHead<'_>,
         stored: Option<&ResumeData<'_>>,
     ) {
-        let Some(write) = self.write else { return };
-        let is_success = matches!(event, Event::Response { status: 200..=299 });
-        if !is_success && event != Event::Resumed {
-            return;
+        if let Some(means) = self.means {
+            (means.note)(self, control, event, request, head, stored);
         }
-        let head = Some(head).filter(|_| is_success);
-        let can_be_resumed = control.with(|task| task.can_be_resumed()).unwrap_or(false);
-        self.is_current = true;
-        self.length = match can_be_resumed {
-            true => write(self.room, request, head, stored),
-            false => 0,
-        };
     }
 
     /// The resume data of a download of which so many bytes were delivered and so many are known to
@@ -116,4 +119,25 @@ fn write(
         None => stored.copied(),
     };
     made.and_then(|data| data.encode(room).ok()).unwrap_or(0)
+}
+
+fn note(
+    record: &mut Record<'_>,
+    control: &Reins,
+    event: Event,
+    request: &Request<'_>,
+    head: &ResponseHead<'_>,
+    stored: Option<&ResumeData<'_>>,
+) {
+    let is_success = matches!(event, Event::Response { status: 200..=299 });
+    if !is_success && event != Event::Resumed {
+        return;
+    }
+    let head = Some(head).filter(|_| is_success);
+    let can_be_resumed = control.with(|task| task.can_be_resumed()).unwrap_or(false);
+    record.is_current = true;
+    record.length = match can_be_resumed {
+        true => write(record.room, request, head, stored),
+        false => 0,
+    };
 }

@@ -3,23 +3,23 @@
 use core::cell::{Cell, RefCell, RefMut};
 use core::fmt;
 use core::future::{Future, poll_fn};
-use core::pin::pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 use embassy_futures::select::{Either, select};
-use embassy_sync::waitqueue::WakerRegistration;
 use sortie_core::limits::PRIORITY_DEFAULT;
 use sortie_core::{
     ByteCounts, Error, Event, Io, Misuse, Output, Request, Task, TaskOptions, TaskState,
 };
 
 use crate::driver::Parcel;
+use crate::facts::Facts;
 use crate::log::trace;
-use crate::time::{now, timer};
+use crate::time::{now, wake_at};
 
-/// A task, and who watches it: nobody, or who has its [`TaskControl`](crate::TaskControl). What is
-/// done with it is compiled once, and a program in which nobody watches carries nothing of that.
-pub(crate) struct Reins<W: ?Sized = dyn Watch> {
+/// A task, and what is known of it by who commands and watches it: nobody, or who has its
+/// [`TaskControl`](crate::TaskControl). One kind for both, so that what is done with it is compiled
+/// once and called without detours.
+pub(crate) struct Reins {
     /// The task that is governed, or was last; none before the first.
     task: RefCell<Option<Task>>,
     /// Of the task that is governed, in thousandths.
@@ -27,34 +27,8 @@ pub(crate) struct Reins<W: ?Sized = dyn Watch> {
     /// What the client expects to send and to receive, in bytes; 0 if nothing was said.
     pub(crate) expects: Cell<[u32; 2]>,
     /// Rung at every command.
-    bell: RefCell<WakerRegistration>,
-    pub(crate) watch: W,
-}
-
-/// Who watches a task, and commands it.
-pub(crate) trait Watch {
-    /// A task begins. Returns the commands that were given before.
-    fn begin(&self, identifier: u32) -> Before;
-
-    /// Something may be otherwise than it was.
-    fn changed(&self);
-
-    /// A question is asked.
-    fn asked(&self);
-
-    /// The final response came.
-    fn answered(&self, status: u16);
-
-    /// The task has ended. Only the first end counts.
-    fn ended(&self, result: Result<(), Error>);
-
-    /// What the task says.
-    #[cfg(feature = "internals")]
-    fn said(&self, output: Output);
-
-    /// It is redirected to this URL.
-    #[cfg(feature = "internals")]
-    fn redirected(&self, to: &str);
+    bell: Bell,
+    pub(crate) facts: Facts,
 }
 
 /// What a task is waited for to do.
@@ -66,27 +40,6 @@ enum Until {
     Failure,
     /// It has failed: be cancelled, or run out of time.
     Late,
-}
-
-/// Nobody.
-impl Watch for () {
-    fn begin(&self, _: u32) -> Before {
-        Before::NOTHING
-    }
-
-    fn changed(&self) {}
-
-    fn asked(&self) {}
-
-    fn answered(&self, _: u16) {}
-
-    fn ended(&self, _: Result<(), Error>) {}
-
-    #[cfg(feature = "internals")]
-    fn said(&self, _: Output) {}
-
-    #[cfg(feature = "internals")]
-    fn redirected(&self, _: &str) {}
 }
 
 /// Commands for a task that has not begun.
@@ -105,11 +58,11 @@ impl Before {
 
 /// The reins of a task that nobody watches.
 #[allow(unnameable_types, reason = "sealed: it stands behind `Alone`")]
-pub struct Own(Reins<()>);
+pub struct Own(Reins);
 
 impl Own {
     pub(crate) const fn new() -> Self {
-        Self(Reins::new(()))
+        Self(Reins::new())
     }
 }
 
@@ -131,20 +84,18 @@ impl AsRef<Self> for Reins {
     }
 }
 
-impl<W> Reins<W> {
+impl Reins {
     /// Of no task yet.
-    pub(crate) const fn new(watch: W) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             task: RefCell::new(None),
             priority: Cell::new(PRIORITY_DEFAULT),
             expects: Cell::new([0; 2]),
-            bell: RefCell::new(WakerRegistration::new()),
-            watch,
+            bell: Bell::new(),
+            facts: Facts::new(),
         }
     }
-}
 
-impl<W: Watch + ?Sized> Reins<W> {
     /// Puts a task under control and runs it, unless it was told otherwise before.
     pub(crate) fn begin(
         &self,
@@ -155,7 +106,7 @@ impl<W: Watch + ?Sized> Reins<W> {
     ) {
         if let Ok(mut place) = self.task.try_borrow_mut() {
             let task = place.insert(Task::new(request, options));
-            let before = self.watch.begin(identifier);
+            let before = self.facts.begin(identifier);
             trace!("task {} begins", identifier);
             if !before.is_prioritized {
                 self.priority.set(outgoing.priority);
@@ -171,7 +122,7 @@ impl<W: Watch + ?Sized> Reins<W> {
                 task.cancel();
             }
         }
-        self.watch.changed();
+        self.changed();
     }
 
     /// Calls `f` with the task, if there is one. It never calls back.
@@ -191,13 +142,27 @@ impl<W: Watch + ?Sized> Reins<W> {
 
     /// Reports something to the task.
     pub(crate) fn tell(&self, f: impl FnOnce(&mut Task) -> Result<(), Misuse>) {
-        report(self.with(f).unwrap_or(Ok(())));
-        self.watch.changed();
+        if let Some(mut task) = self.borrow() {
+            report(f(&mut task));
+            self.told(task);
+        }
+    }
+
+    #[inline(never)] // It is asked for in many places.
+    fn told(&self, task: RefMut<'_, Task>) {
+        drop(task);
+        self.changed();
+    }
+
+    /// Something may be otherwise than it was.
+    #[inline(never)] // It is said in many places.
+    pub(crate) fn changed(&self) {
+        self.facts.changed();
     }
 
     /// Looks at the task, if there is one.
     pub(crate) fn look<R>(&self, f: impl FnOnce(&Task) -> R) -> Option<R> {
-        self.task.try_borrow().ok()?.as_ref().map(f)
+        self.with(|task| f(task))
     }
 
     /// What is expected to be sent and received together.
@@ -216,13 +181,13 @@ impl<W: Watch + ?Sized> Reins<W> {
         let output = self.with(Task::poll_output);
         let output = output.unwrap_or(Output::Complete(Err(Error::Canceled)));
         #[cfg(feature = "internals")]
-        self.watch.said(output);
+        self.facts.said(output);
         if let Output::Event(Event::Question(..)) = output {
-            self.watch.asked();
+            self.facts.asked();
         }
         if let Output::Complete(result) = output {
             trace!("task ends, code {}", result.map_or_else(Error::code, |()| 0));
-            self.watch.ended(result);
+            self.facts.ended(result);
         }
         output
     }
@@ -235,8 +200,8 @@ impl<W: Watch + ?Sized> Reins<W> {
     /// Waits until the task says something else than `output`. Keeps its timers meanwhile.
     ///
     /// Dropping the future loses nothing.
-    pub(crate) async fn obey(&self, output: Output) {
-        poll_fn(|cx| self.poll_until(Until::Other(output), cx)).await;
+    pub(crate) fn obey(&self, output: Output) -> impl Future<Output = ()> {
+        poll_fn(move |cx| self.poll_until(Until::Other(output), cx))
     }
 
     /// Waits for somebody who takes content, and may take his time: the request timer rests. `None`
@@ -280,27 +245,42 @@ impl<W: Watch + ?Sized> Reins<W> {
         if changed {
             return Poll::Ready(());
         }
-        if let Ok(mut bell) = self.bell.try_borrow_mut() {
-            bell.register(cx.waker());
-        }
-        if let Some(timer) = deadline.and_then(timer) {
-            // Its first poll asks to be woken at that time; a later one is not needed.
-            let _ = pin!(timer).poll(cx);
+        self.bell.register(cx.waker());
+        if let Some(deadline) = deadline {
+            wake_at(deadline, cx);
         }
         Poll::Pending
     }
 
     /// Something was commanded: whoever waits looks again.
     pub(crate) fn ring(&self) {
-        ring(&self.bell);
-        self.watch.changed();
+        self.bell.ring();
+        self.changed();
     }
 }
 
-#[inline(never)]
-pub(crate) fn ring(bell: &RefCell<WakerRegistration>) {
-    if let Ok(mut bell) = bell.try_borrow_mut() {
-        bell.wake();
+/// Wakes who waits by it. If several do they wake each other: slower, and nothing worse.
+pub(crate) struct Bell(Cell<Option<Waker>>);
+
+impl Bell {
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// Whoever waits looks again.
+    #[inline(never)] // It is rung in many places.
+    pub(crate) fn ring(&self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+    }
+
+    /// Waits for the next ring.
+    pub(crate) fn register(&self, waker: &Waker) {
+        match self.0.replace(Some(waker.clone())) {
+            Some(other) if !other.will_wake(waker) => other.wake(),
+            Some(_) | None => {}
+        }
     }
 }
 
@@ -330,7 +310,7 @@ impl<B: AsRef<Reins>> Drop for Governed<B> {
             }
         });
         // Where it had completed before, that is told already.
-        self.control().watch.ended(Err(Error::Canceled));
+        self.control().facts.ended(Err(Error::Canceled));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::connection::End;
 use crate::queue::{Queue, fingerprint};
 use crate::session::Base;
 use crate::time::now;
-use crate::turn::{Order, Place, Wanted};
+use crate::turn::{Order, Place, Scheduled, Wanted};
 
 /// Gives a [`Session`](crate::Session) the order of a desktop's: see
 /// [`scheduler`](sortie_core::session::scheduler). Without it tasks are served in the order in
@@ -96,7 +96,7 @@ impl<const N: usize> Order for Schedule<N> {
         cx: &Context<'_>,
     ) -> Poll<(usize, How)> {
         let Ok(mut queue) = self.queue.try_borrow_mut() else { return Poll::Pending };
-        let urgency = wanted.urgency;
+        let urgency = wanted.urgency();
         let ticket = match *place {
             Place::Queued(ticket, priority) => {
                 if priority != urgency.priority {
@@ -157,7 +157,9 @@ impl<const N: usize> Order for Schedule<N> {
             give_back(base, queue, slot, end);
         }
     }
+}
 
+impl<const N: usize> Scheduled for Schedule<N> {
     fn close_idle(&self, base: &Base<'_>) {
         if let Ok(mut queue) = self.queue.try_borrow_mut() {
             queue.drain_idle();

@@ -1,8 +1,5 @@
 //! The send half of an exchange: head, framing and body, put into the socket's own buffer.
 
-use core::future::poll_fn;
-use core::task::Poll;
-
 use sortie_core::{
     Broken, Field, Misuse, RangeFields, Request, RequestHead, ResponseHead, ResumeData, Resumption,
     Send, Task, Url,
@@ -55,16 +52,7 @@ impl<'r> Resuming<'r> {
 pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
     let control = outbox.control;
     loop {
-        poll_fn(|_| match control.io(0).send.map(|due| outbox.outgoing.source.supply(due)) {
-            Some(Supply::Bytes | Supply::Ended) => Poll::Ready(()),
-            Some(Supply::Failed) => {
-                control.tell(Task::handle_source_failed);
-                Poll::Pending
-            }
-            Some(Supply::Awaited) | None => Poll::Pending,
-        })
-        .await;
-        match writer.write_with(|room| outbox.fill(room)).await {
+        match writer.write_when(|| outbox.is_due(), |room| outbox.fill(room)).await {
             Ok(0) => {}
             Ok(count) => {
                 control.tell(|task| task.handle_sent(now(), count));
@@ -76,6 +64,18 @@ pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
 }
 
 impl Outbox<'_> {
+    /// Whether there is something to be sent now.
+    fn is_due(&self) -> bool {
+        match self.control.io(0).send.map(|due| self.outgoing.source.supply(due)) {
+            Some(Supply::Bytes | Supply::Ended) => true,
+            Some(Supply::Failed) => {
+                self.control.tell(Task::handle_source_failed);
+                false
+            }
+            Some(Supply::Awaited) | None => false,
+        }
+    }
+
     /// Puts what is to be sent into `room`. Returns how many bytes that is.
     #[inline(never)] // What it takes of the stack is not there while others go deep.
     fn fill(&self, room: &mut [u8]) -> usize {

@@ -15,7 +15,7 @@ use crate::resources::Resources;
 use crate::schedule::Schedule;
 use crate::task::{DataTask, Failure, Response};
 use crate::time::micros;
-use crate::turn::Order;
+use crate::turn::{Order, Scheduled};
 
 /// What holds for all tasks of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(crate) struct Base<'d, S: ?Sized = [Slot<'d>]> {
     /// The identifier of the task that began last.
     identifier: Cell<u32>,
     line: Line,
-    schedule: Option<&'d dyn Order>,
+    pub(crate) schedule: Option<&'d dyn Scheduled>,
     pub(crate) slots: S,
 }
 

@@ -3,14 +3,13 @@
 //! Readiness comes first: a half waits until a read or a write will not wait, and begins it only
 //! then. So the only futures that a command, a timer or a drop can cut short are waits, which lose
 //! nothing; that is what a secure stream needs, whose reads and writes lose bytes when they are
-//! dropped half-way.
+//! dropped half-way. Those of a plain socket are waits themselves, up to the poll that moves bytes.
 
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::pin;
-use core::task::{Context, Poll};
+use core::task::Poll;
 
 use embassy_net::tcp::{TcpReader, TcpWriter};
-use embedded_io_async::ReadReady;
 use sortie_core::{CloseReason, Url, Wish};
 
 use crate::reins::Reins;
@@ -73,41 +72,63 @@ pub(crate) struct Lost;
 
 /// What bytes are read from.
 pub(crate) trait Incoming {
-    /// Ready when a read will not wait: there are bytes, or the end, or an error.
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Reads to where `place` says, once it says so and a read will not wait. `None` where nothing
+    /// is to be read. 0 is the end of the connection. From when bytes are taken on it is not
+    /// dropped, unless its connection is.
+    async fn read_when(&mut self, place: &mut impl Place) -> Result<Option<usize>, Lost>;
+}
 
-    /// Reads into `space`, which is not empty. 0 is the end of the connection. Once begun it is
-    /// not dropped, unless its connection is.
-    async fn read(&mut self, space: &mut [u8]) -> Result<usize, Lost>;
+/// Where bytes are read to.
+pub(crate) trait Place {
+    /// Room for what is read, while something may be; empty where enough is there. Asked again
+    /// with each poll, until bytes are taken.
+    fn space(&mut self) -> Option<&mut [u8]>;
 }
 
 /// What bytes are written to.
 pub(crate) trait Outgoing {
-    /// Waits until there is room, and lets `fill` put bytes at the front of it. Returns how many it
-    /// put. From when it calls `fill` on it is not dropped, unless its connection is.
-    async fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<usize, Lost>;
+    /// Waits until something is due and there is room, and lets `fill` put bytes at the front of
+    /// it. Returns how many it put. From when it calls `fill` on it is not dropped, unless its
+    /// connection is.
+    async fn write_when(
+        &mut self,
+        is_due: impl FnMut() -> bool,
+        fill: impl FnMut(&mut [u8]) -> usize,
+    ) -> Result<usize, Lost>;
 }
 
 impl Incoming for TcpReader<'_> {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // `wait_read_ready` alone would wait on after the end of the connection.
-        match self.read_ready() {
-            Ok(true) => Poll::Ready(()),
-            Ok(false) | Err(_) => pin!(self.wait_read_ready()).poll(cx),
-        }
-    }
-
-    async fn read(&mut self, space: &mut [u8]) -> Result<usize, Lost> {
-        TcpReader::read(self, space).await.map_err(|_| Lost)
+    // What a socket has to read and to write keeps nothing between two polls. It is made anew for
+    // each, so that the task's future has no room and no state for it.
+    fn read_when(
+        &mut self,
+        place: &mut impl Place,
+    ) -> impl Future<Output = Result<Option<usize>, Lost>> {
+        poll_fn(|cx| match place.space() {
+            None => Poll::Pending,
+            Some([]) => Poll::Ready(Ok(None)),
+            Some(space) => {
+                pin!(TcpReader::read(self, space)).poll(cx).map_ok(Some).map_err(|_| Lost)
+            }
+        })
     }
 }
 
 impl Outgoing for TcpWriter<'_> {
-    async fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<usize, Lost> {
-        let put = |room: &mut [u8]| {
-            let count = fill(room);
-            (count, count)
-        };
-        TcpWriter::write_with(self, put).await.map_err(|_| Lost)
+    fn write_when(
+        &mut self,
+        mut is_due: impl FnMut() -> bool,
+        mut fill: impl FnMut(&mut [u8]) -> usize,
+    ) -> impl Future<Output = Result<usize, Lost>> {
+        poll_fn(move |cx| {
+            if !is_due() {
+                return Poll::Pending;
+            }
+            let put = |room: &mut [u8]| {
+                let count = fill(room);
+                (count, count)
+            };
+            pin!(TcpWriter::write_with(self, put)).poll(cx).map_err(|_| Lost)
+        })
     }
 }

@@ -1,5 +1,9 @@
 //! Between embassy's clock and the core's microseconds.
 
+use core::future::Future;
+use core::pin::pin;
+use core::task::Context;
+
 use embassy_time::{Duration, Timer};
 use sortie_core::Instant;
 
@@ -21,19 +25,24 @@ pub(crate) fn clock(at: Instant) -> Option<embassy_time::Instant> {
     embassy_time::Instant::try_from_micros(at.as_micros())
 }
 
-/// A timer for `at`; `None` where embassy's clock never gets there.
+/// Has the task of `cx` woken at `at`, if embassy's clock ever gets there.
 ///
-/// A tick may be longer than a microsecond. The timer is rounded up: fired a part of a tick too
-/// early it would be set again for the tick that it is in, over and over.
-pub(crate) fn timer(at: Instant) -> Option<Timer> {
-    let tick = clock(at)?;
+/// A tick may be longer than a microsecond. It is rounded up: woken a part of a tick too early the
+/// task would ask for the tick that it is in, over and over.
+#[inline(never)]
+pub(crate) fn wake_at(at: Instant, cx: &mut Context<'_>) {
+    let Some(tick) = clock(at) else { return };
     let is_early = tick.as_micros() < at.as_micros();
     let rest = Duration::from_ticks(u64::from(is_early));
-    tick.checked_add(rest).map(Timer::at)
+    if let Some(tick) = tick.checked_add(rest) {
+        // The first poll asks to be woken; a later one is not needed.
+        let _ = pin!(Timer::at(tick)).poll(cx);
+    }
 }
 
 /// A timeout as the core counts it. What is longer than a century is for ever: embassy's own
 /// conversion overflows for the longest ones.
+#[inline(never)] // It is asked for in more than one place.
 pub(crate) fn micros(timeout: Duration) -> u64 {
     const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
     match timeout <= CENTURY {

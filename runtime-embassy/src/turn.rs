@@ -29,8 +29,11 @@ pub(crate) trait Order {
 
     /// A task is done with its slot, of which this becomes.
     fn end(&self, base: &Base<'_>, slot: usize, end: End);
+}
 
-    /// Connections that no task has are closed in order.
+/// An order that has to be asked where connections that no task has are to be closed.
+pub(crate) trait Scheduled: Order {
+    /// Those are closed in order.
     fn close_idle(&self, base: &Base<'_>);
 }
 
@@ -38,7 +41,14 @@ pub(crate) trait Order {
 pub(crate) struct Wanted<'r> {
     pub(crate) url: &'r Url<'r>,
     pub(crate) wish: Wish,
-    pub(crate) urgency: Urgency,
+    /// Whose priority may change meanwhile.
+    pub(crate) control: &'r Reins,
+}
+
+impl Wanted<'_> {
+    pub(crate) fn urgency(&self) -> Urgency {
+        Urgency { priority: self.control.priority(), bytes: self.control.expected() }
+    }
 }
 
 /// Where a task is on its way.
@@ -84,10 +94,9 @@ impl<'d> Base<'d> {
     ) -> impl Future<Output = Option<Lease<'s, 'd>>> {
         let mut waiting = Waiting { base: self, place: Place::New };
         poll_fn(move |cx| {
-            let bytes = control.expected();
-            let urgency = Urgency { priority: control.priority(), bytes };
-            let turn = waiting.poll(&Wanted { url, wish, urgency }, cx);
-            turn.map(|turn| Lease::new(turn, url))
+            let given = waiting.poll(&Wanted { url, wish, control }, cx);
+            given
+                .map(|(slot, how)| Lease::new(Turn { base: self, slot, end: End::Reset }, how, url))
         })
     }
 
@@ -97,17 +106,14 @@ impl<'d> Base<'d> {
     }
 }
 
-impl<'s, 'd> Waiting<'s, 'd> {
-    fn poll(&mut self, wanted: &Wanted<'_>, cx: &Context<'_>) -> Poll<Turn<'s, 'd>> {
-        let base = self.base;
-        base.order().poll(base, wanted, &mut self.place, cx).map(|(slot, how)| {
+impl Waiting<'_, '_> {
+    // A method, so that a closure that calls it owns all of this: the place alone it would copy.
+    fn poll(&mut self, wanted: &Wanted<'_>, cx: &Context<'_>) -> Poll<(usize, How)> {
+        let given = self.base.order().poll(self.base, wanted, &mut self.place, cx);
+        if given.is_ready() {
             self.place = Place::Done;
-            let end = match how {
-                How::Reuse => End::Keep { unread: 0 },
-                How::Open => End::Reset,
-            };
-            Turn { base, slot, end }
-        })
+        }
+        given
     }
 }
 
@@ -128,13 +134,14 @@ impl<'s, 'd> Turn<'s, 'd> {
         self.base.slot(self.slot)
     }
 
-    /// Says what becomes of the connection at the end. Returns what would have become of it.
-    pub(crate) const fn ends_in(&mut self, end: End) -> End {
-        core::mem::replace(&mut self.end, end)
+    /// Says what becomes of the connection at the end.
+    pub(crate) const fn ends_in(&mut self, end: End) {
+        self.end = end;
     }
 }
 
 impl Drop for Turn<'_, '_> {
+    #[inline(never)] // Leases end in many places.
     fn drop(&mut self) {
         self.base.order().end(self.base, self.slot, self.end);
     }

@@ -26,3 +26,9 @@ pub mod sockets;
 pub mod strict;
 pub mod trace;
 pub mod update;
+
+/// The document for people who come from reqwless: its code compiles, theirs and ours.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-reqwless.md")]
+#[derive(Debug)]
+pub struct FromReqwless;

@@ -3,6 +3,7 @@
 extern crate std;
 
 mod model;
+mod random;
 
 use core::net::SocketAddr;
 use std::vec::Vec;

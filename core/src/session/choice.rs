@@ -33,24 +33,25 @@ pub fn choose(
     connections: impl IntoIterator<Item = Standing>,
 ) -> Option<(usize, How)> {
     let mut best = None;
+    let mut oldest = u64::MAX;
     for (number, standing) in connections.into_iter().enumerate() {
-        // `None`, of one that is not open, is before every instant.
+        // One that is not open comes before every instant.
         let since = match standing {
             Standing::Busy => continue,
-            Standing::Closed => None,
+            Standing::Closed => 0,
             Standing::Idle { since, fits } => {
                 if fits && wish == Wish::Any && now < since.after(IDLE_TIMEOUT) {
                     return Some((number, How::Reuse));
                 }
-                Some(since)
+                since.after(1).as_micros()
             }
         };
-        match best {
-            Some((_, oldest)) if oldest <= since => {}
-            Some(_) | None => best = Some((number, since)),
+        if best.is_none() || since < oldest {
+            best = Some(number);
+            oldest = since;
         }
     }
-    best.map(|(number, _)| (number, How::Open))
+    best.map(|number| (number, How::Open))
 }
 
 #[cfg(test)]

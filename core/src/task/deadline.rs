@@ -1,7 +1,7 @@
 //! The timers of a task.
 
-use crate::error::Timer;
-use crate::limits::CONTINUE_TIMEOUT;
+use super::{Phase, Task};
+use crate::limits;
 use crate::time::Instant;
 
 /// When something must have happened.
@@ -53,29 +53,46 @@ impl Deadlines {
         self.started.after(self.resource_timeout)
     }
 
-    /// The earliest instant at which a timer runs out. A body is held back since `held`.
-    pub(crate) fn next(&self, suspended: bool, held: Instant) -> Instant {
-        let resource = self.resource();
-        if suspended {
-            return resource;
+    /// When the request timer runs out, if the task is not suspended.
+    pub(crate) const fn request(&self) -> Instant {
+        self.active.after(self.request_timeout)
+    }
+}
+
+impl Task {
+    /// When [`handle_timeout`](Self::handle_timeout) must be called at the latest; earlier is
+    /// harmless. `None`: no timer runs.
+    ///
+    /// From the first resume on the resource timer runs in every state, whether the task is
+    /// suspended or not, until it has failed or all of it is committed: whoever is waited for, the
+    /// task ends.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let begins = match self.phase {
+            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
+            Phase::Delayed => self.not_before,
+            Phase::Connect(_)
+            | Phase::Prepare
+            | Phase::Exchange
+            | Phase::Inspect
+            | Phase::Discard { .. }
+            | Phase::AskBody(_)
+            | Phase::Upgraded
+            | Phase::Finish => Instant::NEVER,
+        };
+        let mut next = self.deadlines.resource();
+        // Resuming it looks at the time by itself.
+        if !self.is_suspended() {
+            let goes_on = self.transfer.send.waits_since().after(limits::CONTINUE_TIMEOUT);
+            next = next.min(begins).min(self.deadlines.request()).min(goes_on);
         }
-        let request = self.active.after(self.request_timeout);
-        resource.min(request).min(held.after(CONTINUE_TIMEOUT))
+        Some(next).filter(|at| *at != Instant::NEVER)
     }
 
-    /// Whether a body was held back long enough.
-    pub(crate) fn goes_on(now: Instant, suspended: bool, held: Instant) -> bool {
-        !suspended && held.after(CONTINUE_TIMEOUT) <= now
-    }
-
-    /// The timer that has run out, if any.
-    pub(crate) fn expired(&self, now: Instant, suspended: bool) -> Option<Timer> {
-        if self.resource() <= now {
-            Some(Timer::Resource)
-        } else if !suspended && self.active.after(self.request_timeout) <= now {
-            Some(Timer::Request)
-        } else {
-            None
-        }
+    /// When the resource timer runs out or ran out, whatever became of the task; `None` if it never
+    /// ran. For who puts in order what the task has left, and must not do that for ever.
+    #[must_use]
+    pub fn resource_deadline(&self) -> Option<Instant> {
+        Some(self.deadlines.resource()).filter(|at| *at != Instant::NEVER)
     }
 }

@@ -1,10 +1,9 @@
 //! Everything that comes into a task: the `handle_*` family.
 
 use super::counts::ByteCounts;
-use super::deadline::Deadlines;
 use super::output::{Release, Tell};
 use super::{Phase, Task, TaskKind, Then, expected_to_send};
-use crate::error::{Error, Limit, Misuse, PeerError, TlsError, Transport};
+use crate::error::{Error, Limit, Misuse, PeerError, Timer, TlsError, Transport};
 use crate::request::BodyLength;
 use crate::time::Instant;
 use crate::transfer::{BodyRead, Look, Send, Transfer};
@@ -427,15 +426,17 @@ impl Task {
     /// It is `now`. Ends the task if a timer has run out, else changes nothing: too early is
     /// harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.deadline().is_none() {
+        if self.deadline().is_none_or(|at| now < at) {
             return;
         }
-        let suspended = self.is_suspended();
-        if let Some(timer) = self.deadlines.expired(now, suspended) {
-            self.fail(Error::TimedOut(timer));
-        } else if matches!(self.phase, Phase::Delayed) && !suspended {
+        // One of those that `deadline` looks at.
+        if self.deadlines.resource() <= now {
+            self.fail(Error::TimedOut(Timer::Resource));
+        } else if matches!(self.phase, Phase::Delayed) {
             self.begin(now);
-        } else if Deadlines::goes_on(now, suspended, self.transfer.send.waits_since()) {
+        } else if self.deadlines.request() <= now {
+            self.fail(Error::TimedOut(Timer::Request));
+        } else {
             self.transfer.send.go_on(&self.request);
         }
     }

@@ -357,40 +357,6 @@ impl Task {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) must be called at the latest; earlier is
-    /// harmless. `None`: no timer runs.
-    ///
-    /// From the first resume on the resource timer runs in every state, whether the task is
-    /// suspended or not, until it has failed or all of it is committed: whoever is waited for, the
-    /// task ends.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        let suspended = self.is_suspended();
-        let before = match self.phase {
-            // Resuming it looks at the time by itself.
-            Phase::Delayed if !suspended => self.not_before,
-            Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
-            Phase::Delayed
-            | Phase::Connect(_)
-            | Phase::Prepare
-            | Phase::Exchange
-            | Phase::Inspect
-            | Phase::Discard { .. }
-            | Phase::AskBody(_)
-            | Phase::Upgraded
-            | Phase::Finish => Instant::NEVER,
-        };
-        let next = self.deadlines.next(suspended, self.transfer.send.waits_since());
-        Some(next.min(before)).filter(|at| *at != Instant::NEVER)
-    }
-
-    /// When the resource timer runs out or ran out, whatever became of the task; `None` if it never
-    /// ran. For who puts in order what the task has left, and must not do that for ever.
-    #[must_use]
-    pub fn resource_deadline(&self) -> Option<Instant> {
-        Some(self.deadlines.resource()).filter(|at| *at != Instant::NEVER)
-    }
-
     /// What the connection may be used for now, with `room` bytes for content: the same until
     /// something changes. Neither half while the task is suspended.
     #[must_use]

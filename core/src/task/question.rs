@@ -2,7 +2,7 @@
 
 use super::{Phase, Task, TaskKind};
 use crate::error::{Error, Misuse, PeerError};
-use crate::request::{BodyLength, Expectation, Request};
+use crate::request::{Expectation, Request};
 use crate::task::output::{Tell, Wish};
 use crate::time::Instant;
 
@@ -147,6 +147,7 @@ impl Task {
         Ok(())
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn ask(&mut self, question: Question) {
         self.deadlines.rest();
         self.asked.ask(question);
@@ -182,9 +183,8 @@ impl Task {
     /// Goes for another connection, with the body as it is or, if it was begun and cannot be
     /// sent again by itself, after asking for it.
     pub(super) fn reconnect(&mut self, wish: Wish) {
-        let has_body = !matches!(self.request.body, BodyLength::None | BodyLength::Known(0));
         let is_used_up = self.counts.sent > 0 && !self.body_is_replayable;
-        if !(has_body && is_used_up) {
+        if !(self.request.has_body() && is_used_up) {
             self.set_phase(Phase::Connect(wish));
         } else if self.asks.new_body {
             self.set_phase(Phase::AskBody(wish));

@@ -4,7 +4,6 @@ use super::Task;
 use super::output::{Release, Wish};
 use crate::error::{Error, Transport};
 use crate::limits;
-use crate::request::BodyLength;
 use crate::wire::framing::CloseReason;
 
 impl Task {
@@ -13,8 +12,8 @@ impl Task {
     /// closed meanwhile, before it is used.
     #[must_use]
     pub const fn survives_stale(&self) -> bool {
-        let has_no_body = matches!(self.request.body, BodyLength::None | BodyLength::Known(0));
-        self.stale_retries < limits::STALE_RETRIES && self.can_be_sent_again(has_no_body)
+        self.stale_retries < limits::STALE_RETRIES
+            && self.can_be_sent_again(!self.request.has_body())
     }
 
     /// Whether the request may be sent a second time, and its body can be had again, if that is not

@@ -92,11 +92,11 @@ impl SendHalf {
         let written = match (self.stage, traits.sender) {
             (Stage::Head { from }, _) => {
                 let (written, whole) = encode::request_head(head, traits, from, output);
-                self.stage = match whole {
-                    true if self.expects => Stage::Continue { since: Instant::NEVER },
-                    true => body_stage(traits),
-                    false => Stage::Head { from: from.saturating_add(written) },
-                };
+                match whole {
+                    true if self.expects => self.stage = Stage::Continue { since: Instant::NEVER },
+                    true => self.stage = body_stage(traits),
+                    false => self.stage = Stage::Head { from: from.wrapping_add(written) },
+                }
                 written
             }
             (Stage::Body(stage), Some(body)) => (body.encode)(self, stage, output)?,
@@ -174,6 +174,5 @@ impl SendHalf {
 
 /// Where sending goes on behind the head.
 fn body_stage(traits: &RequestTraits) -> Stage {
-    let sender = traits.sender.filter(|_| traits.has_body());
-    sender.map_or(Stage::Done, |sender| Stage::Body((sender.begin)(traits.body)))
+    traits.sender.map_or(Stage::Done, |sender| Stage::Body((sender.begin)(traits.body)))
 }

@@ -38,6 +38,7 @@ pub struct ChunkedDecoder {
 /// Where the decoder is; in the order of the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
 enum State {
     /// Before the first digit of a size. Exits: `Size`.
     SizeStart,
@@ -49,8 +50,6 @@ enum State {
     Extension,
     /// After the CR of a size line. Exits: `Data`, `TrailerStart`.
     SizeLf,
-    /// Within chunk data. Exit: `DataCr`.
-    Data,
     /// After chunk data. Exit: `DataLf`.
     DataCr,
     /// After the CR behind chunk data. Exit: `SizeStart`.
@@ -65,10 +64,151 @@ enum State {
     TrailerLf,
     /// After the CR of the empty line. Exit: `Finished`.
     EndLf,
+    /// Within chunk data. Exit: `DataCr`.
+    Data,
     /// Behind the last byte of the body.
     Finished,
-    /// What was malformed stays so.
-    Failed(Error),
+    /// A size line is malformed. What was malformed stays so.
+    BadSize,
+    /// No line end is behind chunk data.
+    BadEnd,
+    /// A trailer field is malformed.
+    BadTrailer,
+    /// A size line is too long,
+    LongLine,
+    /// all of them are,
+    LongLines,
+    /// or the trailer section.
+    LongTrailers,
+}
+
+/// What a byte of framing is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    /// Of a size; or a tchar.
+    Digit,
+    /// Another tchar.
+    Token,
+    Colon,
+    Semicolon,
+    /// White space.
+    Blank,
+    /// Another byte that may stand in a field value.
+    Value,
+    Cr,
+    Lf,
+    Other,
+}
+
+impl Kind {
+    const ALL: [Self; 9] = [
+        Self::Digit,
+        Self::Token,
+        Self::Colon,
+        Self::Semicolon,
+        Self::Blank,
+        Self::Value,
+        Self::Cr,
+        Self::Lf,
+        Self::Other,
+    ];
+    const COUNT: usize = Self::ALL.len();
+
+    fn of(byte: u8) -> Self {
+        match byte {
+            b'\r' => Self::Cr,
+            b'\n' => Self::Lf,
+            b' ' | b'\t' => Self::Blank,
+            b':' => Self::Colon,
+            b';' => Self::Semicolon,
+            _ if grammar::hex_digit(byte).is_some() => Self::Digit,
+            _ if grammar::is_token_byte(byte) => Self::Token,
+            _ if grammar::is_field_value_byte(byte) => Self::Value,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What follows a byte of this kind, by state and kind: a table is smaller than the code for it.
+#[allow(clippy::indexing_slicing, reason = "evaluated at compile time, where a fault is an error")]
+const NEXT: [State; State::FRAMING.len() * Kind::COUNT] = {
+    let mut table = [State::BadSize; State::FRAMING.len() * Kind::COUNT];
+    let mut at = 0;
+    while at < table.len() {
+        table[at] = State::FRAMING[at / Kind::COUNT].next(Kind::ALL[at % Kind::COUNT]);
+        at += 1;
+    }
+    table
+};
+
+impl State {
+    /// Those that take a byte of framing, in their order.
+    const FRAMING: [Self; 12] = [
+        Self::SizeStart,
+        Self::Size,
+        Self::SizeSpace,
+        Self::Extension,
+        Self::SizeLf,
+        Self::DataCr,
+        Self::DataLf,
+        Self::TrailerStart,
+        Self::TrailerName,
+        Self::TrailerValue,
+        Self::TrailerLf,
+        Self::EndLf,
+    ];
+
+    const fn takes_framing(self) -> bool {
+        (self as usize) < Self::FRAMING.len()
+    }
+
+    /// What follows this. Behind a size line comes `Data`, if the size is not 0.
+    const fn next(self, kind: Kind) -> Self {
+        use Kind::{Blank, Colon, Cr, Digit, Lf, Semicolon, Token, Value};
+        let is_value = matches!(kind, Digit | Token | Colon | Semicolon | Blank | Value);
+        match (self, kind) {
+            (Self::SizeStart | Self::Size, Digit) => Self::Size,
+            (Self::Size | Self::SizeSpace, Blank) => Self::SizeSpace,
+            (Self::Size | Self::SizeSpace, Semicolon) => Self::Extension,
+            (Self::Size | Self::SizeSpace | Self::Extension, Cr) => Self::SizeLf,
+            // A quoted string cannot hold CR or LF, so that quoting does not matter here.
+            (Self::Extension, _) if is_value => Self::Extension,
+            (Self::SizeLf, Lf) => Self::Data,
+            (
+                Self::SizeStart
+                | Self::Size
+                | Self::SizeSpace
+                | Self::Extension
+                | Self::SizeLf
+                | Self::BadSize
+                | Self::LongLine
+                | Self::LongLines,
+                _,
+            ) => Self::BadSize,
+            (Self::DataCr, Cr) => Self::DataLf,
+            (Self::DataLf, Lf) => Self::SizeStart,
+            (Self::DataCr | Self::DataLf | Self::Data | Self::BadEnd, _) => Self::BadEnd,
+            (Self::TrailerStart, Cr) => Self::EndLf,
+            (Self::TrailerStart | Self::TrailerName, Digit | Token) => Self::TrailerName,
+            (Self::TrailerName, Colon) => Self::TrailerValue,
+            (Self::TrailerValue, Cr) => Self::TrailerLf,
+            (Self::TrailerValue, _) if is_value => Self::TrailerValue,
+            (Self::TrailerLf, Lf) => Self::TrailerStart,
+            (Self::EndLf, Lf) => Self::Finished,
+            (
+                Self::TrailerStart
+                | Self::TrailerName
+                | Self::TrailerValue
+                | Self::TrailerLf
+                | Self::EndLf
+                | Self::Finished
+                | Self::BadTrailer
+                | Self::LongTrailers,
+                _,
+            ) => Self::BadTrailer,
+        }
+    }
 }
 
 /// The next run of a lent buffer: `framing` bytes to pass over, then `content` bytes of content.
@@ -147,7 +287,12 @@ impl ChunkedDecoder {
             | State::TrailerLf
             | State::EndLf
             | State::Finished
-            | State::Failed(_) => return self.next_run_by_steps(input),
+            | State::BadSize
+            | State::BadEnd
+            | State::BadTrailer
+            | State::LongLine
+            | State::LongLines
+            | State::LongTrailers => return self.next_run_by_steps(input),
         };
         Ok(self.take_data(input, rest))
     }
@@ -155,23 +300,20 @@ impl ChunkedDecoder {
     /// The next run, where the framing at its front is not the usual, or not all there.
     #[inline(never)]
     fn next_run_by_steps(&mut self, input: &[u8]) -> Result<Run, Error> {
-        // Told even where no byte follows.
-        if let State::Failed(error) = self.state {
-            return Err(error);
-        }
         let mut rest = input;
-        while !matches!(self.state, State::Data | State::Finished) {
+        while self.state.takes_framing() {
             let [byte, tail @ ..] = rest else { break };
-            if let Err(error) = self.step(*byte) {
-                self.state = State::Failed(error);
-                return Err(error);
-            }
+            self.step(*byte);
             rest = tail;
         }
         if matches!(self.state, State::Data) {
             return Ok(self.take_data(input, rest));
         }
-        Ok(Run { framing: input.len().wrapping_sub(rest.len()), content: 0 })
+        // Told even where no byte follows.
+        match self.failure() {
+            None => Ok(Run { framing: input.len().wrapping_sub(rest.len()), content: 0 }),
+            Some(error) => Err(error),
+        }
     }
 
     /// The run whose content begins with `rest`, at the end of `input`.
@@ -208,14 +350,18 @@ impl ChunkedDecoder {
 
     /// The error that the decoder met, if any.
     pub(crate) const fn failure(&self) -> Option<Error> {
-        match self.state {
-            State::Failed(error) => Some(error),
+        Some(match self.state {
+            State::BadSize => Error::Peer(PeerError::ChunkSize),
+            State::BadEnd => Error::Peer(PeerError::ChunkEnd),
+            State::BadTrailer => Error::Peer(PeerError::Trailer),
+            State::LongLine => Error::Limit(Limit::ChunkLine),
+            State::LongLines => Error::Limit(Limit::ChunkOverhead),
+            State::LongTrailers => Error::Limit(Limit::Trailers),
             State::SizeStart
             | State::Size
             | State::SizeSpace
             | State::Extension
             | State::SizeLf
-            | State::Data
             | State::DataCr
             | State::DataLf
             | State::TrailerStart
@@ -223,8 +369,9 @@ impl ChunkedDecoder {
             | State::TrailerValue
             | State::TrailerLf
             | State::EndLf
-            | State::Finished => None,
-        }
+            | State::Data
+            | State::Finished => return None,
+        })
     }
 
     /// Reads the line end behind a chunk and a plain size line, when they stand whole at the front:
@@ -249,99 +396,68 @@ impl ChunkedDecoder {
     }
 
     /// Takes one byte of framing.
-    fn step(&mut self, byte: u8) -> Result<(), Error> {
-        self.state = match (self.state, byte) {
-            (State::SizeStart | State::Size, _) if byte.is_ascii_hexdigit() => {
-                self.add_digit(byte)?;
-                State::Size
-            }
-            (State::Size | State::SizeSpace, b' ' | b'\t') => State::SizeSpace,
-            (State::Size | State::SizeSpace, b';') => State::Extension,
-            (State::Size | State::SizeSpace | State::Extension, b'\r') => State::SizeLf,
-            // A quoted string cannot hold CR or LF, so that quoting does not matter here.
-            (State::Extension, _) if grammar::is_field_value_byte(byte) => State::Extension,
-            (State::SizeLf, b'\n') => return self.end_size_line(),
-            (
-                State::SizeStart
-                | State::Size
-                | State::SizeSpace
-                | State::Extension
-                | State::SizeLf,
-                _,
-            ) => return Err(Error::Peer(PeerError::ChunkSize)),
-            (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::SizeStart,
-            (State::DataCr | State::DataLf, _) => return Err(Error::Peer(PeerError::ChunkEnd)),
-            (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart | State::TrailerName, _) if grammar::is_token_byte(byte) => {
-                State::TrailerName
-            }
-            (State::TrailerName, b':') => State::TrailerValue,
-            (State::TrailerValue, b'\r') => State::TrailerLf,
-            (State::TrailerValue, _) if grammar::is_field_value_byte(byte) => State::TrailerValue,
-            (State::TrailerLf, b'\n') => State::TrailerStart,
-            (State::EndLf, b'\n') => State::Finished,
-            (
-                State::TrailerStart
-                | State::TrailerName
-                | State::TrailerValue
-                | State::TrailerLf
-                | State::EndLf,
-                _,
-            ) => return Err(Error::Peer(PeerError::Trailer)),
-            (State::Failed(error), _) => return Err(error),
-            (State::Data | State::Finished, _) => self.state,
-        };
-        self.count()
-    }
-
-    fn add_digit(&mut self, byte: u8) -> Result<(), Error> {
-        if self.state == State::SizeStart {
-            self.left = 0;
-            self.line = 0;
+    fn step(&mut self, byte: u8) {
+        let before = self.state;
+        let place =
+            (before as usize).wrapping_mul(Kind::COUNT).wrapping_add(Kind::of(byte) as usize);
+        self.state = NEXT.get(place).copied().unwrap_or(State::BadSize);
+        if matches!(self.state, State::Size) {
+            self.add_digit(byte, matches!(before, State::SizeStart));
         }
-        if self.left >> 60 != 0 {
-            return Err(Error::Peer(PeerError::ChunkSize));
-        }
-        self.left = self.left << 4 | u64::from(grammar::hex_digit(byte).unwrap_or(0));
-        Ok(())
-    }
-
-    /// Counts a byte of a size line or of the trailer section against its limit.
-    fn count(&mut self) -> Result<(), Error> {
-        let (most, limit) = match self.state {
+        match self.state {
             State::Size | State::SizeSpace | State::Extension => {
-                (CHUNK_LINE_BYTES.saturating_sub(LINE_END), Limit::ChunkLine)
+                self.count(CHUNK_LINE_BYTES.saturating_sub(LINE_END), State::LongLine);
             }
+            State::Data => self.end_size_line(),
             State::TrailerStart
             | State::TrailerName
             | State::TrailerValue
             | State::TrailerLf
             | State::EndLf
-            | State::Finished => (TRAILER_BYTES, Limit::Trailers),
+            | State::Finished => self.count(TRAILER_BYTES, State::LongTrailers),
             State::SizeStart
             | State::SizeLf
-            | State::Data
             | State::DataCr
             | State::DataLf
-            | State::Failed(_) => return Ok(()),
-        };
-        self.line = self.line.saturating_add(1);
-        if self.line > most {
-            return Err(Error::Limit(limit));
+            | State::BadSize
+            | State::BadEnd
+            | State::BadTrailer
+            | State::LongLine
+            | State::LongLines
+            | State::LongTrailers => {}
         }
-        Ok(())
     }
 
-    fn end_size_line(&mut self) -> Result<(), Error> {
+    fn add_digit(&mut self, byte: u8, is_first: bool) {
+        if is_first {
+            self.left = 0;
+            self.line = 0;
+        }
+        if self.left >> 60 != 0 {
+            self.state = State::BadSize;
+        }
+        self.left = self.left << 4 | u64::from(grammar::hex_digit(byte).unwrap_or(0));
+    }
+
+    /// Counts a byte of a size line or of the trailer section against its limit.
+    fn count(&mut self, most: u16, too_long: State) {
+        self.line = self.line.saturating_add(1);
+        if self.line > most {
+            self.state = too_long;
+        }
+    }
+
+    fn end_size_line(&mut self) {
         let extra = self.line.saturating_sub(FREE_LINE_BYTES);
         self.overhead = self.overhead.saturating_add(u32::from(extra));
-        if self.overhead > CHUNK_OVERHEAD_BYTES {
-            return Err(Error::Limit(Limit::ChunkOverhead));
-        }
         self.line = 0;
-        self.state = if self.left == 0 { State::TrailerStart } else { State::Data };
-        Ok(())
+        self.state = if self.overhead > CHUNK_OVERHEAD_BYTES {
+            State::LongLines
+        } else if self.left == 0 {
+            State::TrailerStart
+        } else {
+            State::Data
+        };
     }
 }
 

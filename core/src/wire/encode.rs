@@ -1,8 +1,15 @@
 //! Writing the head of a request, and the framing of a chunked body.
 
-use crate::request::{BodyLength, ContentType, Field, Known, Request, RequestTraits, options};
+use crate::request::{BodyLength, ContentType, Field, Known, Request, RequestTraits};
 use crate::url::{Url, without_zone};
 use crate::wire::cursor::Cursor;
+
+/// The caller's fields that are about this connection alone, as bits: they have to be listed in
+/// `Connection` (RFC 9110 §7.6.1).
+pub(crate) mod options {
+    pub(crate) const UPGRADE: u8 = 1;
+    pub(crate) const TE: u8 = 2;
+}
 
 /// What a request head is made of: the same for every call until the head is sent.
 #[derive(Debug, Clone, Copy)]
@@ -47,10 +54,13 @@ pub(crate) fn request_head(
     if traits.has_host {
         out.put(b" HTTP/1.1\r\n");
         put_fields(&mut out, request.fields(), !Known::Host.bit());
-    } else if host.first() == Some(&b'[') {
-        put_literal_host(&mut out, host);
     } else {
-        out.put_all(&[b" HTTP/1.1\r\nHost: ", host, b"\r\n"]);
+        // A zone means something on this machine only, and is not sent (RFC 6874 §4).
+        let [host, port] = match host {
+            [b'[', ..] => without_zone(host),
+            _ => [host, b""],
+        };
+        out.put_all(&[b" HTTP/1.1\r\nHost: ", host, port, b"\r\n"]);
     }
     // Nearly every request is sent as it was made; a device has no room for a loop of its own.
     let dropped = traits.dropped();
@@ -72,7 +82,7 @@ pub(crate) fn request_head(
             put_field(&mut out, field);
         }
     }
-    match traits.sender.filter(|_| traits.has_body()) {
+    match traits.sender {
         Some(sender) => (sender.describe)(&mut out, traits),
         // RFC 9110 §8.6: a POST or the like without a body says so.
         None if !traits.says_zero || traits.has_length => {}
@@ -85,7 +95,7 @@ pub(crate) fn request_head(
 impl RequestTraits {
     /// Whether there is a body, and not one of no bytes.
     pub(crate) const fn has_body(&self) -> bool {
-        !matches!(self.body, BodyLength::None | BodyLength::Known(0))
+        self.sender.is_some()
     }
 
     /// Writes the fields that describe a body.
@@ -134,15 +144,6 @@ const fn is_addable(known: Known) -> bool {
         | Known::Expect
         | Known::Upgrade => false,
     }
-}
-
-/// `Host` with an IPv6 address. Its zone means something on this machine only, and is not sent
-/// (RFC 6874 §4).
-#[cold]
-fn put_literal_host(out: &mut Cursor<'_>, host: &[u8]) {
-    let [address, end] = without_zone(host);
-    out.put_all(&[b" HTTP/1.1\r\nHost: ", address, end]);
-    out.put(b"\r\n");
 }
 
 fn put_field(out: &mut Cursor<'_>, field: &Field<'_>) {

@@ -6,10 +6,10 @@
     clippy::cast_possible_truncation,
     reason = "evaluated at compile time, where a fault is an error"
 )]
-const CLASS: [u8; 256] = {
-    let mut table = [0; 256];
+const CLASS: [u8; CLASSED] = {
+    let mut table = [0; CLASSED];
     let mut byte = 0;
-    while byte < 256 {
+    while byte < CLASSED {
         let b = byte as u8;
         let mark = matches!(
             b,
@@ -76,6 +76,10 @@ const CLASS: [u8; 256] = {
     table
 };
 
+/// How many bytes have their class in the table. A device has no room for those beyond ASCII, which
+/// are all alike, and compares instead.
+const CLASSED: usize = if cfg!(target_os = "none") { 128 } else { 256 };
+
 /// tchar (RFC 9110 §5.6.2).
 const TOKEN: u8 = 1;
 /// field-vchar, SP or HTAB (RFC 9110 §5.5).
@@ -94,9 +98,9 @@ pub(crate) const ADDRESS: u8 = HEX | 1 << 6;
 /// What its zone consists of (RFC 6874 §2).
 pub(crate) const ZONE: u8 = HEX | 1 << 7;
 
-#[allow(clippy::indexing_slicing, reason = "a u8 indexes every entry of a table of 256")]
+#[allow(clippy::indexing_slicing, reason = "it was compared with the length of the table")]
 const fn class(byte: u8) -> u8 {
-    CLASS[byte as usize]
+    if (byte as usize) < CLASSED { CLASS[byte as usize] } else { VALUE }
 }
 
 /// Whether all of `bytes` are tchar, and there is at least one (RFC 9110 §5.6.2).

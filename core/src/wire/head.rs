@@ -288,23 +288,15 @@ const fn low(offset: usize) -> u16 {
 /// no byte moves (RFC 9112 §5.2). White space right after the status-line is left to be refused.
 fn join_folded_lines(head: &mut [u8]) {
     let status = head.iter().position(|byte| *byte == b'\n');
-    let fields = status.and_then(|at| head.get_mut(at.wrapping_add(1)..)).unwrap_or_default();
-    let mut at = 0;
+    let mut rest = status.and_then(|at| head.get_mut(at.wrapping_add(1)..)).unwrap_or_default();
     loop {
-        let rest = fields.get(at..).unwrap_or_default();
-        let Some(line) = rest.iter().position(|byte| *byte == b'\n') else {
-            return;
-        };
-        let end = at.wrapping_add(line);
-        at = end.wrapping_add(1);
-        if matches!(fields.get(at), Some(b' ' | b'\t')) {
-            if let Some(byte) = fields.get_mut(end) {
-                *byte = b' ';
-            }
-            if let Some(byte @ b'\r') = end.checked_sub(1).and_then(|cr| fields.get_mut(cr)) {
-                *byte = b' ';
-            }
+        match rest {
+            [cr @ b'\r', lf @ b'\n', b' ' | b'\t', ..] => (*cr, *lf) = (b' ', b' '),
+            [lf @ b'\n', b' ' | b'\t', ..] => *lf = b' ',
+            _ => {}
         }
+        let [_, tail @ ..] = rest else { return };
+        rest = tail;
     }
 }
 

@@ -33,15 +33,22 @@ const SOCKETS: usize = 4;
 ///
 /// Call it once: the memory behind it is static. The address comes later, from DHCP: see
 /// [`Stack::wait_config_up`].
-#[inline(never)] // What it moves into place would else be on the stack for ever.
 pub fn start(spawner: Spawner) -> Option<Stack<'static>> {
+    start_seeded(spawner, SEED)
+}
+
+/// The same with another seed. An image that restarts needs another one each time: with the same
+/// it begins with the port that it had before, of which the server may have a connection still, and
+/// then nobody answers.
+#[inline(never)] // What it moves into place would else be on the stack for ever.
+pub fn start_seeded(spawner: Spawner, seed: u64) -> Option<Stack<'static>> {
     static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
 
     let driver = Ethernet::new(BUFFERS.take(), MAC)?;
     let resources = RESOURCES.init_with(StackResources::new);
     let config = Config::dhcpv4(DhcpConfig::default());
-    let (stack, runner) = embassy_net::new(driver, config, resources, SEED);
+    let (stack, runner) = embassy_net::new(driver, config, resources, seed);
     spawner.spawn(run(runner).ok()?);
     Some(stack)
 }

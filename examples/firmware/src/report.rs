@@ -1,4 +1,6 @@
-//! What an image says about its run, without `core::fmt`.
+//! What an image says about its run: without `core::fmt`, except for [`say`](say()).
+
+use core::fmt::{self, Write as _};
 
 use crate::board::{host, stack};
 
@@ -105,5 +107,35 @@ impl Line {
 impl Default for Line {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Prints a line, as `format_args` takes it: see [`say`](say()).
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => { $crate::report::say(format_args!($($text)*)) };
+}
+
+/// Prints a line by `core::fmt`, in images whose size is not compared: it takes 12 KB of flash.
+pub fn say(text: fmt::Arguments<'_>) {
+    let mut line = Formatted { bytes: [0; 256], length: 0 };
+    // It never fails: what does not fit is left out.
+    let _ = line.write_fmt(text);
+    let _ = line.write_str("\n");
+    host::print(line.bytes.get(..line.length).unwrap_or_default());
+}
+
+struct Formatted {
+    bytes: [u8; 256],
+    length: usize,
+}
+
+impl fmt::Write for Formatted {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for (free, byte) in self.bytes.iter_mut().skip(self.length).zip(text.bytes()) {
+            *free = byte;
+            self.length += 1;
+        }
+        Ok(())
     }
 }

@@ -61,10 +61,27 @@
 //! program, once it has found that it works, calls [`Journal::confirm`]. A program that does not
 //! get that far [`TRIALS`] times is given up, and the one before boots.
 //!
-//! With `embassy-boot`, which has one slot to run from and one for updates (`DFU`), the slot is
-//! `DFU`, and where the [stage](Journal::stage) is [`Staged`](Stage::Staged) the program calls
-//! `FirmwareUpdater::mark_updated`, resets, and after `mark_booted` [`confirm`](Journal::confirm).
-//! Both survive a loss of power in between, if the program looks at the stage when it starts.
+//! A whole program is the image `ota` in `examples/firmware/src/bin/ota` of the repository: loader,
+//! signed releases, a self-check, and all that can go wrong. It is updated in QEMU, which is killed
+//! again and again, and by servers that lie.
+//!
+//! ## With `embassy-boot`
+//!
+//! It has one partition to run from and one for updates (`DFU`), and swaps them. The slot is `DFU`;
+//! which of [`ImageSlot`]'s two the journal says does not matter. When the program starts it asks
+//! `FirmwareUpdater::get_state`, and looks at the [stage](Journal::stage):
+//!
+//! - `Swap`, staged: it is on trial. If it works: [`confirm`](Journal::confirm), *then*
+//!   `mark_booted`. If not it resets, and the loader goes back to the one before.
+//! - `Swap` or `Revert`, not staged: `mark_booted`, and on as with `Boot`.
+//! - `Boot` or `Revert`, staged: [`boot`](Journal::boot) takes an attempt. If that is the
+//!   [good](Journal::good) slot there was none left, and it goes on as it is. Else `mark_updated`,
+//!   and it resets.
+//! - `Boot`, not staged: it goes on with an [update](Update), or asks for one.
+//!
+//! Where the loader was told first that the image works, and the power was lost before the journal
+//! was, the next start would swap the old image back. With 0.7 this list is a test, with the power
+//! lost in every operation, the loader's included: `tests/tests/ota/embassy_boot.rs`.
 //!
 //! # Flash
 //!

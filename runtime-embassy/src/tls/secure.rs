@@ -14,11 +14,11 @@ use embedded_tls::{
 use sortie_core::{CloseReason, Transport, Url, Wish};
 
 use crate::connect::open;
-use crate::connection::{Origin, is_cut};
+use crate::connection::{End, Origin, is_cut};
 use crate::input::copy;
 use crate::reins::Reins;
 use crate::session::Base;
-use crate::stream::{Incoming, Lost, Outgoing, Wire};
+use crate::stream::{Incoming, Lost, Outgoing, Place, Wire};
 use crate::time::now;
 use crate::tls::port::{Below, Port};
 use crate::tls::records::Filter;
@@ -157,10 +157,10 @@ impl<'c, 's, 'd, 't, R: CryptoRngCore, T: Judge> Secure<'c, 's, 'd, 't, R, T> {
         let Ok(mut below) = self.below.try_borrow_mut() else { return };
         if let Some(mut lease) = below.lease.take() {
             lease.swap_inbox(&mut self.inbox);
-            match in_order {
-                Some(reason) => lease.close(reason),
-                None => drop(lease),
-            }
+            lease.end(match in_order {
+                Some(reason) if !is_cut(reason) => End::Close,
+                Some(_) | None => End::Reset,
+            });
         }
     }
 
@@ -271,14 +271,16 @@ struct Reader<'x, 'c, 's, 'd> {
     is_ended: &'x mut bool,
 }
 
-impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Incoming for Reader<'x, 'c, 's, 'd> {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Reader<'x, 'c, 's, 'd> {
+    /// Ready when a read can begin: there are bytes, or the end, or an error.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match *self.left > 0 || *self.is_ended {
             true => Poll::Ready(()),
             false => self.port.poll_readable(cx),
         }
     }
 
+    /// Once begun it is not dropped, unless the connection is.
     async fn read(&mut self, space: &mut [u8]) -> Result<usize, Lost> {
         if *self.is_ended {
             return Ok(0);
@@ -299,6 +301,21 @@ impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Incoming for Reader<'x, 'c, 's, 'd> {
         self.library.consume(count);
         *self.left = all.saturating_sub(count);
         Ok(count)
+    }
+}
+
+impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Incoming for Reader<'x, 'c, 's, 'd> {
+    async fn read_when(&mut self, place: &mut impl Place) -> Result<Option<usize>, Lost> {
+        poll_fn(|cx| match place.space() {
+            None => Poll::Pending,
+            Some([]) => Poll::Ready(()),
+            Some(_) => self.poll_readable(cx),
+        })
+        .await;
+        match place.space() {
+            Some(space) if !space.is_empty() => self.read(space).await.map(Some),
+            Some(_) | None => Ok(None),
+        }
     }
 }
 
@@ -333,8 +350,16 @@ impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Writer<'x, 'c, 's, 'd> {
 }
 
 impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Outgoing for Writer<'x, 'c, 's, 'd> {
-    async fn write_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<usize, Lost> {
-        let room = poll_fn(|cx| self.port.poll_room(cx)).await?;
+    async fn write_when(
+        &mut self,
+        mut is_due: impl FnMut() -> bool,
+        fill: impl FnMut(&mut [u8]) -> usize,
+    ) -> Result<usize, Lost> {
+        let room = poll_fn(|cx| match is_due() {
+            true => self.port.poll_room(cx),
+            false => Poll::Pending,
+        });
+        let room = room.await?;
         self.put(room, fill)
     }
 }

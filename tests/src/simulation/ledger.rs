@@ -18,6 +18,7 @@ pub(super) struct Exchange {
     pub(super) is_reused: bool,
     pub(super) becomes_get: bool,
     pub(super) is_elsewhere: bool,
+    pub(super) is_edited: bool,
     pub(super) asks_range: bool,
     /// What was written.
     pub(super) tap: Incoming,
@@ -91,6 +92,9 @@ pub(super) struct Watch {
     pub(super) hop: usize,
     pub(super) becomes_get: bool,
     pub(super) is_elsewhere: bool,
+    /// The request is one that the user put in the place of another; or will be, at the next hop.
+    pub(super) is_edited: bool,
+    pub(super) edits_next: bool,
     /// The user did not want to follow.
     pub(super) refused: bool,
     /// A range was not granted.
@@ -228,6 +232,7 @@ impl Ledger {
             is_reused,
             becomes_get: watch.becomes_get,
             is_elsewhere: watch.is_elsewhere,
+            is_edited: watch.is_edited,
             asks_range: false,
             tap: Incoming::new(),
             head_written: None,
@@ -374,6 +379,10 @@ impl Ledger {
         watch.stale = 0;
         watch.becomes_get |= becomes_get;
         watch.is_elsewhere |= leaves;
+        if std::mem::take(&mut watch.edits_next) {
+            // A GET, with all of the fields that the user wrote down.
+            (watch.is_edited, watch.becomes_get, watch.is_elsewhere) = (true, true, false);
+        }
     }
 
     /// The final response is there, as of this exchange.
@@ -500,6 +509,8 @@ impl Watch {
             hop: 0,
             becomes_get: false,
             is_elsewhere: false,
+            is_edited: false,
+            edits_next: false,
             refused: false,
             is_range_refused: false,
             attempts: vec![0; task.hops.len()],

@@ -71,8 +71,11 @@ trait Player {
     /// Answers a question that this task has asked.
     fn answer(&mut self, task: usize, answer: Answer<'_>);
 
+    /// Answers that a redirect is followed with the request that the user makes for the next hop.
+    fn follow_with(&mut self, task: usize);
+
     /// When somebody wants to be called next, if nothing happens before.
-    fn next(&self) -> Option<u64>;
+    fn next(&self, now: u64) -> Option<u64>;
 }
 
 /// Runs what `seed` stands for. Returns what happened, if it is to be told.
@@ -146,7 +149,7 @@ fn play(shared: &Shared, player: &mut dyn Player) {
         if net.ledger.tasks.iter().all(|watch| watch.result.is_some() || is_held(watch)) {
             return;
         }
-        let next = [net.next_event(), player.next()].into_iter().flatten().min();
+        let next = [net.next_event(), player.next(net.now)].into_iter().flatten().min();
         let next = next.expect("something that can still happen");
         net.now = net.now.max(next);
     }
@@ -192,6 +195,8 @@ fn answer(shared: &Shared, player: &mut dyn Player, task: usize, number: usize) 
     let agrees = net.plan.tasks[task].agrees;
     let agrees = net.random.percent(agrees);
     let is_whim = net.random.percent(50);
+    let edits = net.plan.tasks[task].edits;
+    let edits = net.random.percent(edits);
     let now = net.now;
     let watch = &mut net.ledger.tasks[task];
     let deadlines = watch.deadlines(&net.plan.tasks[task]);
@@ -202,6 +207,14 @@ fn answer(shared: &Shared, player: &mut dyn Player, task: usize, number: usize) 
     let Some(question) = watch.question.filter(|_| watch.questions == number) else {
         return;
     };
+    let has_next = net.plan.tasks[task].hops.len() > watch.hop + 1;
+    if (question, agrees && edits && has_next) == (Question::Redirect, true) {
+        watch.edits_next = true;
+        net.ledger.answered(task, now);
+        net.note(|| format!("user of task {task} follows with another request"));
+        drop(guard);
+        return player.follow_with(task);
+    }
     let answer = match (question, agrees) {
         (Question::Redirect, true) => Answer::Follow,
         (Question::Redirect, false) => Answer::Refuse,

@@ -32,12 +32,29 @@ pub(super) fn play(shared: &Shared) {
     let fields: Vec<Vec<Field<'_>>> = texts.iter().map(Texts::fields).collect();
     let requests: Vec<Request<'_>> =
         texts.iter().zip(&fields).map(|(texts, fields)| texts.request(fields)).collect();
-    let mut pool = Pool::new(shared, &texts, &requests);
+    let edits = edits(shared);
+    let edited_fields: Vec<Vec<Vec<Field<'_>>>> =
+        edits.iter().map(|edits| edits.iter().map(Texts::fields).collect()).collect();
+    let edited: Vec<Vec<Request<'_>>> = edits
+        .iter()
+        .zip(&edited_fields)
+        .map(|(edits, fields)| edits.iter().zip(fields).map(|(e, f)| e.request(f)).collect())
+        .collect();
+    let mut pool = Pool::new(shared, &texts, &requests, &edited);
     super::play(shared, &mut pool);
     let net = shared.net();
     for (watch, client) in net.ledger.tasks.iter().zip(&pool.clients) {
         assert!(watch.result.is_none() || client.task.state() == TaskState::Completed);
     }
+}
+
+/// For each task and each hop the request that the user may put in the place of the one there.
+fn edits(shared: &Shared) -> Vec<Vec<Texts>> {
+    let net = shared.net();
+    let of = |(task, plan): (usize, &TaskPlan)| {
+        (0..plan.hops.len()).map(|hop| Texts::edited(task, plan, hop)).collect()
+    };
+    net.plan.tasks.iter().enumerate().map(of).collect()
 }
 
 /// How a task comes to a connection.
@@ -63,6 +80,8 @@ struct Client<'t> {
     head: Vec<u8>,
     encoded: Vec<u8>,
     behind: Vec<u8>,
+    /// Until then its body has nothing more to give.
+    source_until: u64,
     is_over: bool,
 }
 
@@ -73,11 +92,18 @@ struct Pool<'t> {
     /// Idle connections by slot.
     idle: Vec<Option<usize>>,
     clients: Vec<Client<'t>>,
+    /// By task and hop.
+    edited: &'t [Vec<Request<'t>>],
     until: Option<u64>,
 }
 
 impl<'t> Pool<'t> {
-    fn new(shared: &'t Shared, texts: &'t [Texts], requests: &'t [Request<'t>]) -> Self {
+    fn new(
+        shared: &'t Shared,
+        texts: &'t [Texts],
+        requests: &'t [Request<'t>],
+        edited: &'t [Vec<Request<'t>>],
+    ) -> Self {
         let net = shared.net();
         let connections = usize::from(net.plan.connections);
         let scheduler = GrowableScheduler::growable(64, connections)
@@ -96,12 +122,13 @@ impl<'t> Pool<'t> {
             head: Vec::new(),
             encoded: Vec::new(),
             behind: Vec::new(),
+            source_until: 0,
             is_over: false,
         };
         let clients = net.plan.tasks.iter().enumerate().map(client).collect();
         let idle = vec![None; connections];
         drop(net);
-        Self { shared, scheduler, idle, clients, until: None }
+        Self { shared, scheduler, idle, clients, edited, until: None }
     }
 
     fn net(&self) -> std::sync::MutexGuard<'t, Net> {
@@ -348,10 +375,17 @@ impl<'t> Pool<'t> {
                 let room = net.random.pick(&ENCODES);
                 client.encode(room);
             }
+            Some(Send::Source { .. }) if net.now < client.source_until => {
+                net.ledger.tasks[task].source_until = client.source_until;
+                return false;
+            }
             Some(Send::Source { from }) => {
                 let plan = &net.plan.tasks[task];
                 let count = plan.upload.saturating_sub(plan.lacks + from).min(plan.piece) as usize;
                 client.task.handle_source(now, count).expect("asked for");
+                let (at, pause) = (net.now, plan.source_pause);
+                net.ledger.touch(task, at);
+                client.source_until = at + net.random.below(2) * net.random.below(pause + 1);
             }
             Some(Send::Write { before, from, max, after }) => {
                 let plan = &net.plan.tasks[task];
@@ -538,10 +572,21 @@ impl Player for Pool<'_> {
         task.answer(now, token, answer).expect("an answer to it");
     }
 
-    fn next(&self) -> Option<u64> {
+    fn follow_with(&mut self, task: usize) {
+        let hop = self.net().ledger.tasks[task].hop + 1;
+        let now = Instant::from_micros(self.net().now);
+        let request = &self.edited[task][hop];
+        let client = &mut self.clients[task];
+        let (_, token) = client.task.pending_question().expect("the question that was told");
+        let answer = Answer::FollowWith { request, body_is_replayable: true };
+        client.task.answer(now, token, answer).expect("an answer to it");
+        (client.request, client.next) = (request, request.url().as_str().to_owned());
+    }
+
+    fn next(&self, now: u64) -> Option<u64> {
         let deadlines = self.clients.iter().filter_map(|client| client.task.deadline());
-        let until = self.until.map(Instant::from_micros);
-        deadlines.chain(until).map(Instant::as_micros).min()
+        let sources = self.clients.iter().map(|client| client.source_until).filter(|at| *at > now);
+        deadlines.map(Instant::as_micros).chain(self.until).chain(sources).min()
     }
 }
 

@@ -203,16 +203,36 @@ impl Player for Driven {
         }
     }
 
-    fn next(&self) -> Option<u64> {
+    fn follow_with(&mut self, at: usize) {
+        self.world.set_current(at);
+        let request = {
+            let net = self.shared.net();
+            let hop = net.ledger.tasks[at].hop + 1;
+            request_of(&Texts::edited(at, &net.plan.tasks[at], hop), None)
+        };
+        if let Some(task) = &mut self.tasks[at] {
+            task.follow_with(request).expect("an answer to the question that was told");
+        }
+    }
+
+    fn next(&self, _: u64) -> Option<u64> {
         self.world.next_alarm()
     }
 }
 
 pub(super) fn request(task: usize, plan: &TaskPlan) -> Request {
-    let texts = Texts::new(task, plan);
+    let body = match plan.body {
+        BodyLength::Known(length) if !plan.is_read() => {
+            Some(bytes_of(task, Side::Upload, 0, length as usize))
+        }
+        BodyLength::Known(_) | BodyLength::Unknown | BodyLength::None => None,
+    };
+    request_of(&Texts::new(task, plan), body)
+}
+
+fn request_of(texts: &Texts, body: Option<Vec<u8>>) -> Request {
     let mut request = Request::new(texts.method, &texts.url).expect("a valid request");
-    if let (BodyLength::Known(length), false) = (plan.body, plan.is_read()) {
-        let bytes = bytes_of(task, Side::Upload, 0, length as usize);
+    if let Some(bytes) = body {
         request = request.body(bytes).expect("a request that takes a body");
     }
     for (name, value) in &texts.fields {

@@ -7,6 +7,7 @@ use super::ledger::Answer;
 use super::network::{Event, Net, Packet, Stage};
 use super::plan::{End, Frame, MILLI, ORIGINS, Range, Reply, When};
 use super::random::{Side, bytes_of};
+use super::texts::{EDITED, KEPT};
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -57,6 +58,10 @@ impl Net {
             let server = &mut self.links[link].server;
             if server.is_gone {
                 // Nobody listens any more.
+                let last = server.exchange.filter(|last| *last != exchange);
+                let last = last.and_then(|last| self.ledger.exchanges[last].answer.as_ref());
+                let is_told = last.is_some_and(|answer| answer.closes);
+                assert!(!is_told, "{exchange} over a connection that is to be closed: {last:?}");
                 self.links[link].unsent -= 1;
                 if self.links[link].stage == Stage::Open {
                     self.send_down(link, self.now, Packet::Reset);
@@ -148,6 +153,8 @@ impl Net {
         let origin = ORIGINS[self.links[link].origin];
         let authority = origin.split_once("://").map(|(_, rest)| rest.trim_end_matches(":443"));
         assert_eq!(incoming.value("host"), authority);
+        let custom = if it.is_edited { EDITED } else { KEPT };
+        assert_eq!(incoming.value("x-custom"), Some(custom), "{exchange}");
         for secret in ["authorization", "cookie", "proxy-authorization"] {
             let is_ours = task.has_credentials && !it.is_elsewhere;
             assert_eq!(incoming.value(secret).is_some(), is_ours, "{secret} of {exchange}");
@@ -211,7 +218,7 @@ impl Net {
     fn answer(&mut self, link: usize, exchange: usize, reply: &Reply) {
         let (message, answer) = self.compose(exchange, reply);
         let closes = answer.closes;
-        let has_excess = answer.has_excess;
+        let (has_excess, is_close_delimited) = (answer.has_excess, answer.is_close_delimited);
         self.note(|| format!("origin answers {exchange}: {answer:?}"));
         let it = &mut self.ledger.exchanges[exchange];
         it.sent += answer.length;
@@ -253,7 +260,9 @@ impl Net {
             }
             Some((_, None)) => {}
             None if closes || reply.end == End::WholeAndClose => {
-                self.send_down(link, at, Packet::End);
+                // Where the head says so, nobody may count on seeing it.
+                let lingers = if closes && !is_close_delimited { reply.lingers } else { 0 };
+                self.send_down(link, at + lingers, Packet::End);
                 self.links[link].server.hang_up();
             }
             None if reply.keeps == u64::MAX => {}

@@ -7,6 +7,9 @@ use super::random::Random;
 pub(super) const MILLI: u64 = 1000;
 pub(super) const SECOND: u64 = 1_000_000;
 
+/// Bytes of the head of an answer, nearly.
+const HEAD: u64 = 100;
+
 /// The origins that there are. Two of them differ in the port only, two in the scheme only.
 pub(super) const ORIGINS: [&str; 4] =
     ["http://a.test", "http://a.test:8080", "https://a.test:443", "http://b.test"];
@@ -57,6 +60,8 @@ pub(super) struct TaskPlan {
     pub(super) ponders: u64,
     /// How often in a hundred the user gives the first answer there is.
     pub(super) agrees: u64,
+    /// How often in a hundred a redirect that is followed is followed with another request.
+    pub(super) edits: u64,
 }
 
 /// Where a hop leads, and what is answered there: to the first request, to the next one…
@@ -148,6 +153,8 @@ pub(super) struct Reply {
     pub(super) kills_at: Option<u64>,
     /// How long it keeps the connection afterwards.
     pub(super) keeps: u64,
+    /// How long it takes to close one of which it has said that it will.
+    pub(super) lingers: u64,
     /// The connection, if a new one is opened for this request, is refused.
     pub(super) refuses: bool,
 }
@@ -224,11 +231,15 @@ impl TaskPlan {
         let has_body = !matches!(body, BodyLength::None | BodyLength::Known(0));
         let is_download = method == "GET" && random.percent(40);
         let is_rough = weather != Weather::Calm;
-        let hops = hops(random, weather, homes);
+        let mut hops = hops(random, weather, homes);
         let stored = (is_download && random.percent(50)).then(|| {
             let whole = hops.last().and_then(|hop| hop.replies.first()).map_or(0, |r| r.length);
             if random.percent(15) { whole } else { random.length(whole.max(1)) }
         });
+        let last = hops.last_mut().and_then(|hop| hop.replies.first_mut());
+        if let Some(last) = last.filter(|_| stored.is_some() && is_rough && random.percent(20)) {
+            last.range = random.pick(&[Range::Shifted, Range::Short]);
+        }
         Self {
             method,
             body,
@@ -253,6 +264,7 @@ impl TaskPlan {
             commands: commands(random, is_rough, spread),
             ponders: random.pick(&[0, 100 * MILLI, 20 * SECOND, 90 * SECOND]),
             agrees: random.pick(&[100, 100, 60]),
+            edits: random.pick(&[0, 0, 50]),
         }
     }
 }
@@ -407,6 +419,7 @@ fn reply(random: &mut Random, weather: Weather, is_last: bool) -> Reply {
         takes: None,
         kills_at: None,
         keeps: random.pick(&[0, 50, 20 * MILLI, SECOND, 100 * SECOND, u64::MAX]),
+        lingers: random.pick(&[0, 0, MILLI, SECOND]),
         refuses: random.percent(chance / 4),
     };
     if random.percent(chance) {
@@ -416,21 +429,29 @@ fn reply(random: &mut Random, weather: Weather, is_last: bool) -> Reply {
 }
 
 fn worsen(random: &mut Random, reply: &mut Reply) {
-    let place = if random.percent(30) { 0 } else { random.length(reply.length + 250) };
-    match random.below(9) {
-        0 => reply.end = End::CloseAt(place),
-        1 => reply.end = End::ResetAt(place),
-        2 => reply.end = End::SilentFrom(place),
-        3 => {
+    // Before the first byte, within a head, or within what follows, of which there is some then.
+    let place = match random.below(4) {
+        0 => 0,
+        1 => random.length(HEAD),
+        _ => {
+            reply.length = reply.length.max(50);
+            HEAD + random.below(reply.length)
+        }
+    };
+    match random.below(13) {
+        0..=2 => reply.end = End::CloseAt(place),
+        3..=5 => reply.end = End::ResetAt(place),
+        6 => reply.end = End::SilentFrom(place),
+        7 => {
             for _ in 0..1 + random.length(3) {
                 let place = random.length(reply.length + 250);
                 reply.stalls.push((place, random.length(80 * SECOND)));
             }
         }
-        4 => reply.takes = Some(random.length(4000)),
-        5 => reply.kills_at = Some(1 + random.length(1000)),
-        6 => reply.frame = Frame::Broken(random.below(reply.length + 1)),
-        7 => reply.thinks = random.length(80 * SECOND),
+        8 => reply.takes = Some(random.length(4000)),
+        9 => reply.kills_at = Some(1 + random.length(1000)),
+        10 => reply.frame = Frame::Broken(random.below(reply.length + 1)),
+        11 => reply.thinks = random.length(80 * SECOND),
         _ => reply.range = random.pick(&[Range::Shifted, Range::Short]),
     }
 }

@@ -5,6 +5,10 @@ use sortie_core::{BodyLength, Field, Request, ResponseHead, ResumeData, Url, Val
 use super::origin::{tag, url};
 use super::plan::TaskPlan;
 
+/// The value of `X-Custom` in a request, and in one that the user made of it.
+pub(super) const KEPT: &str = "kept";
+pub(super) const EDITED: &str = "edited";
+
 /// What a request borrows.
 pub(super) struct Texts {
     pub(super) method: &'static str,
@@ -17,7 +21,7 @@ pub(super) struct Texts {
 
 impl Texts {
     pub(super) fn new(task: usize, plan: &TaskPlan) -> Self {
-        let mut fields = vec![("X-Custom", "kept")];
+        let mut fields = vec![("X-Custom", KEPT)];
         if plan.has_credentials {
             fields.extend([
                 ("Authorization", "Basic c2VjcmV0"),
@@ -43,6 +47,17 @@ impl Texts {
             fields,
             body: plan.body,
         }
+    }
+
+    /// A request that the user makes of the one to this hop: a GET without a body, with other
+    /// fields.
+    pub(super) fn edited(task: usize, plan: &TaskPlan, hop: usize) -> Self {
+        let mut edited = Self::new(task, plan);
+        edited.fields.retain(|(name, _)| !["X-Custom", "Content-Type", "Expect"].contains(name));
+        edited.fields.push(("X-Custom", EDITED));
+        (edited.method, edited.body) = ("GET", BodyLength::None);
+        edited.url = url(task, hop, plan.hops[hop].origin);
+        edited
     }
 
     pub(super) fn fields(&self) -> Vec<Field<'_>> {

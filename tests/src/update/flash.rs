@@ -74,6 +74,8 @@ pub struct Nor<const WRITE: usize, const ERASE: usize> {
     chip: Rc<RefCell<Chip>>,
     from: usize,
     bytes: usize,
+    /// Whether a word may be written again.
+    is_forgiving: bool,
 }
 
 /// The power is gone.
@@ -98,7 +100,7 @@ impl<const WRITE: usize, const ERASE: usize> Nor<WRITE, ERASE> {
             cut: None,
             has_power: true,
         };
-        Self { chip: Rc::new(RefCell::new(chip)), from: 0, bytes }
+        Self { chip: Rc::new(RefCell::new(chip)), from: 0, bytes, is_forgiving: false }
     }
 
     /// A part of it, in bytes.
@@ -109,7 +111,13 @@ impl<const WRITE: usize, const ERASE: usize> Nor<WRITE, ERASE> {
     pub fn part(&self, from: usize, bytes: usize) -> Self {
         assert!(from.is_multiple_of(ERASE) && bytes.is_multiple_of(ERASE), "unaligned part");
         assert!(from + bytes <= self.bytes, "part beyond the end");
-        Self { chip: Rc::clone(&self.chip), from: self.from + from, bytes }
+        Self { from: self.from + from, bytes, ..self.clone() }
+    }
+
+    /// The same, for who writes a word again: bits that are 0 stay so. Some chips allow that.
+    #[must_use]
+    pub fn forgiving(&self) -> Self {
+        Self { is_forgiving: true, ..self.clone() }
     }
 
     /// The power will be lost there.
@@ -241,11 +249,14 @@ impl<const WRITE: usize, const ERASE: usize> NorFlash for Nor<WRITE, ERASE> {
         let done = cut.map_or(bytes.len(), |cut| cut.bytes.min(bytes.len()));
         let end = from + done.next_multiple_of(WRITE);
         for word in from / WRITE..end / WRITE {
-            assert!(!chip.used[word], "the word at {} is written twice", word * WRITE);
+            let is_new = !chip.used[word] || self.is_forgiving;
+            assert!(is_new, "the word at {} is written twice", word * WRITE);
             chip.used[word] = true;
         }
         let whole = done / WRITE * WRITE;
-        chip.bytes[from..from + whole].copy_from_slice(&bytes[..whole]);
+        for (there, byte) in chip.bytes[from..from + whole].iter_mut().zip(bytes) {
+            *there = if self.is_forgiving { *there & byte } else { *byte };
+        }
         let Some(cut) = cut else { return Ok(()) };
         if whole < done {
             chip.spoil(from + whole, &bytes[whole..whole + WRITE], cut.debris);

@@ -46,5 +46,5 @@ fn every_fault_at_every_byte_has_its_documented_outcome_on_embassy() {
 fn every_fault_at_every_byte_has_its_documented_outcome_on_real_sockets() {
     let before = on_sockets::held();
     tell("desktop sockets", &on_sockets::on_sockets(&kinds));
-    assert_eq!(on_sockets::held(), before, "sockets and threads of sessions");
+    assert_eq!(on_sockets::held(), before, "sockets, files, threads of sessions");
 }

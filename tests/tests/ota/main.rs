@@ -3,6 +3,7 @@
 //! The long run, in which every byte that is written to a chip is a point:
 //! `SORTIE_STEP=1 cargo test --release -p sortie-tests --test ota -- --nocapture`.
 
+mod embassy_boot;
 mod refusals;
 
 use sortie_tests::update::campaign::{Plan, every_cut, image, many_cuts};

@@ -3,7 +3,8 @@
 use super::{report, root};
 
 /// The documents that name tests, and how many each of them names at least.
-const DOCUMENTS: [(&str, usize); 5] = [
+const DOCUMENTS: [(&str, usize); 6] = [
+    ("docs/firmware.md", 8),
     ("docs/properties.md", 40),
     ("docs/requirements.md", 200),
     ("docs/limits.md", 32),
@@ -64,4 +65,35 @@ fn names_of_tests_are_found_in_a_document() {
     assert!(exists("tidy/docs.rs", "names_of_tests_are_found_in_a_document"));
     assert!(exists("core/src/wire/grammar.rs", "token_is_every_tchar_and_nothing_else"));
     assert!(!exists("tidy/docs.rs", "named") && !exists("tidy/docs.rs", "it_works"));
+}
+
+/// The figures of the table between the marks of a guide, a row each.
+fn shown(page: &str) -> Vec<Vec<String>> {
+    let table = page.split("<!-- sizes -->").nth(1).unwrap_or_default();
+    let table = table.split("<!-- /sizes -->").next().unwrap_or_default();
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| row.split('|').skip(2).map(|cell| cell.trim().to_owned()).collect())
+        .map(|cells: Vec<String>| cells.into_iter().filter(|cell| !cell.is_empty()).collect())
+        .collect()
+}
+
+#[test]
+fn sizes_in_the_guides_are_those_that_were_measured() {
+    let sizes = read("docs/sizes.md");
+    let measured = sizes.split("\n## ").nth(1).unwrap();
+    for guide in ["README.md", "docs/firmware.md"] {
+        let rows = shown(&read(guide));
+        assert_eq!(rows.len(), 3, "{guide}: the table is there");
+        for (image, row) in ["stack", "get", "full"].iter().zip(rows) {
+            let line = measured.lines().find(|line| line.starts_with(&format!("| `{image}` |")));
+            let cells: Vec<_> = line.unwrap().split('|').map(str::trim).collect();
+            assert_eq!(row, [cells[2], cells[4], cells[5]], "{guide}: `{image}`");
+        }
+    }
+}
+
+#[test]
+fn figures_of_a_guide_are_found() {
+    let page = "<!-- sizes -->\n| a | b |\n|---|---:|\n| x | 1,000 |\n<!-- /sizes -->\n| y | 2 |";
+    assert_eq!(shown(page), [["1,000"]]);
 }

@@ -221,7 +221,7 @@ fn a_chunk_size_of_64_bits_is_a_size_and_a_longer_one_an_error() {
 /// io-http 0.5 accepts it; h11 did: GHSA-vqfr-h8mv-ghfj.
 #[test]
 fn chunk_data_that_is_not_followed_by_a_line_end_is_an_error() {
-    for end in ["!\r\n", "\n", "\r", "\n\r", "xx", "\r\r\n"] {
+    for end in ["!\r\n", "x\n", " \n", "\n", "\r", "\n\r", "xx", "\r\r\n"] {
         let trace = answered_and_closed(chunked(&format!("5\r\nhello{end}0\r\n\r\n")));
         assert_err(&trace, "hello", Error::Peer(PeerError::ChunkEnd));
     }

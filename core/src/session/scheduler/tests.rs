@@ -3,6 +3,7 @@
 extern crate std;
 
 mod model;
+mod random;
 
 use core::cell::Cell;
 use std::vec::Vec;

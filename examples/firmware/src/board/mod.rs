@@ -5,12 +5,16 @@
 //! - `virt`: RISC-V's `virt`.
 //!
 //! The target says which of them is compiled. Each brings what is used from outside under the same
-//! names: [`start`], [`entry`], and [`ethernet`], a driver for embassy-net; and a clock for
-//! embassy-time, which nobody names. What they have in common is beside them:
+//! names: [`start`], [`restart`], [`entry`], and [`ethernet`], a driver for embassy-net; and a
+//! clock for embassy-time, which nobody names. Arm's have a `watchdog`, too. What they have in
+//! common is beside them:
 //!
-//! - [`host`]: arguments, output and exit status, by semihosting.
+//! - [`host`]: arguments, output, files and exit status, by semihosting.
+//! - `flash`: one of those files as a NOR flash. Of the image `ota` alone.
 //! - [`stack`]: how deep the stack went.
 
+#[cfg(feature = "ota")]
+pub mod flash;
 pub mod host;
 #[cfg(not(target_arch = "riscv32"))]
 mod mps2;
@@ -23,4 +27,6 @@ use mps2 as machine;
 #[cfg(target_arch = "riscv32")]
 use virt as machine;
 
-pub use machine::{entry, ethernet, start};
+#[cfg(not(target_arch = "riscv32"))]
+pub use machine::watchdog;
+pub use machine::{entry, ethernet, restart, start};

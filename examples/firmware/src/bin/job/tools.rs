@@ -2,15 +2,15 @@
 //! that are told apart.
 
 use core::convert::Infallible;
-use core::fmt::{self, Debug, Write as _};
+use core::fmt::Debug;
 
 use embassy_time::{Duration, Instant, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
 use sortie_embassy::{
     BodyLength, DownloadFailure, Downloaded, Failure, Request, Response, Session, Url,
 };
-use sortie_firmware::board::host;
 use sortie_firmware::net;
+use sortie_firmware::report::say;
 
 use crate::CLOSING;
 
@@ -208,30 +208,6 @@ impl Steps {
         let Self { done, failed } = self;
         say(format_args!("steps {done}, of which {failed} failed"));
         (failed == 0 && done > 0).then_some(())
-    }
-}
-
-/// Prints a line.
-pub(crate) fn say(text: fmt::Arguments<'_>) {
-    let mut line = Line { bytes: [0; 256], length: 0 };
-    // It never fails: what does not fit is left out.
-    let _ = line.write_fmt(text);
-    let _ = line.write_str("\n");
-    host::print(line.bytes.get(..line.length).unwrap_or_default());
-}
-
-struct Line {
-    bytes: [u8; 256],
-    length: usize,
-}
-
-impl fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for (free, byte) in self.bytes.iter_mut().skip(self.length).zip(text.bytes()) {
-            *free = byte;
-            self.length += 1;
-        }
-        Ok(())
     }
 }
 

@@ -6,8 +6,10 @@
 mod lan9118;
 mod registers;
 mod time;
+pub mod watchdog;
 
 use cortex_m::Peripherals;
+use cortex_m::peripheral::SCB;
 pub use cortex_m_rt::entry;
 use cortex_m_rt::exception;
 
@@ -23,6 +25,11 @@ pub fn start() {
     if let Some(peripherals) = Peripherals::take() {
         time::start(peripherals.SYST);
     }
+}
+
+/// Starts the board again, as its reset button does: nothing that is in RAM is kept.
+pub fn restart() -> ! {
+    SCB::sys_reset()
 }
 
 /// Asks the host for something.
@@ -66,6 +73,13 @@ unsafe fn DefaultHandler(irqn: i16) {
         host::print(b"unexpected interrupt\n");
         host::exit(false);
     }
+}
+
+/// The watchdog was not fed. It resets the board if it is not for as long again.
+// SAFETY: nothing of the interrupted program is touched.
+#[exception]
+unsafe fn NonMaskableInt() {
+    host::print(b"the watchdog barks\n");
 }
 
 /// Ends the run as failed; by default a fault would hang it.

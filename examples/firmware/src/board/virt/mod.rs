@@ -8,10 +8,15 @@ mod time;
 mod virtio;
 
 use core::arch::asm;
+use core::ptr;
 
 pub use riscv_rt::entry;
 
 use super::host;
+
+/// A device that ends or restarts the machine, and what it is told to restart it.
+const TEST_DEVICE: usize = 0x10_0000;
+const RESTART: u32 = 0x7777;
 
 /// The network driver.
 pub mod ethernet {
@@ -24,6 +29,15 @@ pub fn start() {
     plic::start(virtio::INTERRUPT);
     // SAFETY: no critical section is open that this would end: the program begins.
     unsafe { riscv::interrupt::enable() };
+}
+
+/// Starts the board again, as its reset button does: nothing that is in RAM is kept.
+pub fn restart() -> ! {
+    // SAFETY: the board has this register, and nothing is read or written behind its back by it.
+    unsafe { ptr::with_exposed_provenance_mut::<u32>(TEST_DEVICE).write_volatile(RESTART) };
+    loop {
+        idle(); // Until it is done.
+    }
 }
 
 /// Asks the host for something.
