@@ -55,8 +55,10 @@
 //! | [`PreSharedKey`] | that it knows the key | – |
 //!
 //! A server that shows less is refused with a [`TlsError`](sortie_core::TlsError) before a byte of
-//! the request is sent. Chains are checked by the crate that rustls has for it. Keys and signatures
-//! are ECDSA with P-256 and SHA-256, in the certificate of the server and in all above it.
+//! the request is sent. Keys and signatures are ECDSA with P-256 and SHA-256, in the certificate of
+//! the server and in all above it. Of each the dates, the purpose, and who may vouch are looked at;
+//! one with constraints of names, or a critical extension that is not known, is refused. Whether a
+//! certificate was revoked is not asked.
 //!
 //! # Random numbers
 //!
@@ -85,6 +87,7 @@ mod records;
 mod secure;
 pub(crate) mod trust;
 mod verify;
+mod x509;
 
 pub use rand_core::{self, CryptoRngCore};
 pub use secure::Secure;

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use sortie_core::TlsError;
 
 use crate::tls::verify::{Chain, Key};
+use crate::tls::x509::{Certificate, Way, key_in, key_info};
 
 /// What a server has to show: [`Roots`], [`PinnedKeys`] or [`PreSharedKey`], and nothing else.
 #[allow(private_bounds, reason = "sealed")]
@@ -88,8 +89,11 @@ impl<C: Dates> Trust for Roots<'_, C> {}
 
 impl<C: Dates> Judge for Roots<'_, C> {
     fn judge(&self, chain: &Chain<'_>, host: &str) -> Result<Key, TlsError> {
-        chain.leads_to(self.roots, self.clock.now()?, host)?;
-        chain.key()
+        let date = self.clock.now()?;
+        let own = Certificate::parse(chain.own).ok_or(TlsError::Untrusted)?;
+        Way { between: chain.between(), roots: self.roots, date }.leads_from(&own)?;
+        own.is_for(host)?;
+        own.key().ok_or(TlsError::Untrusted)
     }
 }
 
@@ -103,7 +107,7 @@ impl<C> fmt::Debug for Roots<'_, C> {
 /// names nor dates are looked at.
 ///
 /// Each is the SHA-256 digest of the `SubjectPublicKeyInfo` of the server's own certificate, as for
-/// a pin on the desktop. It takes less than half of the flash of [`Roots`].
+/// a pin on the desktop.
 #[derive(Clone, Copy)]
 pub struct PinnedKeys<'k>(&'k [[u8; 32]]);
 
@@ -119,9 +123,10 @@ impl Trust for PinnedKeys<'_> {}
 
 impl Judge for PinnedKeys<'_> {
     fn judge(&self, chain: &Chain<'_>, _: &str) -> Result<Key, TlsError> {
-        let digest: [u8; 32] = Sha256::digest(chain.public_key_info()?).into();
+        let info = key_info(chain.own).ok_or(TlsError::Untrusted)?;
+        let digest: [u8; 32] = Sha256::digest(info).into();
         match self.0.contains(&digest) {
-            true => chain.key(),
+            true => key_in(info).ok_or(TlsError::Untrusted),
             false => Err(TlsError::KeyNotPinned),
         }
     }

@@ -1,6 +1,9 @@
 //! Servers that are refused: each with its error, and without a byte of the request.
 
-use rcgen::{ExtendedKeyUsagePurpose, IsCa, KeyPair, PKCS_ECDSA_P384_SHA384, date_time_ymd};
+use rcgen::{
+    BasicConstraints, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose,
+    NameConstraints, PKCS_ECDSA_P384_SHA384, date_time_ymd,
+};
 use rustls::version::TLS12;
 use sha2::{Digest, Sha256};
 use sortie_embassy::tls::{NoClock, PreSharedKey};
@@ -206,6 +209,54 @@ fn a_server_that_has_the_certificate_and_not_its_key_is_refused() {
 fn a_server_that_does_not_know_the_shared_key_is_refused() {
     let error = refused_by(&serves(&good()), PreSharedKey::new(b"device", &[7; 32]));
     assert_eq!(error, Error::Transport(Transport::Tls(TlsError::Handshake)));
+}
+
+#[test]
+fn a_certificate_of_which_any_byte_was_changed_is_refused() {
+    let leaf = good();
+    let length = leaf.chain[0].len();
+    for at in (0..length).step_by(7) {
+        let mut changed = leaf.chain[0].as_ref().to_vec();
+        changed[at] ^= 1 << (at % 8);
+        let shown = Leaf { chain: vec![changed.into()], key: KeyPair::generate().unwrap() };
+        let server = Server::new(shown.unchecked_config(&leaf.key), [Doing::Serves]);
+        let why = refused(&server);
+        assert_ne!(why, TlsError::KeyNotPinned, "{at}");
+    }
+}
+
+#[test]
+fn an_authority_vouches_for_no_more_than_it_may() {
+    let near = TRUSTED.intermediate(|params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    });
+    let nearest = near.intermediate(|_| ());
+    let far = nearest.leaf(&[HOST], |_| ()).with(&nearest).with(&near);
+    let no_certificates = TRUSTED.intermediate(|params| {
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    });
+    let no_servers = TRUSTED.intermediate(|params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    // What is in constraints of names nobody looks at: so there is no way through it.
+    let some_names = TRUSTED.intermediate(|params| {
+        let permitted_subtrees = vec![GeneralSubtree::DnsName("example".into())];
+        let constraints = NameConstraints { permitted_subtrees, excluded_subtrees: vec![] };
+        params.name_constraints = Some(constraints);
+    });
+    assert_eq!(refused(&serves(&far)), TlsError::Untrusted);
+    for (above, why) in [
+        (no_certificates, TlsError::Untrusted),
+        (no_servers, TlsError::Untrusted),
+        (some_names, TlsError::UnknownRoot),
+    ] {
+        let leaf = above.leaf(&[HOST], |_| ()).with(&above);
+        assert_eq!(refused(&serves(&leaf)), why);
+    }
+    // One may be between.
+    let leaf = near.leaf(&[HOST], |_| ()).with(&near);
+    let run = run(&serves(&leaf), async |session, tls| fetch(session, tls, "/length/5").await);
+    assert_eq!(run.output, Ok(content(5)));
 }
 
 fn serves_unchecked(shown: &Leaf, key: &KeyPair) -> Server {
