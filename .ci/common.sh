@@ -11,7 +11,8 @@ corpus=$shared/corpus
 # Packages outside of the workspace, each with its own lock file.
 excluded=(
     fuzz examples/boards/esp32-c6 examples/boards/nucleo-f429zi examples/boards/w5500-evb-pico
-    examples/firmware tests/bench tests/bench/size tests/hyper-origin tests/link-probe tests/soak
+    examples/firmware examples/mbedtls tests/bench tests/bench/size tests/hyper-origin
+    tests/link-probe tests/soak
 )
 # Seconds of fuzzing put their finds here, so that a run leaves the tree as it was.
 finds=$root/target/fuzz-corpus

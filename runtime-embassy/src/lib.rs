@@ -125,6 +125,8 @@
 //! whatever address, can begin that much later; a
 //! [`request_timeout`](Config::request_timeout) of less fails it.
 //!
+//! Tasks also use a stream that the program has opened: [`Session::connection_over`].
+//!
 //! A session with a [`Schedule`] has the order of a desktop's instead: by
 //! [priority](DataTask::priority), with a limit for each host, see
 //! [`scheduler`](sortie_core::session::scheduler). Eight tasks are in its queue. An idle connection
@@ -185,7 +187,6 @@ mod close;
 mod connect;
 mod connection;
 mod control;
-#[cfg(feature = "tls")]
 mod dedicated;
 mod download;
 mod driven;
@@ -198,6 +199,7 @@ mod format;
 mod input;
 mod line;
 mod log;
+mod opened;
 #[cfg(feature = "ota")]
 pub mod ota;
 mod queue;
@@ -220,10 +222,10 @@ mod upload;
 pub use body::Body;
 pub use changes::{Changes, Snapshot};
 pub use control::{ControlBlock, Seat, TaskControl};
-#[cfg(feature = "tls")]
 pub use dedicated::Connection;
 pub use download::{DownloadFailure, Downloaded};
 pub use event::TaskEvent;
+pub use opened::OpenedStream;
 pub use resources::Resources;
 pub use schedule::Schedule;
 pub use session::{Config, Session};

@@ -5,6 +5,7 @@
 //! nothing; that is what a secure stream needs, whose reads and writes lose bytes when they are
 //! dropped half-way. Those of a plain socket are waits themselves, up to the poll that moves bytes.
 
+use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -39,30 +40,59 @@ pub(crate) trait Wire<'r, 'd> {
     fn reset(&mut self);
 }
 
-/// A connection that is lent: it stays with who lends it.
-impl<'r, 'd, W: Wire<'r, 'd>> Wire<'r, 'd> for &mut W {
+/// A connection that tasks are lent.
+pub(crate) trait Lend {
+    /// The task is gone: a connection that it left in the middle of anything is reset.
+    fn take_back(&mut self);
+}
+
+/// A connection that a task is lent: it stays with who lends it.
+#[allow(unnameable_types, reason = "it stands in a type that is inferred")]
+#[allow(private_bounds, reason = "sealed")]
+pub struct Lent<'r, W: Lend>(&'r mut W);
+
+#[allow(private_bounds, reason = "sealed")]
+impl<'r, W: Lend> Lent<'r, W> {
+    pub(crate) const fn new(wire: &'r mut W) -> Self {
+        Self(wire)
+    }
+}
+
+impl<W: Lend> Drop for Lent<'_, W> {
+    fn drop(&mut self) {
+        self.0.take_back();
+    }
+}
+
+impl<W: Lend> fmt::Debug for Lent<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lent")
+    }
+}
+
+impl<'r, 'd, W: Wire<'r, 'd> + Lend> Wire<'r, 'd> for Lent<'_, W> {
     async fn connect(&mut self, base: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>) {
-        W::connect(self, base, control, wish, url).await;
+        W::connect(self.0, base, control, wish, url).await;
     }
 
     fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
-        W::parts(self)
+        W::parts(self.0)
     }
 
     fn inbox(&self) -> &[u8] {
-        W::inbox(self)
+        W::inbox(self.0)
     }
 
     fn keep(&mut self, url: &Url<'_>, held: usize) {
-        W::keep(self, url, held);
+        W::keep(self.0, url, held);
     }
 
     fn close(&mut self, reason: CloseReason) {
-        W::close(self, reason);
+        W::close(self.0, reason);
     }
 
     fn reset(&mut self) {
-        W::reset(self);
+        W::reset(self.0);
     }
 }
 

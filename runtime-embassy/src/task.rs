@@ -139,7 +139,6 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
     }
 
     /// The same over a connection that is lent.
-    #[cfg(feature = "tls")]
     pub(crate) fn over<W>(self, wire: W) -> DataTask<'r, 'd, 'a, CONNECTIONS, Alone, W> {
         let Self { session, request, outgoing, head, target, record, control, wire: _ } = self;
         DataTask { session, request, outgoing, head, target, record, control, wire }

@@ -85,6 +85,7 @@ use core::fmt;
 pub(crate) mod port;
 mod records;
 mod secure;
+mod tasks;
 pub(crate) mod trust;
 mod verify;
 mod x509;

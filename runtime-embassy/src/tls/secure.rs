@@ -18,7 +18,7 @@ use crate::connection::{End, Origin, is_cut};
 use crate::input::copy;
 use crate::reins::Reins;
 use crate::session::Base;
-use crate::stream::{Incoming, Lost, Outgoing, Place, Wire};
+use crate::stream::{Incoming, Lend, Lost, Outgoing, Place, Wire};
 use crate::time::now;
 use crate::tls::port::{Below, Port};
 use crate::tls::records::Filter;
@@ -244,6 +244,14 @@ impl<'c, 's, 'r, 'd, R: CryptoRngCore, T: Judge> Wire<'r, 'd> for Secure<'c, 's,
 
     fn reset(&mut self) {
         self.end(None);
+    }
+}
+
+impl<R: CryptoRngCore, T: Judge> Lend for Secure<'_, '_, '_, '_, R, T> {
+    fn take_back(&mut self) {
+        if matches!(self.at, At::Used) {
+            self.reset();
+        }
     }
 }
 
