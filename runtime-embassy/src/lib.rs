@@ -91,10 +91,10 @@
 //! |---|---|---|
 //! | [`Resources<C, R, S, H>`](Resources) | a static | `C * (R + S + H)` |
 //! | [`Session<C>`](Session) | a static or a local | 88 + 56 a connection |
-//! | [`Schedule<C>`](Schedule), if there is one | a static or a local | 632 for one connection |
-//! | future of a task | the future that awaits it | 824 |
-//! | future of a task with a lent [`ControlBlock`] | the same | 552 |
-//! | [`ControlBlock`] | a static or a local | 336 |
+//! | [`Schedule<C>`](Schedule), if there is one | a static or a local | 640 for one connection |
+//! | future of a task | the future that awaits it | 768 |
+//! | future of a task with a lent [`ControlBlock`] | the same | 464 |
+//! | [`ControlBlock`] | a static or a local | 312 |
 //! | [URLs of redirects](DataTask::target), if any are followed | a local | 1 or 2 URLs |
 //!
 //! The response is read straight into the caller's buffer and decoded in place. Its head lives in
