@@ -5,6 +5,8 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P384_SHA384, date_time_ymd,
 };
 
+use sortie_core::TlsError;
+
 use super::chain::{Chain, HOST, KEYS, extension, extensions, new_extension, set_value, sign};
 use super::der::{Content, Node};
 use super::judge;
@@ -421,11 +423,6 @@ fn who_may_not_sign_and_roots_beyond_their_bounds_are_accepted_by_webpki_alone()
 fn what_else_webpki_alone_accepts_is_this() {
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
     let p384 = Node::parse(&rcgen::PublicKeyData::subject_public_key_info(&p384));
-    let many = plain(0).edit(1, |signed| {
-        for number in 0..40 {
-            extensions(signed).push(new_extension(&[0x2a, 3, number], false, b"x"));
-        }
-    });
     let behind = [&[0x30, 20, 0x82, 16][..], HOST.as_bytes(), &[0x89, 0]].concat();
     let revocation = new_extension(&[0x55, 0x1d, 31], true, &[0x30, 0]);
     let again = new_extension(&UNKNOWN, false, b"x");
@@ -447,7 +444,7 @@ fn what_else_webpki_alone_accepts_is_this() {
                 extensions(signed).push(again);
             }),
         ),
-        ("forty extensions", many),
+        ("forty extensions", extended(40)),
         // The whole of a value is looked at, also behind what was looked for.
         ("a bad name behind the good one", names_of(&behind)),
         (
@@ -463,4 +460,39 @@ fn what_else_webpki_alone_accepts_is_this() {
         ("a key of another curve", plain(0).edit(1, |signed| signed.nodes()[6] = p384)),
     ];
     assert_all(table, (false, true));
+}
+
+/// A leaf with so many extensions more.
+fn extended(count: u8) -> Chain {
+    plain(0).edit(1, |signed| {
+        for number in 0..count {
+            extensions(signed).push(new_extension(&[0x2a, 3, number], false, b"x"));
+        }
+    })
+}
+
+#[test]
+fn as_many_extensions_as_the_limit_says() {
+    let own = extensions(&mut Node::parse(plain(0).certificate(1)).nodes()[0]).len() as u8;
+    assert_all(vec![("thirty-two", extended(32 - own))], (true, true));
+    assert_all(vec![("one more", extended(33 - own))], (false, true));
+}
+
+#[test]
+fn no_more_signatures_are_looked_at_than_the_limit_says() {
+    // Roots of one name with other keys are tried before the right one.
+    let foreign = |count: usize| {
+        let mut chain = plain(0);
+        for _ in 0..count {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, "authority 0");
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let other = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            chain.roots.insert(0, other.der().to_vec());
+        }
+        chain
+    };
+    assert_all(vec![("the eighth", foreign(7))], (true, true));
+    assert_all(vec![("the ninth", foreign(8))], (false, true));
+    assert_eq!(foreign(8).ours(), Err(TlsError::Untrusted));
 }
