@@ -113,9 +113,11 @@ const fn numbers(seed: u64) -> u64 {
 
 /// Where ours is stricter: in the authority key usage (15), which webpki does not look at, and the
 /// purposes (37) behind that of servers. In the leaf also the names (17) behind the one that fits,
-/// and its key, which has to be one of P-256.
-const STRICTER: [&[&str]; 2] =
-    [&["extension 15", "extension 37"], &["extension 15", "extension 17", "extension 37", "key"]];
+/// its key, which has to be one of P-256, and what becomes constraints of names (30) of 31.
+const STRICTER: [&[&str]; 2] = [
+    &["extension 15", "extension 37"],
+    &["extension 15", "extension 17", "extension 31", "extension 37", "key"],
+];
 
 /// Every kind of extension that either of both knows is in it, and an address.
 fn rich() -> Chain {
