@@ -83,6 +83,14 @@ impl<'k, C: Dates> Roots<'k, C> {
     pub const fn new(roots: &'k [&'k [u8]], clock: C) -> Self {
         Self { roots, clock }
     }
+
+    /// The key of a server that showed these certificates, if it is trusted: the very check of a
+    /// handshake, for tests that compare it with another one.
+    #[cfg(feature = "internals")]
+    #[doc(hidden)]
+    pub fn check(&self, shown: &[&[u8]], host: &str) -> Result<Key, TlsError> {
+        self.judge(&Chain::of(shown.iter().copied()).ok_or(TlsError::Untrusted)?, host)
+    }
 }
 
 impl<C: Dates> Trust for Roots<'_, C> {}
@@ -149,6 +157,9 @@ pub struct PreSharedKey<'k> {
 impl<'k> PreSharedKey<'k> {
     /// Trusts who knows `key`, which the server finds by its `identity`. The identity is sent in
     /// the clear.
+    ///
+    /// Memory that nobody wrote to, which has zeros alone or ones alone, is no key: nobody is
+    /// trusted then.
     #[must_use]
     pub const fn new(identity: &'k [u8], key: &'k [u8]) -> Self {
         Self { key, identity }
@@ -164,7 +175,9 @@ impl Judge for PreSharedKey<'_> {
     }
 
     fn shared(&self) -> Option<(&[u8], &[u8])> {
-        Some((self.key, self.identity))
+        // One of 32 zeros is what a handshake without a key has in its place (RFC 8446 §7.1).
+        let is_written = [0, 0xff].iter().all(|blank| self.key.iter().any(|byte| byte != blank));
+        is_written.then_some((self.key, self.identity))
     }
 }
 

@@ -28,10 +28,13 @@ pub(crate) struct Chain<'c> {
 
 impl<'c> Chain<'c> {
     fn new(shown: &CertificateRef<'c>) -> Option<Self> {
-        let mut all = shown.entries.iter().filter_map(|entry| match entry {
+        Self::of(shown.entries.iter().filter_map(|entry| match entry {
             CertificateEntryRef::X509(certificate) => Some(*certificate),
             CertificateEntryRef::RawPublicKey(_) => None,
-        });
+        }))
+    }
+
+    pub(crate) fn of(mut all: impl Iterator<Item = &'c [u8]>) -> Option<Self> {
         let own = all.next()?;
         let (mut between, mut count) = ([&[][..]; BETWEEN], 0);
         for (place, certificate) in between.iter_mut().zip(all) {
@@ -191,6 +194,21 @@ mod tests {
         // Who knows the key of both has proved it by that.
         let shared = PreSharedKey::new(b"id", b"key");
         assert_eq!(Check::new(&shared, "host.example").verdict(Ok(())), Ok(()));
+    }
+
+    #[test]
+    fn a_shared_key_that_nobody_wrote_is_none() {
+        for key in [&[0; 32][..], &[0xff; 16], &[0], &[]] {
+            let shared = PreSharedKey::new(b"id", key);
+            assert_eq!(
+                Check::new(&shared, "host.example").verdict(Ok(())),
+                Err(TlsError::Untrusted)
+            );
+        }
+        for key in [&[0, 1][..], &[0xff, 0], &[7; 32]] {
+            let shared = PreSharedKey::new(b"id", key);
+            assert_eq!(Check::new(&shared, "host.example").verdict(Ok(())), Ok(()));
+        }
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(crate) const BETWEEN: usize = 4;
 /// Signatures that are looked at for one server: each takes a tenth of a second on a small device.
 const SIGNATURES: u8 = 8;
 
+/// Extensions of a certificate: others have a dozen.
+const EXTENSION_COUNT: usize = 32;
+
 /// Tags (X.690 §8.1.2).
 const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
@@ -42,6 +45,15 @@ const KEY_INFO: [u8; 24] = [
 /// The server's purpose: `id-kp-serverAuth` (RFC 5280 §4.2.1.12).
 const SERVER: [u8; 8] = [0x2b, 6, 1, 5, 5, 7, 3, 1];
 
+/// Extensions that are known (RFC 5280 §4.2.1), by the last byte of their identifiers.
+const KNOWN: [u8; 2] = [0x55, 0x1d];
+const KEY_USAGE: u8 = 15;
+const ALTERNATIVE_NAMES: u8 = 17;
+const BASIC_CONSTRAINTS: u8 = 19;
+const NAME_CONSTRAINTS: u8 = 30;
+const REVOCATION_LISTS: u8 = 31;
+const PURPOSES: u8 = 37;
+
 /// What is to be read of DER (X.690 §10), whose lengths are as short as they can be.
 #[derive(Clone, Copy)]
 struct Der<'d>(&'d [u8]);
@@ -50,6 +62,10 @@ impl<'d> Der<'d> {
     /// The next value: its tag and content.
     fn next(&mut self) -> Option<(u8, &'d [u8])> {
         let [tag, first, rest @ ..] = self.0 else { return None };
+        // A tag of several bytes, which no certificate has.
+        if tag & 0x1f == 0x1f {
+            return None;
+        }
         let (length, rest) = match (*first, rest) {
             (short @ 0..=0x7f, rest) => (usize::from(short), rest),
             (0x81, [length @ 0x80..=0xff, rest @ ..]) => (usize::from(*length), rest),
@@ -64,6 +80,7 @@ impl<'d> Der<'d> {
     }
 
     /// The content of the next value, if it has this tag.
+    #[inline(never)] // It is called from twenty places.
     fn take(&mut self, tag: u8) -> Option<&'d [u8]> {
         self.next().filter(|(found, _)| *found == tag).map(|(_, content)| content)
     }
@@ -152,69 +169,69 @@ impl<'c> Certificate<'c> {
         };
         if let Some(tagged) = inside.take_if(EXTENSIONS)? {
             let mut tagged = Der(tagged);
-            let mut list = Der(tagged.take(SEQUENCE)?);
+            let list = Der(tagged.take(SEQUENCE)?);
             tagged.end()?;
-            let mut seen = 0;
-            while list.end().is_none() {
-                this.extend(Der(list.take(SEQUENCE)?), &mut seen)?;
-            }
+            this.extend_by(list)?;
         }
         inside.end()?;
         Some(this)
     }
 
-    /// Takes an extension. One that has to be understood and is not is no certificate for us, and
-    /// so is one that comes twice.
-    fn extend(&mut self, mut extension: Der<'c>, seen: &mut u8) -> Option<()> {
-        let kind = extension.take(OID)?;
-        let is_critical = match extension.take_if(BOOLEAN)? {
-            Some([0xff]) => true,
-            Some([0]) | None => false,
-            Some(_) => return None,
-        };
-        let mut value = Der(extension.take(OCTET_STRING)?);
+    /// Takes all extensions. None comes twice (RFC 5280 §4.2).
+    fn extend_by(&mut self, mut list: Der<'c>) -> Option<()> {
+        let all = list;
+        for count in 0..EXTENSION_COUNT {
+            if list.end().is_some() {
+                break;
+            }
+            let mut extension = Der(list.take(SEQUENCE)?);
+            let kind = extension.take(OID)?;
+            let mut earlier = all;
+            for _ in 0..count {
+                if Der(earlier.take(SEQUENCE)?).take(OID)? == kind {
+                    return None;
+                }
+            }
+            self.extend(kind, extension)?;
+        }
+        list.end()
+    }
+
+    /// Takes what follows on the identifier of an extension. One that has to be understood and is
+    /// not is no certificate for us.
+    fn extend(&mut self, kind: &[u8], mut extension: Der<'c>) -> Option<()> {
+        let is_critical = truth(&mut extension)?;
+        let content = extension.take(OCTET_STRING)?;
         extension.end()?;
-        let bit = match kind {
-            [0x55, 0x1d, 0x0f] => {
-                let [_, usage, ..] = value.take(BIT_STRING)? else { return None };
-                self.usage = Some(*usage);
-                1
-            }
-            [0x55, 0x1d, 0x11] => {
-                self.names = Some(value.take(SEQUENCE)?);
-                2
-            }
-            [0x55, 0x1d, 0x13] => {
+        let mut value = Der(content);
+        match kind.strip_prefix(&KNOWN) {
+            Some([KEY_USAGE]) => self.usage = Some(flags(value.take(BIT_STRING)?)?),
+            Some([ALTERNATIVE_NAMES]) => self.names = Some(value.take(SEQUENCE)?),
+            Some([BASIC_CONSTRAINTS]) => {
                 let mut inside = Der(value.take(SEQUENCE)?);
-                self.is_authority = match inside.take_if(BOOLEAN)? {
-                    Some([0xff]) => true,
-                    Some([0]) | None => false,
-                    Some(_) => return None,
-                };
+                self.is_authority = truth(&mut inside)?;
                 self.most_between = match inside.take_if(INTEGER)? {
                     Some([most @ 0..=0x7f]) => Some(*most),
                     Some(_) => return None,
                     None => None,
                 };
                 inside.end()?;
-                4
             }
-            [0x55, 0x1d, 0x25] => {
+            Some([PURPOSES]) => {
                 let mut purposes = Der(value.take(SEQUENCE)?);
                 self.serves = false;
                 while purposes.end().is_none() {
                     self.serves |= purposes.take(OID)? == SERVER;
                 }
-                8
             }
-            // Constraints of names, which nobody looks at here.
-            [0x55, 0x1d, 0x1e] => return None,
-            _ => return if is_critical { None } else { Some(()) },
-        };
-        value.end()?;
-        let is_first = *seen & bit == 0;
-        *seen |= bit;
-        is_first.then_some(())
+            // Nobody looks at these here.
+            Some([NAME_CONSTRAINTS]) => return None,
+            _ if is_critical => return None,
+            // Nor at this; but who damaged it may have damaged more.
+            Some([REVOCATION_LISTS]) => drop(value.take(SEQUENCE)?),
+            _ => return Some(()),
+        }
+        value.end()
     }
 
     /// The key.
@@ -245,22 +262,33 @@ impl<'c> Certificate<'c> {
         is_authority.then_some(()).ok_or(TlsError::Untrusted)
     }
 
+    /// Whether it may vouch as a root. One that is no authority, as that of a server that has no
+    /// other, does so for itself alone.
+    fn is_for_root(&self, of: &Certificate<'_>, between: u8) -> Result<(), TlsError> {
+        match self.signed == of.signed {
+            true => Ok(()),
+            false => self.is_for_authority(between),
+        }
+    }
+
     /// Whether it is for this host: one of its names or addresses is.
     pub(crate) fn is_for(&self, host: &str) -> Result<(), TlsError> {
         let address = host.parse::<core::net::Ipv4Addr>().ok();
-        let host = host.strip_suffix('.').unwrap_or(host);
+        let host = host.strip_suffix('.').unwrap_or(host).as_bytes();
+        let is_name = address.is_none() && is_name(host);
         let mut names = Der(self.names.unwrap_or_default());
-        while let Some((kind, name)) = names.next() {
-            let fits = match (kind, address) {
+        let mut fits = false;
+        while names.end().is_none() {
+            let (kind, name) = names.next().ok_or(TlsError::Untrusted)?;
+            fits |= match (kind, address) {
                 (ADDRESS, Some(address)) => name == address.octets(),
-                (DNS_NAME, None) => is_name_of(name, host.as_bytes()),
-                _ => false,
+                (DNS_NAME, _) => is_name && is_name_of(name, host),
+                // Kinds of names that there are (RFC 5280 §4.2.1.6).
+                (0xa0 | 0x81 | 0xa3..=0xa5 | 0x86..=0x88, _) => false,
+                _ => return Err(TlsError::Untrusted),
             };
-            if fits {
-                return Ok(());
-            }
         }
-        Err(TlsError::WrongName)
+        fits.then_some(()).ok_or(TlsError::WrongName)
     }
 }
 
@@ -281,6 +309,40 @@ pub(crate) fn key_info(certificate: &[u8]) -> Option<&[u8]> {
     inside.take_whole(SEQUENCE)
 }
 
+/// Whether it is true; not if it is left out.
+fn truth(from: &mut Der<'_>) -> Option<bool> {
+    match from.take_if(BOOLEAN)? {
+        Some([0xff]) => Some(true),
+        Some([0]) | None => Some(false),
+        Some(_) => None,
+    }
+}
+
+/// The first eight of the bits of a string (X.690 §11.2): those that are not used are 0.
+fn flags(bits: &[u8]) -> Option<u8> {
+    let [unused @ 0..=7, first, rest @ ..] = bits else { return None };
+    let last = rest.last().unwrap_or(first);
+    (last & !(0xff << unused) == 0).then_some(*first)
+}
+
+/// Whether a host can be named in a certificate: its labels have letters, digits, and hyphens
+/// within (RFC 1034 §3.5), also underscores, as others take them. The last begins with a letter
+/// (RFC 1123 §2.1): what begins with a digit is meant as an address by some.
+fn is_name(host: &[u8]) -> bool {
+    let mut is_text = false;
+    for label in host.split(|byte| *byte == b'.') {
+        let is_known = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let (Some(first), true) = (label.first(), label.iter().all(is_known)) else {
+            return false;
+        };
+        if label.len() > 63 || *first == b'-' || label.ends_with(b"-") {
+            return false;
+        }
+        is_text = first.is_ascii_alphabetic();
+    }
+    is_text && host.len() <= 253
+}
+
 /// Whether a name of a certificate is that of the host (RFC 9525 §6.3): the same, or `*` in the
 /// place of its first label, before two others at least.
 fn is_name_of(name: &[u8], host: &[u8]) -> bool {
@@ -290,7 +352,8 @@ fn is_name_of(name: &[u8], host: &[u8]) -> bool {
     rest.contains(&b'.') && parent.is_some_and(|parent| parent.eq_ignore_ascii_case(rest))
 }
 
-/// Seconds since 1970 began, of a date in a certificate (RFC 5280 §4.1.2.5); 0 before that.
+/// Seconds since 1970 began, of a date in a certificate (RFC 5280 §4.1.2.5). One before that is
+/// none.
 fn time(from: &mut Der<'_>) -> Option<u64> {
     let (year, rest) = match from.next()? {
         (UTC_TIME, text) => {
@@ -310,7 +373,13 @@ fn time(from: &mut Der<'_>) -> Option<u64> {
     let (hour, rest) = two_digits(rest)?;
     let (minute, rest) = two_digits(rest)?;
     let (second, rest) = two_digits(rest)?;
-    let is_date = (1..=12).contains(&month) && (1..=31).contains(&day);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    // Long and short months take turns, but for July and August.
+    let days = match month {
+        2 => 28 + u32::from(is_leap),
+        _ => 30 + ((month + month / 8) & 1),
+    };
+    let is_date = (1..=12).contains(&month) && (1..=days).contains(&day);
     if rest != b"Z" || !is_date || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -319,7 +388,7 @@ fn time(from: &mut Der<'_>) -> Option<u64> {
         if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
     let leaps = year / 4 - year / 100 + year / 400;
     let days = 365 * year + leaps + (153 * month + 2) / 5 + day - 1;
-    let since_1970 = days.saturating_sub(719_468);
+    let since_1970 = days.checked_sub(719_468)?;
     let in_day = 3600 * hour + 60 * minute + second;
     Some(u64::from(since_1970) * 86_400 + u64::from(in_day))
 }
@@ -376,15 +445,16 @@ impl Way<'_> {
             None if step.from > step.until => return Err(TlsError::Expired),
             Some(_) | None => {}
         }
+        let mut result = Err(TlsError::UnknownRoot);
         for root in self.roots {
-            if let Some(root) = Certificate::parse(root)
-                && root.subject == from.issuer
-                && is_proved(from, &root, signatures)?
-            {
-                return Ok(());
+            let root = Certificate::parse(root).filter(|root| root.subject == from.issuer);
+            let Some(root) = root else { continue };
+            match root.is_for_root(from, step.passed) {
+                Ok(()) if is_proved(from, &root, signatures)? => return Ok(()),
+                Ok(()) => {}
+                Err(why) => result = Err(why),
             }
         }
-        let mut result = Err(TlsError::UnknownRoot);
         for (number, next) in self.between.iter().enumerate() {
             let bit = 1 << number;
             let Some(next) = Certificate::parse(next).filter(|_| step.used & bit == 0) else {
@@ -434,7 +504,6 @@ mod tests {
     fn dates_are_seconds_since_1970() {
         for (tag, text, expected) in [
             (UTC_TIME, "700101000000Z", 0),
-            (UTC_TIME, "500101000000Z", 0),
             (UTC_TIME, "260101000000Z", 1_767_225_600),
             (UTC_TIME, "491231235959Z", 2_524_607_999),
             (GENERALIZED_TIME, "20500101000000Z", 2_524_608_000),
@@ -442,11 +511,8 @@ mod tests {
             (GENERALIZED_TIME, "20000301000000Z", 951_868_800),
             (GENERALIZED_TIME, "21000301000000Z", 4_107_542_400),
             (GENERALIZED_TIME, "99991231235959Z", 253_402_300_799),
-            (GENERALIZED_TIME, "00000101000000Z", 0),
         ] {
-            let found = seconds(tag, text.as_bytes());
-            let expected = (text != "00000101000000Z").then_some(expected);
-            assert_eq!(found, expected, "{text}");
+            assert_eq!(seconds(tag, text.as_bytes()), Some(expected), "{text}");
         }
         for (tag, text) in [
             (UTC_TIME, "2601010000Z"),
@@ -456,6 +522,16 @@ mod tests {
             (UTC_TIME, "260100000000Z"),
             (UTC_TIME, "260101240000Z"),
             (UTC_TIME, "26 101000000Z"),
+            (UTC_TIME, "260431000000Z"),
+            (UTC_TIME, "260229000000Z"),
+            (UTC_TIME, "260101006000Z"),
+            (UTC_TIME, "260101000060Z"),
+            (UTC_TIME, "691231235959Z"),
+            (UTC_TIME, "500101000000Z"),
+            (GENERALIZED_TIME, "00000101000000Z"),
+            (GENERALIZED_TIME, "21000229000000Z"),
+            (GENERALIZED_TIME, "20260101000000.5Z"),
+            (GENERALIZED_TIME, "260101000000Z"),
             (INTEGER, "260101000000Z"),
         ] {
             assert_eq!(seconds(tag, text.as_bytes()), None, "{text}");
@@ -478,6 +554,62 @@ mod tests {
             ("", "a", false),
         ] {
             assert_eq!(is_name_of(name.as_bytes(), host.as_bytes()), fits, "{name} {host}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_no_name_of_a_machine_fits_no_certificate() {
+        for host in ["a.example", "a-b.example", "_a.example", "a", "1.2.3.a4", "a.0.b", "0.b-0"] {
+            assert!(is_name(host.as_bytes()), "{host}");
+        }
+        let (long, longer) = ("a".repeat(63), "a".repeat(64));
+        assert!(is_name(long.as_bytes()));
+        assert!(!is_name(longer.as_bytes()));
+        assert!(!is_name([&long[..]; 4].join(".").as_bytes()));
+        for host in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "-a",
+            "a-",
+            "a.-b",
+            "*.b.example",
+            "a b",
+            "a%62",
+            "1.2.3",
+            "a.1",
+            "0x7f",
+            "a.0X",
+            "[::1]",
+            "\u{e9}.example",
+            "1.2.3.4",
+        ] {
+            assert!(!is_name(host.as_bytes()), "{host}");
+        }
+    }
+
+    #[test]
+    fn bits_that_are_not_used_are_zero() {
+        for (bits, expected) in [
+            (&[7, 0x80][..], Some(0x80)),
+            (&[0, 0x81], Some(0x81)),
+            (&[7, 0x80, 0x80], Some(0x80)),
+            (&[7, 0x81], None),
+            (&[7, 0x80, 0x81], None),
+            (&[8, 0x80], None),
+            (&[0], None),
+            (&[], None),
+        ] {
+            assert_eq!(flags(bits), expected, "{bits:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_of_several_bytes_is_none() {
+        for tag in [0x1f, 0x3f, 0x9f, 0xbf, 0xdf, 0xff] {
+            assert!(Der(&[tag, 1, 0]).next().is_none());
         }
     }
 
