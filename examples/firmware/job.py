@@ -9,7 +9,6 @@ import argparse
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,9 @@ from pathlib import Path
 from faults import FaultyOrigin
 from origin import HELLO, refusing_port
 from qemu import BOARDS, add_target, build, emulate, targets, values
+from servers import ADDRESS, nginx, stop
 from size import size
 
-ADDRESS = "127.0.0.1"
-SECONDS = 10  # for a server to start or to stop
 RUN = 300  # seconds for one run, which takes a few
 MIB = 1 << 20
 
@@ -33,27 +31,12 @@ UPLOAD = bytes((index * 31 + (index >> 8)) & 0xFF for index in range(100_000))
 UPLOADED = ("known", "chunks", "expected")
 
 # `keepalive_requests` is no limit here; other settings are nginx's own.
-NGINX = """\
-daemon off;
-master_process off;
-worker_processes 1;
-error_log "{work}/error.log";
-pid "{work}/pid";
-events {{ worker_connections 64; }}
-http {{
-    log_format job '$connection $request_method $uri $status';
+HTTP = """\
+log_format job '$connection $request_method $uri $status';
     access_log "{work}/access.log" job;
-    keepalive_requests 1000000;
-    default_type application/octet-stream;
-    client_body_temp_path "{work}/body";
-    proxy_temp_path "{work}/proxy";
-    fastcgi_temp_path "{work}/fastcgi";
-    uwsgi_temp_path "{work}/uwsgi";
-    scgi_temp_path "{work}/scgi";
-    server {{
-        listen 127.0.0.1:{port};
-        root "{folder}";
-        location = /keep {{ alias "{folder}/hello"; }}
+    keepalive_requests 1000000;"""
+SERVER = """\
+location = /keep {{ alias "{folder}/hello"; }}
         location = /chunked {{ ssi on; ssi_types *; alias "{folder}/64k"; }}
         location = /moved {{ return 302 /hello; }}
         location = /see {{ return 303 /hello; }}
@@ -62,62 +45,7 @@ http {{
         location = /large-head {{ add_header X-Large "{pad}"; return 200 "fits"; }}
         location = /echo {{ proxy_pass http://127.0.0.1:{origin}; }}
         location = /status {{ stub_status; }}
-        location /up/ {{ root "{work}"; dav_methods PUT; create_full_put_path on; }}
-    }}
-}}
-"""
-
-
-def stop(process):
-    """Ends a process that was started here."""
-    process.terminate()
-    try:
-        process.wait(SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def is_up(process, port):
-    """Waits until the process listens. False if it ended."""
-    for _ in range(SECONDS * 100):
-        if process.poll() is not None:
-            return False
-        try:
-            socket.create_connection((ADDRESS, port), SECONDS).close()
-            return True
-        except ConnectionRefusedError:
-            time.sleep(0.01)
-    return False
-
-
-def start_nginx(work, text, settings):
-    """Starts nginx at a port that nobody has at the moment: it and the port, or None."""
-    with socket.socket() as unused:
-        unused.bind((ADDRESS, 0))
-        port = unused.getsockname()[1]
-    (work / "conf").write_text(text.format(work=work, port=port, **settings), encoding="utf-8")
-    command = ["nginx", "-p", work, "-c", work / "conf", "-e", work / "error.log"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if is_up(process, port):
-        return process, port
-    stop(process)
-    return None
-
-
-@contextmanager
-def nginx(work, text, **settings):
-    """nginx with everything of it in `work`, configured by `text`. Gives the port."""
-    for _ in range(3):  # another process may have taken the port in between
-        if started := start_nginx(work, text, settings):
-            break
-    else:
-        sys.exit("nginx does not start: " + (work / "error.log").read_text(encoding="utf-8"))
-    process, port = started
-    try:
-        yield port
-    finally:
-        stop(process)
+        location /up/ {{ root "{work}"; dav_methods PUT; create_full_put_path on; }}"""
 
 
 @contextmanager
@@ -175,8 +103,10 @@ def run(target, image, options):
         origin = servers.enter_context(FaultyOrigin())
         nobody = servers.enter_context(refusing_port())
         pages = servers.enter_context(python(work / "files"))
-        settings = {"folder": work / "files", "python": pages, "origin": origin.port}
-        front = servers.enter_context(nginx(work, NGINX, pad="x" * 2000, **settings))
+        names = {"work": work, "folder": work / "files", "python": pages, "origin": origin.port}
+        server = SERVER.format(**names, pad="x" * 2000)
+        settings = {"http": HTTP.format(work=work), "server": server}
+        front = servers.enter_context(nginx(work, work / "files", **settings))
         arguments = [front, pages, origin.port, nobody, options.times, options.mib * MIB, *sums]
         start = time.monotonic()
         status, output = emulate(target, image, arguments, RUN)

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import chip
-from job import nginx
 from qemu import BOARDS, add_target, build, command_line, targets, values
 from releases import File, Updates, image, manifest, put
+from servers import nginx
 from size import size
 
 SECONDS = 120  # for one run, which takes a few
@@ -46,28 +46,6 @@ MARKS = (
 )
 DOWNLOAD, STAGED, RESTARTS = 2, 4, 5
 AIMED = ("whole", "staged", "restarts", "boots B", "checks itself", "confirmed")
-
-NGINX = """\
-daemon off;
-master_process off;
-worker_processes 1;
-error_log "{work}/error.log";
-pid "{work}/pid";
-events {{ worker_connections 64; }}
-http {{
-    access_log "{work}/access.log";
-    default_type application/octet-stream;
-    client_body_temp_path "{work}/body";
-    proxy_temp_path "{work}/proxy";
-    fastcgi_temp_path "{work}/fastcgi";
-    uwsgi_temp_path "{work}/uwsgi";
-    scgi_temp_path "{work}/scgi";
-    server {{
-        listen 127.0.0.1:{port};
-        root "{folder}";
-    }}
-}}
-"""
 
 
 class Wrong(Exception):
@@ -285,7 +263,7 @@ def kills(target, elf, options):
     with tempfile.TemporaryDirectory(prefix="sortie-ota-") as folder:
         work = Path(folder)
         put(work / "files", 2, new)
-        with nginx(work, NGINX, folder=work / "files") as port:
+        with nginx(work, work / "files") as port:
 
             def device():
                 made = Device(target, elf, work, first, rng.random())

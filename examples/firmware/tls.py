@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from certificates import Authority, context, own, pin
-from job import is_up, stop
 from origin import HELLO, Origin
 from qemu import BOARDS, add_target, build, emulate, targets, values
 from run import fnv
+from servers import is_up, stop
 from size import size
 
 SECONDS = 60  # for one run, which takes a few
