@@ -68,7 +68,7 @@ impl<'a> ResponseHead<'a> {
         let slots = self.index.iter().take_while(|slot| !slot.is_empty());
         slots.map(move |slot| {
             // Names are tokens, which are ASCII.
-            (core::str::from_utf8(slot.name(bytes)).unwrap_or(""), slot.value(bytes))
+            (grammar::text(slot.name(bytes)).unwrap_or(""), slot.value(bytes))
         })
     }
 

@@ -11,6 +11,7 @@ use crate::resume::range::ContentRange;
 use crate::resume::validator::Validator;
 use crate::url::{Scheme, Url};
 use crate::wire::cursor::Cursor;
+use crate::wire::grammar;
 
 const MAGIC: [u8; 4] = *b"\x93SRD";
 const VERSION: u8 = 1;
@@ -186,7 +187,7 @@ impl<'a> ResumeData<'a> {
         }
         let (received, total) = read_counts(counts, *flags)?;
         let (url, validator) = texts.split_at_checked(url_length).unwrap_or_default();
-        let url = core::str::from_utf8(url).map_err(|_| ResumeDataError::Url)?;
+        let url = grammar::text(url).ok_or(ResumeDataError::Url)?;
         let validator = Validator::parse(validator).ok_or(ResumeDataError::Validator)?;
         Self::new(url, validator, received, total)
     }

@@ -6,7 +6,7 @@ use crate::request::Field;
 use crate::resume::data::ResumeData;
 use crate::resume::validator::Validator;
 use crate::wire::cursor::Cursor;
-use crate::wire::grammar::{decimal, eq_ignore_case};
+use crate::wire::grammar::{self, decimal, eq_ignore_case};
 
 /// `bytes=`, a `u64` and `-`.
 const RANGE_BYTES: usize = 27;
@@ -59,7 +59,7 @@ impl<'a> RangeFields<'a> {
 impl fmt::Debug for RangeFields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RangeFields(")?;
-        f.write_str(core::str::from_utf8(self.range()).unwrap_or_default())?;
+        f.write_str(grammar::text(self.range()).unwrap_or_default())?;
         f.write_str(")")
     }
 }

@@ -1,5 +1,7 @@
 //! Character classes of RFC 9110 §5.6 and the few comparisons made with them.
 
+use ascii::AsciiStr;
+
 /// For each byte, which of the classes below it belongs to.
 #[allow(
     clippy::indexing_slicing,
@@ -178,6 +180,11 @@ pub(crate) fn before(bytes: &[u8], stops: &[u8]) -> usize {
 pub(crate) const fn hex_digit(byte: u8) -> Option<u32> {
     let class = class(byte);
     if class & HEX != 0 { Some((class >> 4) as u32) } else { None }
+}
+
+/// Bytes as text, if all of them are ASCII.
+pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
+    Some(AsciiStr::from_ascii(bytes).ok()?.as_str())
 }
 
 /// Case-insensitive equality, as field names and most tokens compare (RFC 9110 §5.1).

@@ -59,21 +59,21 @@ async fn run(mut runner: Runner<'static, Ethernet>) -> ! {
 }
 
 /// The URL of a path at the host, without `core::fmt`.
-pub fn url<'b>(port: &[u8], path: &[u8], buffer: &'b mut [u8]) -> Option<&'b str> {
+pub fn url<'b>(port: &[u8], path: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     joined([b"http://10.0.2.2:", port, path], buffer)
 }
 
 /// The same, secure.
-pub fn secure_url<'b>(port: &[u8], path: &[u8], buffer: &'b mut [u8]) -> Option<&'b str> {
+pub fn secure_url<'b>(port: &[u8], path: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     joined([b"https://10.0.2.2:", port, path], buffer)
 }
 
-fn joined<'b>(pieces: [&[u8]; 3], buffer: &'b mut [u8]) -> Option<&'b str> {
+fn joined<'b>(pieces: [&[u8]; 3], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let mut length = 0;
     for piece in pieces {
         let end = length + piece.len();
         buffer.get_mut(length..end)?.copy_from_slice(piece);
         length = end;
     }
-    core::str::from_utf8(buffer.get(..length)?).ok()
+    buffer.get(..length)
 }

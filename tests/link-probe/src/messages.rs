@@ -21,7 +21,9 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
 
 fn url(with: &mut Arguments<'_>) {
     call!(with, Url::parse(with.text));
+    call!(with, Url::from_ascii(with.bytes));
     call!(with, UrlParts::parse(with.text));
+    call!(with, UrlParts::is_same_origin(&with.url_parts, with.bytes, &with.url));
     call!(with, Url::from_parts(with.text, with.url_parts));
     call!(with, Url::parts(&with.url));
     call!(with, Url::as_str(&with.url));

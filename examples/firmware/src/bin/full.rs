@@ -58,7 +58,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
             [b'>' | b'=' | b'<', path @ ..] => path,
             path => path,
         };
-        let url = Url::parse(net::url(port, path, &mut url)?).ok()?;
+        let url = Url::from_ascii(net::url(port, path, &mut url)?).ok()?;
         let (length, hash) = match word {
             [b'>', ..] => download(&session, url).await?,
             [b'=', ..] => upload(&session, url).await?,

@@ -37,7 +37,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     let mut next = Some(words.next()?);
     while let Some(path) = next {
         let mut url = [0; 48];
-        let url = Url::parse(net::url(port, path, &mut url)?).ok()?;
+        let url = Url::from_ascii(net::url(port, path, &mut url)?).ok()?;
         let request = Request::new("GET", url, &[], BodyLength::None).ok()?;
         let start = Instant::now();
         let (length, hash) = get(&session, &request).await?;

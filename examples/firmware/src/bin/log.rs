@@ -31,7 +31,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     stack.wait_config_up().await;
     for path in words {
         let (mut url, mut urls, mut content) = ([0; 48], [0; 96], [0; 512]);
-        let url = Url::parse(net::url(port, path, &mut url)?).ok()?;
+        let url = Url::from_ascii(net::url(port, path, &mut url)?).ok()?;
         let request = Request::new("GET", url, &[], BodyLength::None).ok()?;
         let task = session.data_task(&request).target(&mut urls);
         match task.receive(&mut content).await {

@@ -37,7 +37,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     let mut words = arguments.words();
     let (port, path) = (words.next()?, words.next()?);
     let mut url = [0; 64];
-    let url = net::url(port, path, &mut url)?;
+    let url = core::str::from_utf8(net::url(port, path, &mut url)?).ok()?;
     stack.wait_config_up().await;
     let start = Instant::now();
     let (length, hash) = get(&mut client, url).await?;

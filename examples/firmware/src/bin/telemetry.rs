@@ -70,7 +70,7 @@ async fn run(stack: Stack<'static>, dog: Dog) -> Option<()> {
         ticks: Ticker::every(PERIOD),
     };
     let mut url = [0; 48];
-    let url = Url::parse(net::url(port, b"/readings", &mut url)?).ok()?;
+    let url = Url::from_ascii(net::url(port, b"/readings", &mut url)?).ok()?;
     let start = host::random();
     let mut settings = Settings::new(url, Sender::new("mps2", start)?, start);
     settings.request_timeout = Duration::from_millis(4_000);

@@ -84,7 +84,7 @@ async fn fetch<T: Trust>(job: Job<'_>, trust: T) -> Option<()> {
         .connection(&mut tls, async |connection| {
             for path in arguments.words().skip(5) {
                 let mut url = [0; 48];
-                let url = Url::parse(net::secure_url(port, path, &mut url)?).ok()?;
+                let url = Url::from_ascii(net::secure_url(port, path, &mut url)?).ok()?;
                 let request = Request::new("GET", url, &[], BodyLength::None).ok()?;
                 tell(path, connection.data(&request, &[], &mut content[..]).await);
             }
@@ -98,7 +98,7 @@ async fn fetch_plainly(job: Job<'_>) -> Option<()> {
     let port = job.arguments.words().next()?;
     for path in job.arguments.words().skip(5) {
         let mut url = [0; 48];
-        let url = Url::parse(net::secure_url(port, path, &mut url)?).ok()?;
+        let url = Url::from_ascii(net::secure_url(port, path, &mut url)?).ok()?;
         let request = Request::new("GET", url, &[], BodyLength::None).ok()?;
         tell(path, job.session.data(&request, &[], &mut job.content[..]).await);
     }

@@ -67,7 +67,7 @@ impl Site<'_> {
     /// The URL of a path.
     pub(crate) fn url<'b>(&self, path: &str, buffer: &'b mut [u8; URL]) -> Result<Url<'b>, Failed> {
         let text = net::url(self.port, path.as_bytes(), buffer).ok_or(Failed)?;
-        expect("a URL", Url::parse(text))
+        expect("a URL", Url::from_ascii(text))
     }
 
     /// Fetches a path by a task of the shortest form.

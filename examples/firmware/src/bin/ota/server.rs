@@ -60,7 +60,7 @@ impl Server<'_> {
         buffer: &'b mut [u8; URL],
     ) -> Result<Url<'b>, Trouble> {
         let text = net::url(self.port, path.as_bytes(), buffer).ok_or(Trouble::Path)?;
-        Url::parse(text).map_err(|_| Trouble::Path)
+        Url::from_ascii(text).map_err(|_| Trouble::Path)
     }
 
     /// Asks for the text of its release.
