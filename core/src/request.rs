@@ -399,8 +399,8 @@ impl<'a> Request<'a> {
         self.traits.body
     }
 
-    pub(crate) const fn traits(&self) -> RequestTraits {
-        self.traits
+    pub(crate) const fn traits(&self) -> &RequestTraits {
+        &self.traits
     }
 }
 

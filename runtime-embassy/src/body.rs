@@ -71,7 +71,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
 impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     /// Of a task that does not run yet.
     pub(crate) fn new<const N: usize>(task: DataTask<'r, 'd, 'a, N, C, W>) -> Self {
-        let (driver, governor) = task.parts(|head| Input::new(head, &mut []).handing_on());
+        let (driver, governor) = task.parts(Input::handing_on);
         let governed = Governed::new(governor.block());
         Self { governed, driver, only_goes_on: false }
     }

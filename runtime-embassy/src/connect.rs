@@ -8,12 +8,14 @@ use core::task::{Context, Poll};
 use embassy_net::Stack;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::tcp::ConnectError;
-use sortie_core::{CloseReason, Transport, Url, Wish};
+use sortie_core::{CloseReason, Output, Transport, Url, Wish};
 
 use crate::connection::{End, Lease, is_cut};
 use crate::reins::Reins;
 use crate::session::Base;
-use crate::stream::{Incoming, Outgoing, Wire};
+use crate::input::Input;
+use crate::send::Outbox;
+use crate::stream::{Lost, Wire};
 use crate::time::now;
 
 /// A connection of the session's own, while the task has one.
@@ -49,10 +51,44 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
         connect(base, control, wish, url, self)
     }
 
-    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
-        let (socket, inbox) = self.0.as_mut()?.parts();
-        let (reader, writer) = socket.split();
-        Some((reader, writer, inbox))
+    // What a socket has to read and to write keeps nothing between two polls. It is made anew for
+    // each, so that the task's future has no room and no state for it.
+    fn exchange(
+        &mut self,
+        outbox: Outbox<'_>,
+        input: &mut Input<'_>,
+        output: Output,
+    ) -> impl Future<Output = ()> {
+        poll_fn(move |cx| {
+            let Some(lease) = &mut self.0 else {
+                return outbox.control.poll_other(output, cx);
+            };
+            let (socket, inbox) = lease.parts();
+            while outbox.is_due() {
+                let put = |room: &mut [u8]| {
+                    let count = outbox.fill(room);
+                    (count, count)
+                };
+                match pin!(socket.write_with(put)).poll(cx) {
+                    Poll::Ready(written) => outbox.sent(written.map_err(|_| Lost)),
+                    Poll::Pending => break,
+                }
+            }
+            while !input.has_fresh() {
+                let Some(wanted) = outbox.control.io(input.room(inbox)).receive else {
+                    return outbox.control.poll_other(output, cx);
+                };
+                let read = match input.space(wanted, inbox) {
+                    [] => Ok(None),
+                    space => match pin!(socket.read(space)).poll(cx) {
+                        Poll::Ready(read) => read.map(Some).map_err(|_| Lost),
+                        Poll::Pending => return outbox.control.poll_other(output, cx),
+                    },
+                };
+                outbox.received(input, wanted, inbox, read);
+            }
+            Poll::Ready(())
+        })
     }
 
     fn inbox(&self) -> &[u8] {

@@ -3,7 +3,7 @@
 use sortie_core::Url;
 
 use crate::driver::{Driver, Step};
-use crate::event::TaskEvent;
+use crate::event::Moved;
 use crate::input::Input;
 use crate::record::Record;
 use crate::reins::{Governed, Reins};
@@ -22,9 +22,8 @@ impl<'s, 'd, 'a, W: Wire<'s, 'd>> Driver<'_, 's, 'd, 'a, W> {
     pub(crate) fn start(&mut self, control: &Reins) {
         let stored = self.outgoing.resume.map(|resume| resume.from.data());
         self.record.begin(self.target.request(), stored);
-        let options = self.base.options(&self.outgoing);
         let identifier = self.base.next_identifier();
-        control.begin(self.target.request(), options, &self.outgoing, identifier);
+        control.begin(self.target.request(), &self.outgoing, identifier);
     }
 
     pub(crate) const fn input(&self) -> &Input<'a> {
@@ -64,7 +63,7 @@ impl<'s, 'd, 'a, W: Wire<'s, 'd>> Driver<'_, 's, 'd, 'a, W> {
     pub(crate) fn consume(&mut self, control: &Reins, count: usize) {
         let count = self.input.consume(count);
         control.tell(|task| task.handle_delivered(now(), count as u64));
-        self.outgoing.delegate.count(control, TaskEvent::Delivered);
+        self.outgoing.delegate.count(control, Moved::Delivered);
     }
 
     /// Nobody takes the content that there is.

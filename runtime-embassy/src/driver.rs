@@ -1,19 +1,19 @@
 //! The one loop that drives a task: it moves bytes, keeps time and carries answers. Every decision
 //! is the core's.
 
-use embassy_futures::select::{Either, select, select3};
+use embassy_futures::select::{Either, select};
 use sortie_core::{
-    Asks, Broken, Error, Event, Instant, Output, Receive, RedirectPolicy, Task, TaskKind, Wish,
+    Error, Event, Output, Task, TaskOptions, Wish,
 };
 
-use crate::event::{Delegate, TaskEvent};
+use crate::event::Delegate;
 use crate::input::Input;
 use crate::record::Record;
 use crate::reins::Reins;
-use crate::send::{Outbox, Resuming, send};
+use crate::send::{Outbox, Resuming};
 use crate::session::Base;
 use crate::source::Source;
-use crate::stream::{Incoming, Lost, Place, Wire};
+use crate::stream::Wire;
 use crate::target::Target;
 use crate::time::now;
 
@@ -48,14 +48,10 @@ pub(crate) enum Step {
 /// What a task sends beside its request, and how it behaves.
 #[derive(Clone, Copy)]
 pub(crate) struct Parcel<'r> {
-    pub(crate) kind: TaskKind,
+    pub(crate) options: TaskOptions,
     pub(crate) source: Source<'r>,
     pub(crate) delegate: Delegate<'r>,
     pub(crate) resume: Option<Resuming<'r>>,
-    pub(crate) redirects: RedirectPolicy,
-    pub(crate) asks: Asks,
-    pub(crate) requires_success: bool,
-    pub(crate) earliest_begin: Instant,
     /// In thousandths, when it begins.
     pub(crate) priority: u16,
     /// What the client expects to send and to receive, in bytes; 0 if nothing was said.
@@ -93,11 +89,14 @@ impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
                     self.is_answered = false;
                     return Step::Head;
                 }
-                Output::Exchange => self.exchange(control).await,
+                output @ (Output::Exchange | Output::Wait) => {
+                    let (request, target) = (self.target.request(), self.target.url());
+                    let outbox = Outbox { control, request, target, outgoing: &self.outgoing };
+                    self.wire.exchange(outbox, &mut self.input, output).await;
+                }
                 Output::Inspect => self.inspect(control),
                 Output::Finish if self.input.hands_on() => return Step::Finish,
                 Output::Finish => control.tell(Task::handle_committed),
-                Output::Wait => control.obey(Output::Wait).await,
                 Output::Event(event) => self.note(control, event),
                 Output::Close(reason) => self.wire.close(reason),
                 Output::Reuse => self.keep(),
@@ -171,64 +170,5 @@ impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
             Some(resume) => (resume.means.inspect)(target, task, head, resume.from),
             None => target.inspect(task, head, None),
         });
-    }
-
-    /// Moves bytes in both directions, until the task wants something else.
-    async fn exchange(&mut self, control: &Reins) {
-        let Some((reader, writer, inbox)) = self.wire.parts() else {
-            return control.tell(|task| task.handle_broken(Broken::Receiving));
-        };
-        let (request, target) = (self.target.request(), self.target.url());
-        let outgoing = Outbox { control, request, target, outgoing: &self.outgoing };
-        // Every change comes by one of the three, so that all are polled again after it. The last
-        // one sees what the others did.
-        select3(
-            send(&outgoing, writer),
-            receive(&outgoing, &mut self.input, inbox, reader),
-            control.obey(Output::Exchange),
-        )
-        .await;
-    }
-}
-
-/// The receive half. Waits while nothing may be received, and ends by itself only where it has
-/// brought content to be taken.
-async fn receive(
-    outbox: &Outbox<'_>,
-    input: &mut Input<'_>,
-    inbox: &mut [u8],
-    mut reader: impl Incoming,
-) {
-    let control = outbox.control;
-    while !input.has_fresh() {
-        let mut inlet = Inlet { control, input, inbox, wanted: Receive::HeadAgain };
-        let read = reader.read_when(&mut inlet).await;
-        let wanted = inlet.wanted;
-        match read {
-            Ok(Some(0)) => control.tell(Task::handle_end),
-            Ok(count) => {
-                let take = |task: &mut Task| input.take(task, wanted, inbox, count.unwrap_or(0));
-                control.with(take).unwrap_or(());
-                outbox.outgoing.delegate.count(control, TaskEvent::Received);
-                control.changed();
-            }
-            Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),
-        }
-    }
-}
-
-/// Where received bytes go while the task wants some.
-struct Inlet<'i, 'a> {
-    control: &'i Reins,
-    input: &'i mut Input<'a>,
-    inbox: &'i mut [u8],
-    /// What it wanted when it was asked last.
-    wanted: Receive,
-}
-
-impl Place for Inlet<'_, '_> {
-    fn space(&mut self) -> Option<&mut [u8]> {
-        self.wanted = self.control.io(self.input.room(self.inbox)).receive?;
-        Some(self.input.space(self.wanted, self.inbox))
     }
 }

@@ -47,6 +47,14 @@ pub enum TaskEvent<'e> {
     Completed(Result<(), Error>),
 }
 
+/// What became of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moved {
+    Sent,
+    Received,
+    Delivered,
+}
+
 /// Who is told, if anybody is.
 #[derive(Clone, Copy)]
 pub(crate) struct Delegate<'r>(pub(crate) Option<&'r dyn Hears>);
@@ -63,7 +71,7 @@ pub(crate) trait Hears {
     );
 
     /// Tells the counts of now.
-    fn count(&self, control: &Reins, event: fn(ByteCounts) -> TaskEvent<'static>);
+    fn count(&self, control: &Reins, moved: Moved);
 
     /// Tells the end.
     fn completed(&self, result: Result<(), Error>);
@@ -96,8 +104,13 @@ impl<F: Fn(TaskEvent<'_>)> Hears for F {
         });
     }
 
-    fn count(&self, control: &Reins, event: fn(ByteCounts) -> TaskEvent<'static>) {
-        self(event(control.counts()));
+    fn count(&self, control: &Reins, moved: Moved) {
+        let counts = control.counts();
+        self(match moved {
+            Moved::Sent => TaskEvent::Sent(counts),
+            Moved::Received => TaskEvent::Received(counts),
+            Moved::Delivered => TaskEvent::Delivered(counts),
+        });
     }
 
     fn completed(&self, result: Result<(), Error>) {
@@ -106,9 +119,9 @@ impl<F: Fn(TaskEvent<'_>)> Hears for F {
 }
 
 impl Delegate<'_> {
-    pub(crate) fn count(self, control: &Reins, event: fn(ByteCounts) -> TaskEvent<'static>) {
+    pub(crate) fn count(self, control: &Reins, moved: Moved) {
         if let Some(delegate) = self.0 {
-            delegate.count(control, event);
+            delegate.count(control, moved);
         }
     }
 }

@@ -17,10 +17,23 @@ pub(crate) struct Input<'r> {
     lent: Option<&'r mut [u8]>,
     index: &'r mut [Slot],
     content: &'r mut [u8],
-    /// Content stays in the inbox, to be taken from there.
-    hands_on: bool,
+    /// How content gets to that buffer. Without it content stays in the inbox, to be taken from
+    /// there. A pointer, so that a program that takes all content as it comes does not link it.
+    store: Option<&'static Store>,
     at: Fill,
 }
+
+/// What it takes to receive content in the caller's buffer.
+struct Store {
+    /// See [`Input::room`].
+    room: fn(&Input<'_>, &[u8]) -> usize,
+    /// See [`Input::space`].
+    space: for<'s> fn(&'s mut Input<'_>, usize, &'s mut [u8]) -> &'s mut [u8],
+    /// See [`Input::take`].
+    take: fn(&mut Input<'_>, &mut Task, &mut [u8], usize),
+}
+
+const STORE: Store = Store { room, space, take };
 
 /// How far the buffers are filled, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,18 +66,21 @@ impl<'r> Input<'r> {
             Some((bytes, index)) => (Some(bytes), index),
             None => (None, [].as_mut_slice()),
         };
-        Self { lent, index, content, hands_on: false, at: Fill::default() }
+        Self { lent, index, content, store: Some(&STORE), at: Fill::default() }
     }
 
     /// Content is handed on as it comes.
-    pub(crate) const fn handing_on(mut self) -> Self {
-        self.hands_on = true;
-        self
+    pub(crate) fn handing_on(head: Option<(&'r mut [u8], &'r mut [Slot])>) -> Self {
+        let (lent, index) = match head {
+            Some((bytes, index)) => (Some(bytes), index),
+            None => (None, [].as_mut_slice()),
+        };
+        Self { lent, index, content: &mut [], store: None, at: Fill::default() }
     }
 
     /// Whether content is handed on.
     pub(crate) const fn hands_on(&self) -> bool {
-        self.hands_on
+        self.store.is_none()
     }
 
     /// Whether there is content to be taken.
@@ -135,71 +151,55 @@ impl<'r> Input<'r> {
 
     /// The most that one read of a body may bring, with the inbox of the slot being `own`.
     pub(crate) fn room(&self, own: &[u8]) -> usize {
-        match self.content_room() {
-            room if room >= DIRECT => room,
-            _ => own.len(),
-        }
+        self.store.map_or(own.len(), |store| (store.room)(self, own))
     }
 
     /// Where to read `wanted` to. Empty where enough is held, so that nothing is to be read.
     pub(crate) fn space<'s>(&'s mut self, wanted: Receive, own: &'s mut [u8]) -> &'s mut [u8] {
-        let (is_wanted, max) = match wanted {
-            Receive::HeadAgain => return &mut [],
-            Receive::Head => {
+        let max = match (wanted, self.store) {
+            (Receive::HeadAgain, _) => return &mut [],
+            (Receive::Head, _) => {
                 let inbox = self.lent.as_deref_mut().unwrap_or(own);
                 return inbox.get_mut(self.at.held..).unwrap_or_default();
             }
-            Receive::Body { .. } | Receive::Discard { .. } if self.unread() > 0 => return &mut [],
-            Receive::Body { max } => (true, max),
-            Receive::Discard { max } => (false, max),
+            _ if self.unread() > 0 => return &mut [],
+            (Receive::Body { max }, Some(store)) => return (store.space)(self, max, own),
+            (Receive::Body { max } | Receive::Discard { max }, _) => max,
         };
-        let (buffer, from) = match is_wanted && self.content_room() >= DIRECT {
-            true => (&mut *self.content, self.at.stored),
-            false => (own, 0),
-        };
-        let room = buffer.get_mut(from..).unwrap_or_default();
-        let most = max.min(room.len());
-        room.get_mut(..most).unwrap_or_default()
+        first(own, max)
     }
 
     /// Hands what is held, and `count` bytes that were read, to the task.
     #[inline(never)] // What it takes of the stack is not there while others go deep.
     pub(crate) fn take(&mut self, task: &mut Task, wanted: Receive, own: &mut [u8], count: usize) {
-        let is_wanted = match wanted {
-            Receive::Head | Receive::HeadAgain => return self.take_head(task, own, count),
-            Receive::Body { .. } => true,
-            Receive::Discard { .. } => false,
+        let is_wanted = match (wanted, self.store) {
+            (Receive::Head | Receive::HeadAgain, _) => return self.take_head(task, own, count),
+            (Receive::Body { .. }, Some(store)) => return (store.take)(self, task, own, count),
+            (Receive::Body { .. }, None) => true,
+            (Receive::Discard { .. }, _) => false,
         };
-        let is_held = self.unread() > 0;
-        let is_direct = is_wanted && !is_held && self.content_room() >= DIRECT;
-        let (from, to) = match (is_held, is_direct) {
-            (true, _) => (self.at.taken, self.at.held),
-            (false, true) => (self.at.stored, self.at.stored.saturating_add(count)),
-            (false, false) => (0, count),
+        let (is_beside_head, from) = (self.unread() > 0, self.at.taken);
+        let (bytes, from) = match is_beside_head {
+            true => (self.take_held(own), from),
+            false => (first(own, count), 0),
         };
-        let none = [].as_mut_slice();
-        let (buffer, content) = match (is_held, is_direct) {
-            (true, _) => (self.lent.as_deref_mut().unwrap_or(own), &mut *self.content),
-            (false, true) => (&mut *self.content, none),
-            (false, false) => (own, &mut *self.content),
-        };
-        let bytes = buffer.get_mut(from..to).unwrap_or_default();
         // Of what nobody wants there is no content.
         let length = task.handle_body(now(), bytes).unwrap_or(0);
-        self.at.taken = self.at.held;
-        if !is_wanted {
-            self.at.needed = task.head_needs().map_or(0, usize::from);
-        } else if is_direct {
-            self.delivered(task, length, length);
-        } else if self.hands_on {
+        if is_wanted {
             self.at.fresh = from;
             self.at.fresh_end = from + length;
-            self.at.is_beside_head = is_held;
+            self.at.is_beside_head = is_beside_head;
         } else {
-            let room = content.get_mut(self.at.stored..).unwrap_or_default();
-            let stored = copy(bytes.get(..length).unwrap_or_default(), room);
-            self.delivered(task, length, stored);
+            self.at.needed = task.head_needs().map_or(0, usize::from);
         }
+    }
+
+    /// What is held behind the head, which is taken by that.
+    fn take_held<'s>(&'s mut self, own: &'s mut [u8]) -> &'s mut [u8] {
+        let from = self.at.taken;
+        self.at.taken = self.at.held;
+        let inbox = self.lent.as_deref_mut().unwrap_or(own);
+        inbox.get_mut(from..self.at.held).unwrap_or_default()
     }
 
     fn take_head(&mut self, task: &mut Task, own: &mut [u8], count: usize) {
@@ -218,17 +218,6 @@ impl<'r> Input<'r> {
         self.at.taken = advance.head;
     }
 
-    /// Of `length` bytes of content, `stored` found room.
-    fn delivered(&mut self, task: &mut Task, length: usize, stored: usize) {
-        self.at.stored += stored;
-        report(task.handle_delivered(now(), stored as u64));
-        if stored < length {
-            let whole = task.counts().expected_to_receive;
-            self.at.needed = whole.and_then(|whole| usize::try_from(whole).ok()).unwrap_or(0);
-            report(task.handle_sink_failed(Some(Limit::ContentBuffer)));
-        }
-    }
-
     fn content_room(&self) -> usize {
         self.content.len().saturating_sub(self.at.stored)
     }
@@ -242,7 +231,7 @@ impl<'r> Input<'r> {
         needed: usize,
         url: Option<Url<'r>>,
     ) -> Result<Response<'r>, Failure> {
-        let Self { lent, index, content, hands_on: _, at } = self;
+        let Self { lent, index, content, store: _, at } = self;
         let offset = if at.is_resumed { stored } else { 0 };
         if let Err(error) = result {
             return Err(Failure {
@@ -259,6 +248,63 @@ impl<'r> Input<'r> {
         let content = content.get(..at.stored).unwrap_or_default();
         let head = ResponseHead::new(head, index);
         Ok(Response { status: at.status, head, content, offset, url })
+    }
+}
+
+/// The first bytes, so many at most.
+fn first(bytes: &mut [u8], most: usize) -> &mut [u8] {
+    let most = most.min(bytes.len());
+    bytes.get_mut(..most).unwrap_or_default()
+}
+
+// Content in the caller's buffer.
+
+/// See [`Input::room`].
+fn room(input: &Input<'_>, own: &[u8]) -> usize {
+    match input.content_room() {
+        room if room >= DIRECT => room,
+        _ => own.len(),
+    }
+}
+
+/// See [`Input::space`].
+fn space<'s>(input: &'s mut Input<'_>, max: usize, own: &'s mut [u8]) -> &'s mut [u8] {
+    match input.content_room() >= DIRECT {
+        true => first(input.content.get_mut(input.at.stored..).unwrap_or_default(), max),
+        false => first(own, max),
+    }
+}
+
+/// See [`Input::take`].
+fn take(input: &mut Input<'_>, task: &mut Task, own: &mut [u8], count: usize) {
+    let is_held = input.unread() > 0;
+    if !is_held && input.content_room() >= DIRECT {
+        let bytes = first(input.content.get_mut(input.at.stored..).unwrap_or_default(), count);
+        let length = task.handle_body(now(), bytes).unwrap_or(0);
+        return delivered(input, task, length, length);
+    }
+    let from = if is_held { input.at.taken } else { 0 };
+    let to = if is_held { input.at.held } else { count };
+    input.at.taken = input.at.held;
+    let buffer = match is_held {
+        true => input.lent.as_deref_mut().unwrap_or(own),
+        false => own,
+    };
+    let bytes = buffer.get_mut(from..to).unwrap_or_default();
+    let length = task.handle_body(now(), bytes).unwrap_or(0);
+    let room = input.content.get_mut(input.at.stored..).unwrap_or_default();
+    let stored = copy(bytes.get(..length).unwrap_or_default(), room);
+    delivered(input, task, length, stored);
+}
+
+/// Of `length` bytes of content, `stored` found room.
+fn delivered(input: &mut Input<'_>, task: &mut Task, length: usize, stored: usize) {
+    input.at.stored += stored;
+    report(task.handle_delivered(now(), stored as u64));
+    if stored < length {
+        let whole = task.counts().expected_to_receive;
+        input.at.needed = whole.and_then(|whole| usize::try_from(whole).ok()).unwrap_or(0);
+        report(task.handle_sink_failed(Some(Limit::ContentBuffer)));
     }
 }
 

@@ -12,14 +12,15 @@ use core::task::{Context, Poll};
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
-use sortie_core::{CloseReason, Transport, Url, Wish};
+use sortie_core::{CloseReason, Output, Transport, Url, Wish};
 
 use crate::dedicated::Connection;
-use crate::input::copy;
+use crate::input::{Input, copy};
 use crate::reins::{Bell, Reins};
 use crate::resources::Resources;
+use crate::send::Outbox;
 use crate::session::{Base, Session};
-use crate::stream::{Incoming, Lend, Lost, Outgoing, Place, Wire};
+use crate::stream::{Incoming, Lend, Lost, Outgoing, Place, Wire, exchange};
 use crate::time::now;
 
 /// A stream that is open to an origin: its two directions, which are read and written at the same
@@ -209,8 +210,14 @@ impl<'r, 'd> Wire<'r, 'd> for Opened<'_, '_, '_> {
         }
     }
 
-    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
-        (self.at == At::Used).then_some((self.incoming, self.outgoing, &mut *self.inbox))
+    fn exchange(
+        &mut self,
+        outbox: Outbox<'_>,
+        input: &mut Input<'_>,
+        output: Output,
+    ) -> impl Future<Output = ()> {
+        let parts = (self.at == At::Used).then_some((self.incoming, self.outgoing, &mut *self.inbox));
+        exchange(parts, outbox, input, output)
     }
 
     fn inbox(&self) -> &[u8] {

@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker};
 use embassy_futures::select::{Either, select};
 use sortie_core::limits::PRIORITY_DEFAULT;
 use sortie_core::{
-    ByteCounts, Error, Event, Io, Misuse, Output, Request, Task, TaskOptions, TaskState,
+    ByteCounts, Error, Event, Instant, Io, Misuse, Output, Request, Task, TaskState,
 };
 
 use crate::driver::Parcel;
@@ -31,11 +31,9 @@ pub(crate) struct Reins {
     pub(crate) facts: Facts,
 }
 
-/// What a task is waited for to do.
+/// What a task is waited for to do, where somebody takes content.
 #[derive(Clone, Copy)]
 enum Until {
-    /// Say something else.
-    Other(Output),
     /// Fail.
     Failure,
     /// It has failed: be cancelled, or run out of time.
@@ -100,12 +98,11 @@ impl Reins {
     pub(crate) fn begin(
         &self,
         request: &Request<'_>,
-        options: TaskOptions,
         outgoing: &Parcel<'_>,
         identifier: u32,
     ) {
         if let Ok(mut place) = self.task.try_borrow_mut() {
-            let task = place.insert(Task::new(request, options));
+            let task = place.insert(Task::new(request, outgoing.options));
             let before = self.facts.begin(identifier);
             trace!("task {} begins", identifier);
             if !before.is_prioritized {
@@ -201,7 +198,7 @@ impl Reins {
     ///
     /// Dropping the future loses nothing.
     pub(crate) fn obey(&self, output: Output) -> impl Future<Output = ()> {
-        poll_fn(move |cx| self.poll_until(Until::Other(output), cx))
+        poll_fn(move |cx| self.poll_other(output, cx))
     }
 
     /// Waits for somebody who takes content, and may take his time: the request timer rests. `None`
@@ -212,39 +209,56 @@ impl Reins {
     pub(crate) async fn unless_it_fails<F: Future>(&self, taken: F) -> Option<F::Output> {
         let has_failed = self.look(|task| task.failure()).flatten().is_some();
         let until = if has_failed { Until::Late } else { Until::Failure };
-        match select(taken, poll_fn(|cx| self.poll_until(until, cx))).await {
+        match select(taken, poll_fn(|cx| self.poll_failed(until, cx))).await {
             Either::First(result) => Some(result),
             Either::Second(()) => None,
         }
     }
 
-    fn poll_until(&self, until: Until, cx: &mut Context<'_>) -> Poll<()> {
-        let (changed, deadline) = self
-            .with(|task| {
-                let now = now();
-                if task.deadline().is_some_and(|deadline| deadline <= now) {
-                    if matches!(until, Until::Failure) {
-                        // Nobody is late who is waited for: the request timer starts again.
-                        report(task.handle_delivered(now, 0));
-                    }
-                    task.handle_timeout(now);
-                    // The halves of an exchange were polled before, and may have more to do now.
-                    cx.waker().wake_by_ref();
-                }
-                match until {
-                    Until::Other(output) => (!task.still(output), task.deadline()),
-                    Until::Failure => (task.failure().is_some(), task.deadline()),
-                    Until::Late => {
-                        let end = task.resource_deadline();
-                        let is_late = end.is_some_and(|end| end <= now);
-                        (is_late || task.state() == TaskState::Canceling, end)
-                    }
-                }
-            })
-            .unwrap_or((true, None));
-        if changed {
-            return Poll::Ready(());
+    /// As [`obey`](Self::obey).
+    #[inline(never)] // It is asked for in more than one place.
+    pub(crate) fn poll_other(&self, output: Output, cx: &mut Context<'_>) -> Poll<()> {
+        let looked = self.with(|task| {
+            Self::tick(task, false, now(), cx);
+            (!task.still(output), task.deadline())
+        });
+        self.wait(looked, cx)
+    }
+
+    /// Brings the timers of the task up to date. The request timer `rests` while somebody takes
+    /// content.
+    fn tick(task: &mut Task, rests: bool, now: Instant, cx: &Context<'_>) {
+        if task.deadline().is_some_and(|deadline| deadline <= now) {
+            if rests {
+                // Nobody is late who is waited for: the request timer starts again.
+                report(task.handle_delivered(now, 0));
+            }
+            task.handle_timeout(now);
+            // The halves of an exchange were polled before, and may have more to do now.
+            cx.waker().wake_by_ref();
         }
+    }
+
+    /// As [`unless_it_fails`](Self::unless_it_fails): whether it has failed, or is `late`.
+    fn poll_failed(&self, until: Until, cx: &mut Context<'_>) -> Poll<()> {
+        let looked = self.with(|task| {
+            let now = now();
+            Self::tick(task, matches!(until, Until::Failure), now, cx);
+            match until {
+                Until::Failure => (task.failure().is_some(), task.deadline()),
+                Until::Late => {
+                    let end = task.resource_deadline();
+                    let is_late = end.is_some_and(|end| end <= now);
+                    (is_late || task.state() == TaskState::Canceling, end)
+                }
+            }
+        });
+        self.wait(looked, cx)
+    }
+
+    /// Ready where something is so. Else woken at a command, or at the deadline.
+    fn wait(&self, looked: Option<(bool, Option<Instant>)>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((false, deadline)) = looked else { return Poll::Ready(()) };
         self.bell.register(cx.waker());
         if let Some(deadline) = deadline {
             wake_at(deadline, cx);

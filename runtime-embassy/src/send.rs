@@ -1,15 +1,16 @@
 //! The send half of an exchange: head, framing and body, put into the socket's own buffer.
 
 use sortie_core::{
-    Broken, Field, Misuse, RangeFields, Request, RequestHead, ResponseHead, ResumeData, Resumption,
+    Broken, Field, Misuse, RangeFields, Receive, Request, RequestHead, ResponseHead, ResumeData, Resumption,
     Send, Task, Url,
 };
 
 use crate::driver::Parcel;
-use crate::event::TaskEvent;
+use crate::input::Input;
+use crate::event::Moved;
 use crate::reins::Reins;
 use crate::source::Supply;
-use crate::stream::{Lost, Outgoing};
+use crate::stream::Lost;
 use crate::target::{Target, inspect_listed};
 use crate::time::now;
 
@@ -48,25 +49,43 @@ impl<'r> Resuming<'r> {
     }
 }
 
-/// The send half. Waits while there is nothing to send, and never ends by itself.
-pub(crate) async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
-    let control = outbox.control;
-    loop {
-        match writer.write_when(|| outbox.is_due(), |room| outbox.fill(room)).await {
+impl Outbox<'_> {
+    /// So many bytes were sent.
+    pub(crate) fn sent(&self, written: Result<usize, Lost>) {
+        match written {
             Ok(0) => {}
             Ok(count) => {
-                control.tell(|task| task.handle_sent(now(), count));
-                outbox.outgoing.delegate.count(control, TaskEvent::Sent);
+                self.control.tell(|task| task.handle_sent(now(), count));
+                self.outgoing.delegate.count(self.control, Moved::Sent);
             }
-            Err(Lost) => control.tell(|task| task.handle_broken(Broken::Sending)),
+            Err(Lost) => self.control.tell(|task| task.handle_broken(Broken::Sending)),
         }
     }
-}
 
-impl Outbox<'_> {
+    /// So many bytes were read for what was `wanted`; `None`: enough is held.
+    pub(crate) fn received(
+        &self,
+        input: &mut Input<'_>,
+        wanted: Receive,
+        inbox: &mut [u8],
+        read: Result<Option<usize>, Lost>,
+    ) {
+        let control = self.control;
+        match read {
+            Ok(Some(0)) => control.tell(Task::handle_end),
+            Ok(count) => {
+                let take = |task: &mut Task| input.take(task, wanted, inbox, count.unwrap_or(0));
+                control.with(take).unwrap_or(());
+                self.outgoing.delegate.count(control, Moved::Received);
+                control.changed();
+            }
+            Err(Lost) => control.tell(|task| task.handle_broken(Broken::Receiving)),
+        }
+    }
+
     /// Whether there is something to be sent now.
-    fn is_due(&self) -> bool {
-        match self.control.io(0).send.map(|due| self.outgoing.source.supply(due)) {
+    pub(crate) fn is_due(&self) -> bool {
+        match self.control.io(0).send.as_ref().map(|due| self.outgoing.source.supply(due)) {
             Some(Supply::Bytes | Supply::Ended) => true,
             Some(Supply::Failed) => {
                 self.control.tell(Task::handle_source_failed);
@@ -78,7 +97,7 @@ impl Outbox<'_> {
 
     /// Puts what is to be sent into `room`. Returns how many bytes that is.
     #[inline(never)] // What it takes of the stack is not there while others go deep.
-    fn fill(&self, room: &mut [u8]) -> usize {
+    pub(crate) fn fill(&self, room: &mut [u8]) -> usize {
         let filled = self.control.with(|task| {
             let encoded = match task.io(0).send {
                 Some(Send::Encode) => self.encode(task, room),

@@ -201,21 +201,18 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
 }
 
 impl Base<'_> {
-    /// How the core's task for `outgoing` behaves here.
-    pub(crate) fn options(&self, outgoing: &Parcel<'_>) -> TaskOptions {
-        let is_resuming = outgoing.resume.is_some();
+    /// How the core's task behaves here, unless its caller says otherwise.
+    pub(crate) const fn options(&self, kind: TaskKind) -> TaskOptions {
         TaskOptions {
-            // A part must not pass for the whole where something is gone on with.
-            kind: if is_resuming { TaskKind::Download } else { outgoing.kind },
+            kind,
             request_timeout: micros(self.config.request_timeout),
             resource_timeout: micros(self.config.resource_timeout),
-            body_is_replayable: outgoing.source.is_replayable(),
-            redirects: outgoing.redirects,
-            // No body can be had but the one that was lent.
-            asks: Asks { new_body: false, ..outgoing.asks },
-            requires_success: outgoing.requires_success,
-            is_resuming,
-            earliest_begin: outgoing.earliest_begin,
+            body_is_replayable: true,
+            redirects: self.config.redirects,
+            asks: Asks { redirect: false, disposition: false, new_body: false },
+            requires_success: false,
+            is_resuming: false,
+            earliest_begin: sortie_core::Instant::EPOCH,
             measures_heads: true,
         }
     }

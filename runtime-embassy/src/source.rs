@@ -14,29 +14,24 @@ use crate::time::now;
 
 /// The body of a request.
 #[derive(Clone, Copy)]
-pub(crate) enum Source<'r> {
-    /// All of it, which can be had again; and what puts it into a socket, if it was lent: a
-    /// pointer, so that a program whose requests have no body does not link it.
-    Slice(&'r [u8], Option<Put>),
-    /// What a reader has brought and is not sent yet. It cannot be had again.
-    Staged(&'r dyn Staged),
+pub(crate) struct Source<'r> {
+    /// All of it, where it is at hand.
+    slice: &'r [u8],
+    /// What gives it; none gives none. A pointer, so that a program whose requests have no body
+    /// links nothing of it.
+    giver: Option<&'r dyn Giver>,
 }
 
-/// Puts bytes of a body into a room, behind what is encoded there. Returns how many there are then.
-type Put = fn(&[u8], &mut Task, &mut [u8], usize) -> usize;
+/// What gives the body of a request, or pieces of it.
+pub(crate) trait Giver {
+    /// See [`Source::suits`].
+    fn suits(&self, slice: &[u8], length: BodyLength) -> bool;
 
-/// A body that comes piece by piece. Behind a pointer, so that a program that sends none carries
-/// nothing of it.
-pub(crate) trait Staged {
-    /// Whether there is room for any of it.
-    fn has_room(&self) -> bool;
-
-    /// What is at hand from this offset on; what is before it was sent. Asks for more where that is
-    /// nothing.
-    fn supply(&self, from: u64) -> Supply;
+    /// What can be had of what is due.
+    fn supply(&self, due: &Send) -> Supply;
 
     /// See [`Source::put`].
-    fn put(&self, task: &mut Task, room: &mut [u8], encoded: usize) -> usize;
+    fn put(&self, slice: &[u8], task: &mut Task, room: &mut [u8], encoded: usize) -> usize;
 }
 
 /// What can be had of a body from some offset on.
@@ -54,52 +49,59 @@ pub(crate) enum Supply {
 
 impl<'r> Source<'r> {
     /// None.
-    pub(crate) const NOTHING: Self = Self::Slice(&[], None);
+    pub(crate) const NOTHING: Self = Self { slice: &[], giver: None };
 
+    /// All of it, which can be had again.
     pub(crate) const fn slice(body: &'r [u8]) -> Self {
-        const PUT: Put = |body, task, room, encoded| put(task, room, encoded, |at| rest(body, at));
-        Self::Slice(body, Some(PUT))
+        Self { slice: body, giver: Some(&AtHand) }
+    }
+
+    /// What a reader has brought and is not sent yet. It cannot be had again.
+    pub(crate) const fn staged(stage: &'r Stage<'_>) -> Self {
+        Self { slice: &[], giver: Some(stage) }
     }
 
     /// Whether it can be a body of this length.
     pub(crate) fn suits(&self, length: BodyLength) -> bool {
-        match (self, length) {
-            (Self::Slice(body, _), BodyLength::None) => body.is_empty(),
-            (Self::Slice(body, _), BodyLength::Known(length)) => length == body.len() as u64,
-            (Self::Slice(_, put), BodyLength::Unknown) => put.is_some(),
-            (Self::Staged(_), BodyLength::None) => false,
-            (Self::Staged(stage), BodyLength::Known(_) | BodyLength::Unknown) => stage.has_room(),
+        match self.giver {
+            None => matches!(length, BodyLength::None | BodyLength::Known(0)),
+            Some(giver) => giver.suits(self.slice, length),
         }
     }
 
-    /// Whether it can be sent again from its start.
-    pub(crate) const fn is_replayable(&self) -> bool {
-        matches!(self, Self::Slice(..))
-    }
-
-    /// Whether what `due` asks for can be had now; a slice always has it.
-    pub(crate) fn supply(&self, due: Send) -> Supply {
-        let Self::Staged(stage) = self else { return Supply::Bytes };
-        match due {
-            Send::Write { before: 0, from, max: 1.., after: 0 } => match stage.supply(from) {
-                // It is shorter than the request says.
-                Supply::Ended | Supply::Failed => Supply::Failed,
-                Supply::Bytes => Supply::Bytes,
-                Supply::Awaited => Supply::Awaited,
-            },
-            Send::Source { from } => stage.supply(from),
-            Send::Write { .. } | Send::Encode => Supply::Bytes,
-        }
+    /// Whether what `due` asks for can be had now.
+    pub(crate) fn supply(&self, due: &Send) -> Supply {
+        self.giver.map_or(Supply::Bytes, |giver| giver.supply(due))
     }
 
     /// Puts bytes of the body into `room`, behind the first so many, which are encoded there.
     /// Returns how many there are then.
     pub(crate) fn put(&self, task: &mut Task, room: &mut [u8], encoded: usize) -> usize {
-        match self {
-            Self::Slice(_, None) => encoded,
-            Self::Slice(body, Some(put)) => put(body, task, room, encoded),
-            Self::Staged(stage) => stage.put(task, room, encoded),
+        self.giver.map_or(encoded, |giver| giver.put(self.slice, task, room, encoded))
+    }
+}
+
+/// A body of which all is there.
+struct AtHand;
+
+impl Giver for AtHand {
+    fn suits(&self, slice: &[u8], length: BodyLength) -> bool {
+        match length {
+            BodyLength::None => slice.is_empty(),
+            BodyLength::Known(length) => length == slice.len() as u64,
+            BodyLength::Unknown => true,
         }
+    }
+
+    fn supply(&self, _: &Send) -> Supply {
+        Supply::Bytes
+    }
+
+    fn put(&self, slice: &[u8], task: &mut Task, room: &mut [u8], encoded: usize) -> usize {
+        put(task, room, encoded, |from| {
+            let from = usize::try_from(from).unwrap_or(usize::MAX);
+            slice.get(from..).unwrap_or_default()
+        })
     }
 }
 
@@ -125,17 +127,9 @@ fn put<'b>(
     }
 }
 
-fn rest(body: &[u8], from: u64) -> &[u8] {
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    body.get(from..).unwrap_or_default()
-}
-
 impl fmt::Debug for Source<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Slice(body, _) => write!(f, "{} bytes", body.len()),
-            Self::Staged(_) => f.write_str("a reader"),
-        }
+        write!(f, "{} bytes", self.slice.len())
     }
 }
 
@@ -179,12 +173,10 @@ impl<'b> Stage<'b> {
     }
 }
 
-impl Staged for Stage<'_> {
-    fn has_room(&self) -> bool {
-        self.has_room
-    }
-
-    fn supply(&self, from: u64) -> Supply {
+impl Stage<'_> {
+    /// What is at hand from this offset on; what is before it was sent. Asks for more where that is
+    /// nothing.
+    fn supply_from(&self, from: u64) -> Supply {
         let mut at = self.at.get();
         at.send_to(from);
         let supply = match at.reader {
@@ -199,8 +191,27 @@ impl Staged for Stage<'_> {
         self.at.set(at);
         supply
     }
+}
 
-    fn put(&self, task: &mut Task, room: &mut [u8], encoded: usize) -> usize {
+impl Giver for Stage<'_> {
+    fn suits(&self, _: &[u8], length: BodyLength) -> bool {
+        self.has_room && length != BodyLength::None
+    }
+
+    fn supply(&self, due: &Send) -> Supply {
+        match *due {
+            Send::Write { before: 0, from, max: 1.., after: 0 } => match self.supply_from(from) {
+                // It is shorter than the request says.
+                Supply::Ended | Supply::Failed => Supply::Failed,
+                Supply::Bytes => Supply::Bytes,
+                Supply::Awaited => Supply::Awaited,
+            },
+            Send::Source { from } => self.supply_from(from),
+            Send::Write { .. } | Send::Encode => Supply::Bytes,
+        }
+    }
+
+    fn put(&self, _: &[u8], task: &mut Task, room: &mut [u8], encoded: usize) -> usize {
         let mut at = self.at.get();
         let bytes = self.room.take();
         let count = put(task, room, encoded, |from| {

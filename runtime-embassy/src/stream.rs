@@ -6,14 +6,14 @@
 //! dropped half-way. Those of a plain socket are waits themselves, up to the poll that moves bytes.
 
 use core::fmt;
-use core::future::{Future, poll_fn};
-use core::pin::pin;
-use core::task::Poll;
+use core::future::Future;
 
-use embassy_net::tcp::{TcpReader, TcpWriter};
-use sortie_core::{CloseReason, Url, Wish};
+use embassy_futures::select::select3;
+use sortie_core::{CloseReason, Output, Receive, Url, Wish};
 
+use crate::input::Input;
 use crate::reins::Reins;
+use crate::send::Outbox;
 use crate::session::Base;
 
 /// What a driver has its connection from, and gives it back to.
@@ -23,8 +23,14 @@ pub(crate) trait Wire<'r, 'd> {
     /// Once the future is dropped, what it got is to be [reset](Self::reset).
     async fn connect(&mut self, base: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>);
 
-    /// Both directions of the connection and the buffer for its input, if there is one.
-    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])>;
+    /// Moves bytes in both directions, until the task says something else than `output` or has
+    /// brought content to be taken.
+    fn exchange(
+        &mut self,
+        outbox: Outbox<'_>,
+        input: &mut Input<'_>,
+        output: Output,
+    ) -> impl Future<Output = ()>;
 
     /// The buffer for the input of the connection; empty if there is none.
     fn inbox(&self) -> &[u8];
@@ -75,8 +81,13 @@ impl<'r, 'd, W: Wire<'r, 'd> + Lend> Wire<'r, 'd> for Lent<'_, W> {
         W::connect(self.0, base, control, wish, url).await;
     }
 
-    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
-        W::parts(self.0)
+    fn exchange(
+        &mut self,
+        outbox: Outbox<'_>,
+        input: &mut Input<'_>,
+        output: Output,
+    ) -> impl Future<Output = ()> {
+        W::exchange(self.0, outbox, input, output)
     }
 
     fn inbox(&self) -> &[u8] {
@@ -127,38 +138,63 @@ pub(crate) trait Outgoing {
     ) -> Result<usize, Lost>;
 }
 
-impl Incoming for TcpReader<'_> {
-    // What a socket has to read and to write keeps nothing between two polls. It is made anew for
-    // each, so that the task's future has no room and no state for it.
-    fn read_when(
-        &mut self,
-        place: &mut impl Place,
-    ) -> impl Future<Output = Result<Option<usize>, Lost>> {
-        poll_fn(|cx| match place.space() {
-            None => Poll::Pending,
-            Some([]) => Poll::Ready(Ok(None)),
-            Some(space) => {
-                pin!(TcpReader::read(self, space)).poll(cx).map_ok(Some).map_err(|_| Lost)
-            }
-        })
+/// An exchange over a connection whose halves are futures of their own.
+pub(crate) async fn exchange(
+    parts: Option<(impl Incoming, impl Outgoing, &mut [u8])>,
+    outbox: Outbox<'_>,
+    input: &mut Input<'_>,
+    output: Output,
+) {
+    let Some((reader, writer, inbox)) = parts else {
+        return outbox.control.obey(output).await;
+    };
+    // Every change comes by one of the three, so that all are polled again after it. The last one
+    // sees what the others did.
+    select3(
+        send(&outbox, writer),
+        receive(&outbox, input, inbox, reader),
+        outbox.control.obey(output),
+    )
+    .await;
+}
+
+/// The send half. Waits while there is nothing to send, and never ends by itself.
+async fn send(outbox: &Outbox<'_>, mut writer: impl Outgoing) -> ! {
+    loop {
+        let written = writer.write_when(|| outbox.is_due(), |room| outbox.fill(room)).await;
+        outbox.sent(written);
     }
 }
 
-impl Outgoing for TcpWriter<'_> {
-    fn write_when(
-        &mut self,
-        mut is_due: impl FnMut() -> bool,
-        mut fill: impl FnMut(&mut [u8]) -> usize,
-    ) -> impl Future<Output = Result<usize, Lost>> {
-        poll_fn(move |cx| {
-            if !is_due() {
-                return Poll::Pending;
-            }
-            let put = |room: &mut [u8]| {
-                let count = fill(room);
-                (count, count)
-            };
-            pin!(TcpWriter::write_with(self, put)).poll(cx).map_err(|_| Lost)
-        })
+/// The receive half. Waits while nothing may be received, and ends by itself only where it has
+/// brought content to be taken.
+async fn receive(
+    outbox: &Outbox<'_>,
+    input: &mut Input<'_>,
+    inbox: &mut [u8],
+    mut reader: impl Incoming,
+) {
+    while !input.has_fresh() {
+        let control = outbox.control;
+        let mut inlet = Inlet { control, input, inbox, wanted: Receive::HeadAgain };
+        let read = reader.read_when(&mut inlet).await;
+        let wanted = inlet.wanted;
+        outbox.received(input, wanted, inbox, read);
+    }
+}
+
+/// Where received bytes go while the task wants some.
+struct Inlet<'i, 'a> {
+    control: &'i Reins,
+    input: &'i mut Input<'a>,
+    inbox: &'i mut [u8],
+    /// What it wanted when it was asked last.
+    wanted: Receive,
+}
+
+impl Place for Inlet<'_, '_> {
+    fn space(&mut self) -> Option<&mut [u8]> {
+        self.wanted = self.control.io(self.input.room(self.inbox)).receive?;
+        Some(self.input.space(self.wanted, self.inbox))
     }
 }

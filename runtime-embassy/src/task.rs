@@ -121,14 +121,10 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
         kind: TaskKind,
     ) -> Self {
         let outgoing = Parcel {
-            kind,
+            options: session.base().options(kind),
             source: Source::NOTHING,
             delegate: Delegate(None),
             resume: None,
-            redirects: session.base().config.redirects,
-            asks: Asks { redirect: false, disposition: false, new_body: false },
-            requires_success: false,
-            earliest_begin: sortie_core::Instant::EPOCH,
             priority: PRIORITY_DEFAULT,
             expects: [0; 2],
         };
@@ -182,7 +178,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
 
     /// What is done with redirects, in the place of [`Config::redirects`](crate::Config).
     pub const fn redirects(mut self, policy: RedirectPolicy) -> Self {
-        self.outgoing.redirects = policy;
+        self.outgoing.options.redirects = policy;
         self
     }
 
@@ -203,13 +199,13 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
 
     /// Fails with [`Error::Status`] at any status but 200 to 299.
     pub const fn require_success(mut self) -> Self {
-        self.outgoing.requires_success = true;
+        self.outgoing.options.requires_success = true;
         self
     }
 
     /// Asks for no connection before `at`. The resource timer runs meanwhile.
     pub fn earliest_begin(mut self, at: Instant) -> Self {
-        self.outgoing.earliest_begin = instant(at);
+        self.outgoing.options.earliest_begin = instant(at);
         self
     }
 
@@ -257,6 +253,9 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
     /// was lent has room for all of them.
     pub const fn resume_from(mut self, data: &'r ResumeData<'r>) -> Self {
         self.outgoing.resume = Some(Resuming::new(data));
+        self.outgoing.options.is_resuming = true;
+        // A part must not pass for the whole.
+        self.outgoing.options.kind = TaskKind::Download;
         self
     }
 
@@ -313,7 +312,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
         let input = input(self.head);
         let target = Target::new(self.request, self.target);
         let base = self.session.base();
-        let outgoing = Parcel { source, ..self.outgoing };
+        let mut outgoing = Parcel { source, ..self.outgoing };
+        outgoing.options.body_is_replayable = false;
         let driver = Driver::new(base, self.wire, outgoing, target, input, self.record);
         (driver, self.control)
     }
@@ -324,7 +324,8 @@ impl<const CONNECTIONS: usize, W> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>, W
     /// task waits until then, without the request timer and with the resource timer. A question for
     /// a new body is never asked: a slice can always be had again, and what a reader gave cannot.
     pub const fn asks(mut self, asks: Asks) -> Self {
-        self.outgoing.asks = asks;
+        // No body can be had but the one that was lent.
+        self.outgoing.options.asks = Asks { new_body: false, ..asks };
         self
     }
 }

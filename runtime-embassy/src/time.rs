@@ -43,9 +43,9 @@ pub(crate) fn wake_at(at: Instant, cx: &mut Context<'_>) {
 /// A timeout as the core counts it. What is longer than a century is for ever: embassy's own
 /// conversion overflows for the longest ones.
 #[inline(never)] // It is asked for in more than one place.
-pub(crate) fn micros(timeout: Duration) -> u64 {
+pub(crate) const fn micros(timeout: Duration) -> u64 {
     const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
-    match timeout <= CENTURY {
+    match timeout.as_ticks() <= CENTURY.as_ticks() {
         true => timeout.as_micros(),
         false => u64::MAX,
     }

@@ -51,7 +51,7 @@ impl<'r, 'd, 'a, R: Read, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>
         async move {
             let length = task.request().body();
             let stage = Stage::new(&mut *stage);
-            let source = Source::Staged(&stage);
+            let source = Source::staged(&stage);
             let (mut driver, governor) = task.parts_with(source, |head| Input::new(head, content));
             let block = governor.block();
             let control = block.as_ref();

@@ -42,10 +42,21 @@ pub struct UrlSessionCounts {
 }
 
 impl ByteCounts {
-    /// The counts at the start of a transfer that sends so much.
-    pub(crate) fn start(expected_to_send: Option<u64>) -> Self {
-        Self { expected_to_send, ..Self::default() }
+    /// At the start of a transfer that sends so much.
+    pub(crate) const fn start(expected_to_send: Option<u64>) -> Self {
+        Self { expected_to_send, ..Self::NONE }
     }
+
+    /// Of a transfer that nothing is known of.
+    pub(crate) const NONE: Self = Self {
+        sent: 0,
+        received: 0,
+        delivered: 0,
+        expected_to_send: None,
+        expected_to_receive: None,
+        wire_sent: 0,
+        wire_received: 0,
+    };
 
     /// Content begins at an offset: `stored` bytes of `total` were there before.
     pub(crate) fn resume_at(&mut self, stored: u64, total: u64) {

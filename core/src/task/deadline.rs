@@ -1,6 +1,6 @@
 //! The timers of a task.
 
-use super::{Phase, Task};
+use super::{Phase, Task, TaskOptions};
 use crate::limits;
 use crate::time::Instant;
 
@@ -12,8 +12,6 @@ use crate::time::Instant;
 /// whatever happens: it bounds what the request timer does not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
-    request_timeout: u64,
-    resource_timeout: u64,
     /// When something last moved; not set while nothing is expected to.
     active: Instant,
     /// When the task was first resumed.
@@ -21,9 +19,8 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    pub(crate) const fn new(request_timeout: u64, resource_timeout: u64) -> Self {
-        Self { request_timeout, resource_timeout, active: Instant::NEVER, started: Instant::NEVER }
-    }
+    /// None runs.
+    pub(crate) const NEW: Self = Self { active: Instant::NEVER, started: Instant::NEVER };
 
     pub(crate) fn start(&mut self, now: Instant) {
         if self.started == Instant::NEVER {
@@ -49,13 +46,13 @@ impl Deadlines {
     }
 
     /// When the resource timer runs out.
-    pub(crate) const fn resource(&self) -> Instant {
-        self.started.after(self.resource_timeout)
+    pub(crate) const fn resource(&self, options: &TaskOptions) -> Instant {
+        self.started.after(options.resource_timeout)
     }
 
     /// When the request timer runs out, if the task is not suspended.
-    pub(crate) const fn request(&self) -> Instant {
-        self.active.after(self.request_timeout)
+    pub(crate) const fn request(&self, options: &TaskOptions) -> Instant {
+        self.active.after(options.request_timeout)
     }
 }
 
@@ -70,7 +67,7 @@ impl Task {
     pub fn deadline(&self) -> Option<Instant> {
         let begins = match self.phase {
             Phase::Created | Phase::Committed | Phase::Failed(_) | Phase::Completed => return None,
-            Phase::Delayed => self.not_before,
+            Phase::Delayed => self.options.earliest_begin,
             Phase::Connect(_)
             | Phase::Prepare
             | Phase::Exchange
@@ -80,11 +77,11 @@ impl Task {
             | Phase::Upgraded
             | Phase::Finish => Instant::NEVER,
         };
-        let mut next = self.deadlines.resource();
+        let mut next = self.deadlines.resource(&self.options);
         // Resuming it looks at the time by itself.
         if !self.is_suspended() {
             let goes_on = self.transfer.send.waits_since().after(limits::CONTINUE_TIMEOUT);
-            next = next.min(begins).min(self.deadlines.request()).min(goes_on);
+            next = next.min(begins).min(self.deadlines.request(&self.options)).min(goes_on);
         }
         Some(next).filter(|at| *at != Instant::NEVER)
     }
@@ -93,6 +90,6 @@ impl Task {
     /// ran. For who puts in order what the task has left, and must not do that for ever.
     #[must_use]
     pub fn resource_deadline(&self) -> Option<Instant> {
-        Some(self.deadlines.resource()).filter(|at| *at != Instant::NEVER)
+        Some(self.deadlines.resource(&self.options)).filter(|at| *at != Instant::NEVER)
     }
 }

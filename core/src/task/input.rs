@@ -2,7 +2,7 @@
 
 use super::counts::ByteCounts;
 use super::output::{Release, Tell};
-use super::{Phase, Task, TaskKind, Then, expected_to_send};
+use super::{Phase, Task, TaskKind, Then};
 use crate::error::{Error, Limit, Misuse, PeerError, Timer, TlsError, Transport};
 use crate::request::BodyLength;
 use crate::time::Instant;
@@ -64,9 +64,8 @@ impl Task {
             self.due.tell(Tell::BodyRestarted);
         }
         self.is_resumed = false;
-        self.transfer = Transfer::new(&self.request, is_reused);
-        self.counts = ByteCounts::start(expected_to_send(&self.request));
-        if self.kind == TaskKind::Stream {
+        self.start_transfer(is_reused);
+        if self.options.kind == TaskKind::Stream {
             self.upgrade();
         } else {
             self.set_phase(Phase::Prepare);
@@ -198,7 +197,7 @@ impl Task {
         let look = look.ok_or(Misuse::NotAskedFor)?;
         self.deadlines.touch(now);
         match look {
-            Err(Error::Limit(Limit::HeadBuffer)) if self.measures_heads => {
+            Err(Error::Limit(Limit::HeadBuffer)) if self.options.measures_heads => {
                 self.transfer.stop_sending();
                 self.transfer.receive.measure(input.len());
                 self.counts.add_received(input.len(), 0);
@@ -430,11 +429,11 @@ impl Task {
             return;
         }
         // One of those that `deadline` looks at.
-        if self.deadlines.resource() <= now {
+        if self.deadlines.resource(&self.options) <= now {
             self.fail(Error::TimedOut(Timer::Resource));
         } else if matches!(self.phase, Phase::Delayed) {
             self.begin(now);
-        } else if self.deadlines.request() <= now {
+        } else if self.deadlines.request(&self.options) <= now {
             self.fail(Error::TimedOut(Timer::Request));
         } else {
             self.transfer.send.go_on(&self.request);
@@ -442,6 +441,17 @@ impl Task {
     }
 
     // Transitions.
+
+    /// Nothing of the request is sent, over a connection that carried an exchange before or did not.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn start_transfer(&mut self, is_reused: bool) {
+        self.transfer = Transfer::new(&self.request, is_reused);
+        self.counts = ByteCounts::start(match self.request.body {
+            BodyLength::None => Some(0),
+            BodyLength::Known(length) => Some(length),
+            BodyLength::Unknown => None,
+        });
+    }
 
     /// Without a connection, and nothing has to be said of the one before.
     fn wants_connection(&self) -> Result<(), Misuse> {
@@ -487,7 +497,7 @@ impl Task {
                 false => self.refuse_response(PeerError::UnexpectedUpgrade),
             };
         }
-        if self.kind == TaskKind::WebSocket {
+        if self.options.kind == TaskKind::WebSocket {
             self.due.tell_status(Tell::Response, facts.status);
             return self.fail(Error::Peer(PeerError::UpgradeRefused));
         }

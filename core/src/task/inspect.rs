@@ -126,7 +126,7 @@ impl Task {
     /// 304 is about a cache, 305 and 306 are gone (RFC 9110 §15.4): these are delivered.
     pub(super) const fn may_follow(&self, status: u16) -> bool {
         matches!(status, 301 | 302 | 303 | 307 | 308)
-            && matches!(self.redirect_policy, RedirectPolicy::Follow { .. })
+            && matches!(self.options.redirects, RedirectPolicy::Follow { .. })
     }
 
     /// Decides on a redirect from `from` to a URL in `next`.
@@ -136,7 +136,7 @@ impl Task {
         next: &[u8],
         to: &UrlParts,
     ) -> Result<(), RedirectError> {
-        let RedirectPolicy::Follow { most, allows_downgrade } = self.redirect_policy else {
+        let RedirectPolicy::Follow { most, allows_downgrade } = self.options.redirects else {
             return Ok(());
         };
         if to.brings_user(next, from) {
@@ -150,7 +150,7 @@ impl Task {
             Err(RedirectError::Downgrade)
         } else {
             self.leaves_origin = !to.is_same_origin(next, from);
-            match self.asks.redirect {
+            match self.options.asks.redirect {
                 true => self.ask(Question::Redirect),
                 false => self.follow(),
             }
@@ -190,8 +190,8 @@ impl Task {
 
     /// Follows the redirect with a request of the host's own.
     pub(super) fn follow_with(&mut self, request: &Request<'_>, body_is_replayable: bool) {
-        self.request = request.traits();
-        self.body_is_replayable = body_is_replayable;
+        self.request = *request.traits();
+        self.options.body_is_replayable = body_is_replayable;
         self.go_on_elsewhere(self.transfer.status);
     }
 
@@ -268,10 +268,10 @@ impl Task {
                 return self.fail(Error::Peer(PeerError::UnaskedRange));
             }
             200..=299 => {}
-            _ if self.requires_success => return self.fail(Error::Status(status)),
+            _ if self.options.requires_success => return self.fail(Error::Status(status)),
             _ => {}
         }
-        if self.asks.disposition {
+        if self.options.asks.disposition {
             self.ask(Question::Disposition);
         }
         if matches!(self.phase, Phase::Inspect) {
@@ -285,7 +285,7 @@ impl Task {
     /// Whether a part came (206) to a download that asked for none.
     pub(super) fn is_part_for_whole(&self) -> bool {
         self.transfer.status == 206
-            && self.kind == TaskKind::Download
+            && self.options.kind == TaskKind::Download
             && self.request.range != Ranges::Part
             && !self.is_resumed
     }
@@ -314,7 +314,7 @@ impl Task {
             }
             // Without a total nobody could tell when all is there.
             Verdict::Append { .. } | Verdict::Again => {
-                self.is_resuming = false;
+                self.options.is_resuming = false;
                 self.discard(Then::Connect);
             }
             Verdict::Other => self.keep_stored(),

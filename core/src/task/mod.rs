@@ -123,22 +123,15 @@ pub struct Task {
     /// Redirects followed so far.
     redirects: u8,
     stale_retries: u8,
-    body_is_replayable: bool,
-    asks: Asks,
-    kind: TaskKind,
-    redirect_policy: RedirectPolicy,
-    requires_success: bool,
-    measures_heads: bool,
     /// The redirect that is asked about leads to another origin.
     leaves_origin: bool,
-    /// The download goes on from what is stored, where the request allows it.
-    is_resuming: bool,
     /// The response is the rest of a download.
     is_resumed: bool,
+    /// As they were given, and as they are by now.
+    options: TaskOptions,
     request: RequestTraits,
     transfer: Transfer,
     deadlines: Deadlines,
-    not_before: Instant,
     counts: ByteCounts,
 }
 
@@ -210,31 +203,26 @@ impl Phase {
 impl Task {
     /// A suspended task for `request`.
     #[must_use]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn new(request: &Request<'_>, options: TaskOptions) -> Self {
-        let traits = request.traits();
-        Self {
+        let mut task = Self {
             lifecycle: Lifecycle::new(),
             phase: Phase::Created,
             due: Due::default(),
-            transfer: Transfer::new(&traits, false),
-            counts: ByteCounts::start(expected_to_send(&traits)),
-            deadlines: Deadlines::new(options.request_timeout, options.resource_timeout),
-            request: traits,
-            not_before: options.earliest_begin,
+            transfer: Transfer::IDLE,
+            counts: ByteCounts::NONE,
+            deadlines: Deadlines::NEW,
+            options,
+            request: *request.traits(),
             asked: Asked::default(),
-            asks: options.asks,
-            kind: options.kind,
-            redirect_policy: options.redirects,
             redirects: 0,
             stale_retries: 0,
-            body_is_replayable: options.body_is_replayable,
-            requires_success: options.requires_success,
-            measures_heads: options.measures_heads,
             leaves_origin: false,
-            is_resuming: options.is_resuming,
             is_resumed: false,
             is_connected: false,
-        }
+        };
+        task.start_transfer(false);
+        task
     }
 
     // Commands.
@@ -277,7 +265,7 @@ impl Task {
     /// Asks for no connection before `at`. Changes nothing once one was asked for.
     pub fn set_earliest_begin(&mut self, at: Instant) {
         if matches!(self.phase, Phase::Created | Phase::Delayed) {
-            self.not_before = at;
+            self.options.earliest_begin = at;
         }
     }
 
@@ -288,7 +276,7 @@ impl Task {
             self.phase,
             Phase::Created | Phase::Delayed | Phase::Connect(_) | Phase::Prepare
         ) {
-            self.is_resuming = is_resuming;
+            self.options.is_resuming = is_resuming;
         }
     }
 
@@ -309,13 +297,13 @@ impl Task {
     /// What the task is for.
     #[must_use]
     pub const fn kind(&self) -> TaskKind {
-        self.kind
+        self.options.kind
     }
 
     /// The instant before which no connection is asked for.
     #[must_use]
     pub const fn earliest_begin(&self) -> Instant {
-        self.not_before
+        self.options.earliest_begin
     }
 
     /// Redirects followed so far.
@@ -328,7 +316,7 @@ impl Task {
     /// `If-Range` to the head. It stops to be so once a server did not grant it.
     #[must_use]
     pub const fn sends_range(&self) -> bool {
-        self.is_resuming && self.request.can_be_resumed()
+        self.options.is_resuming && self.request.can_be_resumed()
     }
 
     /// Whether a later download can go on from what this one stores: of a `GET` without a `Range`
@@ -526,7 +514,7 @@ impl Task {
 
     /// Asks for a connection, once it may.
     fn begin(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Delayed) && self.not_before <= now {
+        if matches!(self.phase, Phase::Delayed) && self.options.earliest_begin <= now {
             self.set_phase(Phase::Connect(Wish::Any));
         }
     }
@@ -558,15 +546,6 @@ impl Task {
 
 /// A task fits where it is promised to fit, on every target that this is compiled for.
 const _: () = assert!(size_of::<Task>() <= 256);
-
-/// Content to be sent, as far as it is known.
-fn expected_to_send(request: &RequestTraits) -> Option<u64> {
-    match request.body {
-        BodyLength::None => Some(0),
-        BodyLength::Known(length) => Some(length),
-        BodyLength::Unknown => None,
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -156,7 +156,7 @@ impl Task {
 
     /// The content is stored: as of any download, a part must not pass for the whole.
     fn become_download(&mut self) {
-        self.kind = TaskKind::Download;
+        self.options.kind = TaskKind::Download;
         if self.is_part_for_whole() {
             self.fail(Error::Peer(PeerError::UnaskedRange));
         }
@@ -172,7 +172,7 @@ impl Task {
     /// Somebody on the way takes no expectations: the request is made again without, if its body
     /// can be had (RFC 9110 §10.1.1).
     pub(super) fn drops_expectation(&mut self) -> bool {
-        let has_body = self.counts.sent == 0 || self.body_is_replayable || self.asks.new_body;
+        let has_body = self.counts.sent == 0 || self.options.body_is_replayable || self.options.asks.new_body;
         let drops = has_body && self.request.expect == Expectation::Sent;
         if drops {
             self.request.expect = Expectation::Dropped;
@@ -183,10 +183,10 @@ impl Task {
     /// Goes for another connection, with the body as it is or, if it was begun and cannot be
     /// sent again by itself, after asking for it.
     pub(super) fn reconnect(&mut self, wish: Wish) {
-        let is_used_up = self.counts.sent > 0 && !self.body_is_replayable;
+        let is_used_up = self.counts.sent > 0 && !self.options.body_is_replayable;
         if !(self.request.has_body() && is_used_up) {
             self.set_phase(Phase::Connect(wish));
-        } else if self.asks.new_body {
+        } else if self.options.asks.new_body {
             self.set_phase(Phase::AskBody(wish));
             self.ask(Question::NewBody);
         } else {

@@ -20,7 +20,7 @@ impl Task {
     /// untouched.
     const fn can_be_sent_again(&self, body_is_untouched: bool) -> bool {
         self.request.is_idempotent
-            && (self.body_is_replayable || self.asks.new_body || body_is_untouched)
+            && (self.options.body_is_replayable || self.options.asks.new_body || body_is_untouched)
     }
 
     /// The connection is gone before the end: retried once if it was dead from the start.

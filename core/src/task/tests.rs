@@ -93,7 +93,7 @@ fn a_body_that_begins_anew_is_told_before_its_head_is_prepared() {
 #[test]
 fn every_byte_of_a_head_that_is_measured_is_counted() {
     let mut task = waiting();
-    task.measures_heads = true;
+    task.options.measures_heads = true;
     let mut input = *b"HTTP/1.1 200 OK\r\nA: b\r\n";
     let advance = task.handle_head(NOW, &mut input, true, &mut []).unwrap();
     assert_eq!(advance, Advance { drop: 23, head: 0 });

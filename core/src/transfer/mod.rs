@@ -43,6 +43,15 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
+    /// Of no connection.
+    pub(crate) const IDLE: Self = Self {
+        send: SendHalf::IDLE,
+        receive: ReceiveHalf::Done,
+        closes: None,
+        is_reused: false,
+        status: 0,
+    };
+
     pub(crate) fn new(request: &RequestTraits, is_reused: bool) -> Self {
         Self {
             send: SendHalf::new(request),

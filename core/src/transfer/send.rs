@@ -58,6 +58,10 @@ pub(crate) struct SendHalf {
 }
 
 impl SendHalf {
+    /// Of nothing.
+    pub(crate) const IDLE: Self =
+        Self { stage: Stage::Done, encoded: 0, behind: 0, expects: false };
+
     pub(crate) fn new(request: &RequestTraits) -> Self {
         let expects = matches!(request.expect, Expectation::Sent);
         Self { stage: Stage::Head { from: 0 }, encoded: 0, behind: 0, expects }

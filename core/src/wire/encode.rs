@@ -186,7 +186,7 @@ mod tests {
         let request = Request::new(method, Url::parse(url).unwrap(), fields, body).unwrap();
         let mut output = [0; 1024];
         let (length, whole) =
-            request_head(&RequestHead::new(&request), &request.traits(), 0, &mut output);
+            request_head(&RequestHead::new(&request), request.traits(), 0, &mut output);
         assert!(whole);
         String::from_utf8(output[..length].to_vec()).unwrap()
     }
@@ -250,7 +250,7 @@ mod tests {
         let added = [field!("Cookie", "a=b"), field!("Host", "x"), field!("Content-Length", "1")];
         let head = RequestHead { added: &added, ..RequestHead::new(&request) };
         let mut output = [0; 256];
-        let (length, _) = request_head(&head, &request.traits(), 0, &mut output);
+        let (length, _) = request_head(&head, request.traits(), 0, &mut output);
         assert_eq!(&output[..length], b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\n\r\n");
     }
 
@@ -266,12 +266,12 @@ mod tests {
         .unwrap();
         let head = RequestHead::new(&request);
         let mut whole = [0; 256];
-        let (length, _) = request_head(&head, &request.traits(), 0, &mut whole);
+        let (length, _) = request_head(&head, request.traits(), 0, &mut whole);
         for room in 1..=length {
             let (mut all, mut done) = (Vec::new(), false);
             while !done {
                 let mut output = vec![0; room];
-                let (written, end) = request_head(&head, &request.traits(), all.len(), &mut output);
+                let (written, end) = request_head(&head, request.traits(), all.len(), &mut output);
                 all.extend_from_slice(&output[..written]);
                 done = end;
             }

@@ -215,13 +215,21 @@ impl<'c, 's, 'r, 'd, R: CryptoRngCore, T: Judge> Wire<'r, 'd> for Secure<'c, 's,
         }
     }
 
-    fn parts(&mut self) -> Option<(impl Incoming, impl Outgoing, &mut [u8])> {
+    fn exchange(
+        &mut self,
+        outbox: Outbox<'_>,
+        input: &mut Input<'_>,
+        output: Output,
+    ) -> impl Future<Output = ()> {
         let port = Port(self.below);
-        let (reader, writer) = self.library.as_mut()?.split();
-        let (left, is_ended) = (&mut self.left, &mut self.is_ended);
-        let reader = Reader { library: reader, port, left, is_ended };
-        let writer = Writer { library: writer, port, most: self.most };
-        Some((reader, writer, &mut *self.inbox))
+        let parts = self.library.as_mut().map(|library| {
+            let (reader, writer) = library.split();
+            let (left, is_ended) = (&mut self.left, &mut self.is_ended);
+            let reader = Reader { library: reader, port, left, is_ended };
+            let writer = Writer { library: writer, port, most: self.most };
+            (reader, writer, &mut *self.inbox)
+        });
+        exchange(parts, outbox, input, output)
     }
 
     fn inbox(&self) -> &[u8] {
