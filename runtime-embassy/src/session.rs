@@ -9,7 +9,6 @@ use embedded_io_async::{Read, Write};
 use sortie_core::{Asks, RedirectPolicy, Request, TaskKind, TaskOptions, limits};
 
 use crate::connection::Connection;
-use crate::driver::Parcel;
 use crate::line::Line;
 use crate::resources::Resources;
 use crate::schedule::Schedule;

@@ -18,7 +18,7 @@ pub use question::{Answer, Asks, Question, Token};
 
 use crate::error::{Error, Misuse};
 use crate::limits;
-use crate::request::{BodyLength, Request, RequestTraits};
+use crate::request::{Request, RequestTraits};
 use crate::time::Instant;
 use crate::transfer::{Io, Receive, Transfer};
 use crate::wire::framing::CloseReason;

@@ -11,14 +11,15 @@ use embedded_tls::{
     Aes128GcmSha256, CryptoRngCore, FlushPolicy, MaxFragmentLength, TlsConfig, TlsConnection,
     TlsContext, TlsError as Library, TlsReader, TlsWriter,
 };
-use sortie_core::{CloseReason, Transport, Url, Wish};
+use sortie_core::{CloseReason, Output, Transport, Url, Wish};
 
 use crate::connect::open;
 use crate::connection::{End, Origin, is_cut};
-use crate::input::copy;
+use crate::input::{Input, copy};
 use crate::reins::Reins;
+use crate::send::Outbox;
 use crate::session::Base;
-use crate::stream::{Incoming, Lend, Lost, Outgoing, Place, Wire};
+use crate::stream::{Incoming, Lend, Lost, Outgoing, Place, Wire, exchange};
 use crate::time::now;
 use crate::tls::port::{Below, Port};
 use crate::tls::records::Filter;
