@@ -10,7 +10,7 @@ use sortie_core::{ByteCounts, Error, Output, ResponseHead, ResumeData, Url};
 
 use crate::connect::Pooled;
 use crate::driver::{Driver, Step};
-use crate::input::{Input, copy};
+use crate::input::copy;
 use crate::reins::Governed;
 use crate::stream::Wire;
 use crate::task::{Alone, DataTask, Failure, Governor};
@@ -44,9 +44,7 @@ enum Next {
 }
 
 #[allow(private_bounds, reason = "sealed")]
-impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
-    DataTask<'r, 'd, 'a, CONNECTIONS, C, W>
-{
+impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> DataTask<'r, 'd, 'a, C, W> {
     /// Runs the task up to the head of the response; its content is read from what this returns.
     ///
     /// # Errors
@@ -70,8 +68,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
 #[allow(private_bounds, reason = "sealed")]
 impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     /// Of a task that does not run yet.
-    pub(crate) fn new<const N: usize>(task: DataTask<'r, 'd, 'a, N, C, W>) -> Self {
-        let (driver, governor) = task.parts(Input::handing_on);
+    pub(crate) fn new(task: DataTask<'r, 'd, 'a, C, W>) -> Self {
+        let (driver, governor) = task.parts();
         let governed = Governed::new(governor.block());
         Self { governed, driver, only_goes_on: false }
     }

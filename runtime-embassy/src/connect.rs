@@ -11,10 +11,10 @@ use embassy_net::tcp::ConnectError;
 use sortie_core::{CloseReason, Output, Transport, Url, Wish};
 
 use crate::connection::{End, Lease, is_cut};
-use crate::reins::Reins;
-use crate::session::Base;
 use crate::input::Input;
+use crate::reins::Reins;
 use crate::send::Outbox;
+use crate::session::Base;
 use crate::stream::{Lost, Wire};
 use crate::time::now;
 

@@ -73,7 +73,7 @@ impl<'c, 'd, const CONNECTIONS: usize, W: Wire<'c, 'd> + Lend> Connection<'c, 'd
     pub fn data_task<'r, 'a>(
         &'r mut self,
         request: &'r Request<'r>,
-    ) -> DataTask<'r, 'd, 'a, CONNECTIONS, Alone, Lent<'r, W>> {
+    ) -> DataTask<'r, 'd, 'a, Alone, Lent<'r, W>> {
         self.session.data_task(request).over(Lent::new(&mut self.wire))
     }
 
@@ -82,7 +82,7 @@ impl<'c, 'd, const CONNECTIONS: usize, W: Wire<'c, 'd> + Lend> Connection<'c, 'd
         &'r mut self,
         request: &'r Request<'r>,
         body: &'r [u8],
-    ) -> DataTask<'r, 'd, 'a, CONNECTIONS, Alone, Lent<'r, W>> {
+    ) -> DataTask<'r, 'd, 'a, Alone, Lent<'r, W>> {
         self.session.upload_task(request, body).over(Lent::new(&mut self.wire))
     }
 
@@ -90,7 +90,7 @@ impl<'c, 'd, const CONNECTIONS: usize, W: Wire<'c, 'd> + Lend> Connection<'c, 'd
     pub fn download_task<'r, 'a>(
         &'r mut self,
         request: &'r Request<'r>,
-    ) -> DataTask<'r, 'd, 'a, CONNECTIONS, Alone, Lent<'r, W>> {
+    ) -> DataTask<'r, 'd, 'a, Alone, Lent<'r, W>> {
         self.session.download_task(request).over(Lent::new(&mut self.wire))
     }
 }

@@ -1,6 +1,7 @@
 //! Download tasks: content to a sink of the caller's.
 
 use core::fmt;
+use core::future::Future;
 
 use embedded_io_async::Write;
 use sortie_core::{ResponseHead, ResumeData, Url};
@@ -32,9 +33,7 @@ pub struct DownloadFailure<'a> {
 }
 
 #[allow(private_bounds, reason = "sealed")]
-impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
-    DataTask<'r, 'd, 'a, CONNECTIONS, C, W>
-{
+impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> DataTask<'r, 'd, 'a, C, W> {
     /// Runs the task: sends the request, writes the content of the response to `sink` as it comes,
     /// and flushes it at the end. While the sink takes its time the request timer rests.
     ///
@@ -51,11 +50,17 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. The sink holds what was
     /// written; what is lost with the write that just went on, the sink knows.
-    pub async fn to<S: Write>(self, sink: &mut S) -> Result<Downloaded<'a>, DownloadFailure<'a>> {
+    // Not an `async fn`: that would keep the task beside the body that is made of it.
+    pub fn to<S: Write>(
+        self,
+        sink: &mut S,
+    ) -> impl Future<Output = Result<Downloaded<'a>, DownloadFailure<'a>>> {
         let mut body = Body::new(self).only_going_on();
-        body.start();
-        let result = body.copy_to(sink).await;
-        body.into_downloaded(result)
+        async move {
+            body.start();
+            let result = body.copy_to(sink).await;
+            body.into_downloaded(result)
+        }
     }
 }
 

@@ -2,9 +2,7 @@
 //! is the core's.
 
 use embassy_futures::select::{Either, select};
-use sortie_core::{
-    Error, Event, Output, Task, TaskOptions, Wish,
-};
+use sortie_core::{Error, Event, Output, Request, Task, TaskOptions, Wish};
 
 use crate::event::Delegate;
 use crate::input::Input;
@@ -58,18 +56,33 @@ pub(crate) struct Parcel<'r> {
     pub(crate) expects: [u32; 2],
 }
 
-impl<'r, 's, 'd, 'a, W: Wire<'s, 'd>> Driver<'r, 's, 'd, 'a, W> {
+impl<'r, 's, 'd, 'a, W> Driver<'r, 's, 'd, 'a, W> {
     pub(crate) const fn new(
         base: &'s Base<'d>,
         wire: W,
         outgoing: Parcel<'r>,
-        target: Target<'r, 'a>,
-        input: Input<'a>,
-        record: Record<'a>,
+        request: &'r Request<'r>,
     ) -> Self {
-        Self { base, outgoing, target, input, record, is_answered: false, wire, outcome: None }
+        Self {
+            outcome: None,
+            is_answered: false,
+            input: Input::new(),
+            wire,
+            base,
+            target: Target::new(request),
+            record: Record::none(),
+            outgoing,
+        }
     }
 
+    /// The same over another connection.
+    pub(crate) fn over<V>(self, wire: V) -> Driver<'r, 's, 'd, 'a, V> {
+        let Self { outcome, is_answered, input, wire: _, base, target, record, outgoing } = self;
+        Driver { outcome, is_answered, input, wire, base, target, record, outgoing }
+    }
+}
+
+impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
     /// Drives the task to its end, or until there is something to be taken. What it brought is then
     /// in `input`.
     ///

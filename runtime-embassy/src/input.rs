@@ -36,7 +36,7 @@ struct Store {
 const STORE: Store = Store { room, space, take };
 
 /// How far the buffers are filled, in bytes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Fill {
     /// Held in the inbox.
     held: usize,
@@ -60,22 +60,38 @@ struct Fill {
     is_resumed: bool,
 }
 
+impl Fill {
+    /// Nothing came.
+    const START: Self = Self {
+        held: 0,
+        taken: 0,
+        head: 0,
+        stored: 0,
+        fresh: 0,
+        fresh_end: 0,
+        is_beside_head: false,
+        needed: 0,
+        status: 0,
+        is_resumed: false,
+    };
+}
+
 impl<'r> Input<'r> {
-    pub(crate) fn new(head: Option<(&'r mut [u8], &'r mut [Slot])>, content: &'r mut [u8]) -> Self {
-        let (lent, index) = match head {
-            Some((bytes, index)) => (Some(bytes), index),
-            None => (None, [].as_mut_slice()),
-        };
-        Self { lent, index, content, store: Some(&STORE), at: Fill::default() }
+    /// Nothing is lent, and content is handed on as it comes.
+    pub(crate) const fn new() -> Self {
+        Self { lent: None, index: &mut [], content: &mut [], store: None, at: Fill::START }
     }
 
-    /// Content is handed on as it comes.
-    pub(crate) fn handing_on(head: Option<(&'r mut [u8], &'r mut [Slot])>) -> Self {
-        let (lent, index) = match head {
-            Some((bytes, index)) => (Some(bytes), index),
-            None => (None, [].as_mut_slice()),
-        };
-        Self { lent, index, content: &mut [], store: None, at: Fill::default() }
+    /// Keeps the head in memory that is lent.
+    pub(crate) fn lend_head(&mut self, bytes: &'r mut [u8], index: &'r mut [Slot]) {
+        self.lent = Some(bytes);
+        self.index = index;
+    }
+
+    /// Stores content in a buffer that is lent.
+    pub(crate) fn store_in(&mut self, content: &'r mut [u8]) {
+        self.content = content;
+        self.store = Some(&STORE);
     }
 
     /// Whether content is handed on.
@@ -127,7 +143,7 @@ impl<'r> Input<'r> {
 
     /// Starts again, for a new connection.
     pub(crate) fn restart(&mut self) {
-        self.at = Fill::default();
+        self.at = Fill::START;
     }
 
     /// Notes what the task says that happened.

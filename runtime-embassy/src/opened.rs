@@ -216,7 +216,8 @@ impl<'r, 'd> Wire<'r, 'd> for Opened<'_, '_, '_> {
         input: &mut Input<'_>,
         output: Output,
     ) -> impl Future<Output = ()> {
-        let parts = (self.at == At::Used).then_some((self.incoming, self.outgoing, &mut *self.inbox));
+        let parts =
+            (self.at == At::Used).then_some((self.incoming, self.outgoing, &mut *self.inbox));
         exchange(parts, outbox, input, output)
     }
 

@@ -95,12 +95,7 @@ impl Reins {
     }
 
     /// Puts a task under control and runs it, unless it was told otherwise before.
-    pub(crate) fn begin(
-        &self,
-        request: &Request<'_>,
-        outgoing: &Parcel<'_>,
-        identifier: u32,
-    ) {
+    pub(crate) fn begin(&self, request: &Request<'_>, outgoing: &Parcel<'_>, identifier: u32) {
         if let Ok(mut place) = self.task.try_borrow_mut() {
             let task = place.insert(Task::new(request, outgoing.options));
             let before = self.facts.begin(identifier);

@@ -1,13 +1,13 @@
 //! The send half of an exchange: head, framing and body, put into the socket's own buffer.
 
 use sortie_core::{
-    Broken, Field, Misuse, RangeFields, Receive, Request, RequestHead, ResponseHead, ResumeData, Resumption,
-    Send, Task, Url,
+    Broken, Field, Misuse, RangeFields, Receive, Request, RequestHead, ResponseHead, ResumeData,
+    Resumption, Send, Task, Url,
 };
 
 use crate::driver::Parcel;
-use crate::input::Input;
 use crate::event::Moved;
+use crate::input::Input;
 use crate::reins::Reins;
 use crate::source::Supply;
 use crate::stream::Lost;

@@ -132,11 +132,8 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
 
     /// A task that receives the content of its response in a buffer. Nothing happens before
     /// [`DataTask::receive`] is awaited.
-    pub const fn data_task<'r, 'a>(
-        &'r self,
-        request: &'r Request<'r>,
-    ) -> DataTask<'r, 'd, 'a, CONNECTIONS> {
-        DataTask::new(self, request, TaskKind::Data)
+    pub const fn data_task<'r, 'a>(&'r self, request: &'r Request<'r>) -> DataTask<'r, 'd, 'a> {
+        DataTask::new(&self.base, request, TaskKind::Data)
     }
 
     /// A task that sends `body`. Nothing happens before [`DataTask::receive`] is awaited. Where the
@@ -145,17 +142,14 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
         &'r self,
         request: &'r Request<'r>,
         body: &'r [u8],
-    ) -> DataTask<'r, 'd, 'a, CONNECTIONS> {
-        DataTask::new(self, request, TaskKind::Upload).body(body)
+    ) -> DataTask<'r, 'd, 'a> {
+        DataTask::new(&self.base, request, TaskKind::Upload).body(body)
     }
 
     /// A task that writes the content of its response to a sink. Nothing happens before
     /// [`DataTask::to`] is awaited. An answer with a part of what was asked for fails it.
-    pub const fn download_task<'r, 'a>(
-        &'r self,
-        request: &'r Request<'r>,
-    ) -> DataTask<'r, 'd, 'a, CONNECTIONS> {
-        DataTask::new(self, request, TaskKind::Download)
+    pub const fn download_task<'r, 'a>(&'r self, request: &'r Request<'r>) -> DataTask<'r, 'd, 'a> {
+        DataTask::new(&self.base, request, TaskKind::Download)
     }
 
     /// Sends `request` with what `reader` gives, by way of `stage`, and receives the content of the

@@ -37,8 +37,14 @@ enum Next {
 }
 
 impl<'r, 'a> Target<'r, 'a> {
-    pub(crate) const fn new(request: &'r Request<'r>, room: &'a mut [u8]) -> Self {
-        Self { request, room, current: 0, next: Next::Nowhere, needed: 0 }
+    /// To the URL of the request, and nowhere else.
+    pub(crate) const fn new(request: &'r Request<'r>) -> Self {
+        Self { request, room: &mut [], current: 0, next: Next::Nowhere, needed: 0 }
+    }
+
+    /// Redirects may be followed, with their URLs in `room`.
+    pub(crate) fn lend(&mut self, room: &'a mut [u8]) {
+        self.room = room;
     }
 
     pub(crate) const fn request(&self) -> &'r Request<'r> {

@@ -12,14 +12,12 @@ use crate::connect::Pooled;
 use crate::control::{ControlBlock, Seat};
 use crate::driver::{Driver, Parcel};
 use crate::event::{Delegate, TaskEvent};
-use crate::input::Input;
 use crate::record::Record;
 use crate::reins::{Own, Reins};
 use crate::send::Resuming;
-use crate::session::Session;
+use crate::session::Base;
 use crate::source::Source;
 use crate::stream::Wire;
-use crate::target::Target;
 use crate::time::instant;
 use crate::upload::ReaderTask;
 
@@ -29,20 +27,10 @@ use crate::upload::ReaderTask;
 /// [`download_task`](Session::download_task), run by [`receive`](Self::receive) into a buffer, by
 /// [`to`](Self::to) into a sink, or by [`open`](Self::open) to be read as it comes.
 #[must_use = "a task does nothing before one of its futures is awaited"]
-pub struct DataTask<'r, 'd, 'a, const CONNECTIONS: usize, C = Alone, W = Pooled<'r, 'd>> {
-    session: &'r Session<'d, CONNECTIONS>,
-    request: &'r Request<'r>,
-    outgoing: Parcel<'r>,
-    /// What the response borrows from.
-    head: Option<Head<'a>>,
-    target: &'a mut [u8],
-    record: Record<'a>,
+pub struct DataTask<'r, 'd, 'a, C = Alone, W = Pooled<'r, 'd>> {
+    driver: Driver<'r, 'r, 'd, 'a, W>,
     control: C,
-    wire: W,
 }
-
-/// Memory for the head of a response, and for the list of its fields.
-pub(crate) type Head<'a> = (&'a mut [u8], &'a mut [Slot]);
 
 /// Marks a task that nobody governs: its future holds what a [`ControlBlock`] would.
 #[derive(Debug, Clone, Copy)]
@@ -114,39 +102,31 @@ pub struct Failure {
     pub needed: Option<usize>,
 }
 
-impl<'r, 'd, 'a, const CONNECTIONS: usize> DataTask<'r, 'd, 'a, CONNECTIONS> {
-    pub(crate) const fn new(
-        session: &'r Session<'d, CONNECTIONS>,
-        request: &'r Request<'r>,
-        kind: TaskKind,
-    ) -> Self {
+impl<'r, 'd, 'a> DataTask<'r, 'd, 'a> {
+    pub(crate) const fn new(base: &'r Base<'d>, request: &'r Request<'r>, kind: TaskKind) -> Self {
         let outgoing = Parcel {
-            options: session.base().options(kind),
+            options: base.options(kind),
             source: Source::NOTHING,
             delegate: Delegate(None),
             resume: None,
             priority: PRIORITY_DEFAULT,
             expects: [0; 2],
         };
-        let control = Alone;
-        let record = Record::none();
-        let wire = Pooled::NONE;
-        Self { session, request, outgoing, head: None, target: &mut [], record, control, wire }
+        Self { driver: Driver::new(base, Pooled::NONE, outgoing, request), control: Alone }
     }
 
     /// The same over a connection that is lent.
-    pub(crate) fn over<W>(self, wire: W) -> DataTask<'r, 'd, 'a, CONNECTIONS, Alone, W> {
-        let Self { session, request, outgoing, head, target, record, control, wire: _ } = self;
-        DataTask { session, request, outgoing, head, target, record, control, wire }
+    pub(crate) fn over<W>(self, wire: W) -> DataTask<'r, 'd, 'a, Alone, W> {
+        DataTask { driver: self.driver.over(wire), control: self.control }
     }
 }
 
-impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTIONS, C, W> {
+impl<'r, 'd, 'a, C, W> DataTask<'r, 'd, 'a, C, W> {
     /// Sends `body`. It must be as long as the request says, or the task ends with
     /// [`Error::Source`] before it sends anything. It is sent again from its start where a redirect
     /// or a dead connection asks for that.
     pub const fn body(mut self, body: &'r [u8]) -> Self {
-        self.outgoing.source = Source::slice(body);
+        self.driver.outgoing.source = Source::slice(body);
         self
     }
 
@@ -157,28 +137,29 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
         self,
         reader: &'b mut R,
         stage: &'b mut [u8],
-    ) -> ReaderTask<'r, 'd, 'a, 'b, R, CONNECTIONS, C, W> {
+    ) -> ReaderTask<'r, 'd, 'a, 'b, R, C, W> {
         ReaderTask { task: self, reader, stage }
     }
 
     /// Keeps the head of the response in `bytes`, with as many of its fields listed as `index` has
     /// entries. It must fit in `bytes`, whatever the size of the session's buffers.
-    pub fn head(self, bytes: &'a mut [u8], index: &'a mut [Slot]) -> Self {
-        let head = Some((bytes, index));
-        Self { head, ..self }
+    pub fn head(mut self, bytes: &'a mut [u8], index: &'a mut [Slot]) -> Self {
+        self.driver.input.lend_head(bytes, index);
+        self
     }
 
     /// Follows redirects, with the URLs in `bytes`: for one redirect there must be room for its
     /// URL, for more of them one after the other for two URLs. Without this there is room for none.
     /// A redirect for which there is no room ends the task with
     /// [`Limit::TargetBuffer`](sortie_core::Limit::TargetBuffer).
-    pub fn target(self, bytes: &'a mut [u8]) -> Self {
-        Self { target: bytes, ..self }
+    pub fn target(mut self, bytes: &'a mut [u8]) -> Self {
+        self.driver.target.lend(bytes);
+        self
     }
 
     /// What is done with redirects, in the place of [`Config::redirects`](crate::Config).
     pub const fn redirects(mut self, policy: RedirectPolicy) -> Self {
-        self.outgoing.options.redirects = policy;
+        self.driver.outgoing.options.redirects = policy;
         self
     }
 
@@ -186,26 +167,27 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
     /// and those of its URL and of the validator that the server sends, at most
     /// [`RESUME_DATA_BYTES`](sortie_core::limits::RESUME_DATA_BYTES). Where there is no room for
     /// that there is none.
-    pub fn resume_data(self, bytes: &'a mut [u8]) -> Self {
-        Self { record: Record::new(bytes), ..self }
+    pub fn resume_data(mut self, bytes: &'a mut [u8]) -> Self {
+        self.driver.record = Record::new(bytes);
+        self
     }
 
     /// Tells `delegate` what happens, in order. It is called by whoever polls the task, with
     /// nothing of the task or its session locked: it may use both.
     pub const fn delegate<F: Fn(TaskEvent<'_>)>(mut self, delegate: &'r F) -> Self {
-        self.outgoing.delegate = Delegate(Some(delegate));
+        self.driver.outgoing.delegate = Delegate(Some(delegate));
         self
     }
 
     /// Fails with [`Error::Status`] at any status but 200 to 299.
     pub const fn require_success(mut self) -> Self {
-        self.outgoing.options.requires_success = true;
+        self.driver.outgoing.options.requires_success = true;
         self
     }
 
     /// Asks for no connection before `at`. The resource timer runs meanwhile.
     pub fn earliest_begin(mut self, at: Instant) -> Self {
-        self.outgoing.options.earliest_begin = instant(at);
+        self.driver.outgoing.options.earliest_begin = instant(at);
         self
     }
 
@@ -217,7 +199,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
     /// not slow down one that runs. A task of lower priority is not starved: waiting counts for it,
     /// too, and each thousandth for 30 ms of that.
     pub const fn priority(mut self, thousandths: u16) -> Self {
-        self.outgoing.priority =
+        self.driver.outgoing.priority =
             if thousandths < PRIORITY_MOST { thousandths } else { PRIORITY_MOST };
         self
     }
@@ -226,16 +208,16 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
     /// where the session has a [`Schedule`](crate::Schedule), of tasks that come at the same time
     /// small ones go first. Nothing more follows from more than 1 GiB.
     pub const fn client_expects_to_send(mut self, bytes: u32) -> Self {
-        let [_, receive] = self.outgoing.expects;
-        self.outgoing.expects = [bytes, receive];
+        let [_, receive] = self.driver.outgoing.expects;
+        self.driver.outgoing.expects = [bytes, receive];
         self
     }
 
     /// The most that the client expects to receive, head included, in bytes. A hint as
     /// [`client_expects_to_send`](Self::client_expects_to_send) is.
     pub const fn client_expects_to_receive(mut self, bytes: u32) -> Self {
-        let [send, _] = self.outgoing.expects;
-        self.outgoing.expects = [send, bytes];
+        let [send, _] = self.driver.outgoing.expects;
+        self.driver.outgoing.expects = [send, bytes];
         self
     }
 
@@ -252,80 +234,39 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, C, W> DataTask<'r, 'd, 'a, CONNECTION
     /// [`Limit::HeadFields`](sortie_core::Limit::HeadFields), unless the [index](Self::head) that
     /// was lent has room for all of them.
     pub const fn resume_from(mut self, data: &'r ResumeData<'r>) -> Self {
-        self.outgoing.resume = Some(Resuming::new(data));
-        self.outgoing.options.is_resuming = true;
+        self.driver.outgoing.resume = Some(Resuming::new(data));
+        self.driver.outgoing.options.is_resuming = true;
         // A part must not pass for the whole.
-        self.outgoing.options.kind = TaskKind::Download;
+        self.driver.outgoing.options.kind = TaskKind::Download;
         self
     }
 
     /// Puts the task under the control of who holds the other side of `seat`.
-    pub fn control<'c>(
-        self,
-        seat: &'c mut Seat<'_>,
-    ) -> DataTask<'r, 'd, 'a, CONNECTIONS, Under<'c>, W> {
-        let Self { session, request, outgoing, head, target, record, control: _, wire } = self;
-        let control = Under(seat.block);
-        DataTask { session, request, outgoing, head, target, record, control, wire }
+    pub fn control<'c>(self, seat: &'c mut Seat<'_>) -> DataTask<'r, 'd, 'a, Under<'c>, W> {
+        DataTask { driver: self.driver, control: Under(seat.block) }
     }
 
-    pub(crate) const fn request(&self) -> &'r Request<'r> {
-        self.request
+    pub(crate) fn request(&self) -> &'r Request<'r> {
+        self.driver.target.request()
     }
 
     pub(crate) fn resumes_from(&self) -> Option<&'r ResumeData<'r>> {
-        self.outgoing.resume.map(|resume| resume.from.data())
-    }
-
-    fn driver(self, content: &'a mut [u8]) -> Driver<'r, 'r, 'd, 'a, W>
-    where
-        W: Wire<'r, 'd>,
-    {
-        self.parts(|head| Input::new(head, content)).0
+        self.driver.outgoing.resume.map(|resume| resume.from.data())
     }
 
     /// What drives the task, and what governs it.
-    pub(crate) fn parts(
-        self,
-        input: impl FnOnce(Option<Head<'a>>) -> Input<'a>,
-    ) -> (Driver<'r, 'r, 'd, 'a, W>, C)
-    where
-        W: Wire<'r, 'd>,
-    {
-        let input = input(self.head);
-        let target = Target::new(self.request, self.target);
-        let base = self.session.base();
-        let driver = Driver::new(base, self.wire, self.outgoing, target, input, self.record);
-        (driver, self.control)
-    }
-
-    /// The same with another body, which need not live as long as the rest.
-    pub(crate) fn parts_with<'b>(
-        self,
-        source: Source<'b>,
-        input: impl FnOnce(Option<Head<'a>>) -> Input<'a>,
-    ) -> (Driver<'b, 'r, 'd, 'a, W>, C)
-    where
-        'r: 'b,
-        W: Wire<'r, 'd>,
-    {
-        let input = input(self.head);
-        let target = Target::new(self.request, self.target);
-        let base = self.session.base();
-        let mut outgoing = Parcel { source, ..self.outgoing };
-        outgoing.options.body_is_replayable = false;
-        let driver = Driver::new(base, self.wire, outgoing, target, input, self.record);
-        (driver, self.control)
+    pub(crate) fn parts(self) -> (Driver<'r, 'r, 'd, 'a, W>, C) {
+        (self.driver, self.control)
     }
 }
 
-impl<const CONNECTIONS: usize, W> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>, W> {
+impl<W> DataTask<'_, '_, '_, Under<'_>, W> {
     /// Asks these questions, which [`TaskControl::answer`](crate::TaskControl::answer) answers. The
     /// task waits until then, without the request timer and with the resource timer. A question for
     /// a new body is never asked: a slice can always be had again, and what a reader gave cannot.
     pub const fn asks(mut self, asks: Asks) -> Self {
         // No body can be had but the one that was lent.
-        self.outgoing.options.asks = Asks { new_body: false, ..asks };
+        self.driver.outgoing.options.asks = Asks { new_body: false, ..asks };
         self
     }
 }
@@ -333,9 +274,7 @@ impl<const CONNECTIONS: usize, W> DataTask<'_, '_, '_, CONNECTIONS, Under<'_>, W
 // Not `async fn`s: those would keep their arguments beside what is made of them.
 
 #[allow(private_bounds, reason = "sealed")]
-impl<'r, 'd, 'a, const CONNECTIONS: usize, W: Wire<'r, 'd>>
-    DataTask<'r, 'd, 'a, CONNECTIONS, Alone, W>
-{
+impl<'r, 'd, 'a, W: Wire<'r, 'd>> DataTask<'r, 'd, 'a, Alone, W> {
     /// Runs the task: sends the request and receives the content of the response in `content`.
     ///
     /// # Errors
@@ -351,7 +290,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, W: Wire<'r, 'd>>
         self,
         content: &'a mut [u8],
     ) -> impl Future<Output = Result<Response<'a>, Failure>> {
-        let mut driver = self.driver(content);
+        let mut driver = self.driver;
+        driver.input.store_in(content);
         async move {
             let own = Own::new();
             let control = own.as_ref();
@@ -363,9 +303,7 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, W: Wire<'r, 'd>>
 }
 
 #[allow(private_bounds, reason = "sealed")]
-impl<'r, 'd, 'a, const CONNECTIONS: usize, W: Wire<'r, 'd>>
-    DataTask<'r, 'd, 'a, CONNECTIONS, Under<'_>, W>
-{
+impl<'r, 'd, 'a, W: Wire<'r, 'd>> DataTask<'r, 'd, 'a, Under<'_>, W> {
     /// Runs the task: sends the request and receives the content of the response in `content`.
     /// While it is suspended, this waits.
     ///
@@ -385,7 +323,8 @@ impl<'r, 'd, 'a, const CONNECTIONS: usize, W: Wire<'r, 'd>>
     ) -> impl Future<Output = Result<Response<'a>, Failure>> {
         let Under(block) = self.control;
         let control = block.as_ref();
-        let mut driver = self.driver(content);
+        let mut driver = self.driver;
+        driver.input.store_in(content);
         async move {
             let _governed = driver.begin(control);
             let result = driver.run(control).await;
@@ -441,11 +380,11 @@ impl fmt::Debug for Response<'_> {
     }
 }
 
-impl<const CONNECTIONS: usize, C, W> fmt::Debug for DataTask<'_, '_, '_, CONNECTIONS, C, W> {
+impl<C, W> fmt::Debug for DataTask<'_, '_, '_, C, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataTask")
-            .field("request", &self.request)
-            .field("body", &self.outgoing.source)
+            .field("request", self.request())
+            .field("body", &self.driver.outgoing.source)
             .field("resume_from", &self.resumes_from())
             .finish_non_exhaustive()
     }

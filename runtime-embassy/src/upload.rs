@@ -7,7 +7,6 @@ use embassy_futures::select::{Either, select};
 use embedded_io_async::Read;
 
 use crate::connect::Pooled;
-use crate::input::Input;
 use crate::source::{Source, Stage, fill};
 use crate::stream::Wire;
 use crate::task::{Alone, DataTask, Failure, Governor, Response};
@@ -16,16 +15,14 @@ use crate::task::{Alone, DataTask, Failure, Governor, Response};
 ///
 /// Made by [`DataTask::from_reader`], run by [`receive`](Self::receive).
 #[must_use = "a task does nothing before `receive` is awaited"]
-pub struct ReaderTask<'r, 'd, 'a, 'b, R, const CONNECTIONS: usize, C = Alone, W = Pooled<'r, 'd>> {
-    pub(crate) task: DataTask<'r, 'd, 'a, CONNECTIONS, C, W>,
+pub struct ReaderTask<'r, 'd, 'a, 'b, R, C = Alone, W = Pooled<'r, 'd>> {
+    pub(crate) task: DataTask<'r, 'd, 'a, C, W>,
     pub(crate) reader: &'b mut R,
     pub(crate) stage: &'b mut [u8],
 }
 
 #[allow(private_bounds, reason = "sealed")]
-impl<'r, 'd, 'a, R: Read, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>>
-    ReaderTask<'r, 'd, 'a, '_, R, CONNECTIONS, C, W>
-{
+impl<'r, 'd, 'a, R: Read, C: Governor, W: Wire<'r, 'd>> ReaderTask<'r, 'd, 'a, '_, R, C, W> {
     /// Runs the task: sends the request with what the reader gives as its body, and receives the
     /// content of the response in `content`. An answer that comes early is received while the
     /// reader is waited for.
@@ -51,8 +48,10 @@ impl<'r, 'd, 'a, R: Read, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>
         async move {
             let length = task.request().body();
             let stage = Stage::new(&mut *stage);
-            let source = Source::staged(&stage);
-            let (mut driver, governor) = task.parts_with(source, |head| Input::new(head, content));
+            let (mut driver, governor) = task.parts();
+            driver.outgoing.source = Source::staged(&stage);
+            driver.outgoing.options.body_is_replayable = false;
+            driver.input.store_in(content);
             let block = governor.block();
             let control = block.as_ref();
             let _governed = driver.begin(control);
@@ -66,9 +65,7 @@ impl<'r, 'd, 'a, R: Read, const CONNECTIONS: usize, C: Governor, W: Wire<'r, 'd>
     }
 }
 
-impl<R, const CONNECTIONS: usize, C, W> fmt::Debug
-    for ReaderTask<'_, '_, '_, '_, R, CONNECTIONS, C, W>
-{
+impl<R, C, W> fmt::Debug for ReaderTask<'_, '_, '_, '_, R, C, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReaderTask")
             .field("task", &self.task)

@@ -172,7 +172,8 @@ impl Task {
     /// Somebody on the way takes no expectations: the request is made again without, if its body
     /// can be had (RFC 9110 §10.1.1).
     pub(super) fn drops_expectation(&mut self) -> bool {
-        let has_body = self.counts.sent == 0 || self.options.body_is_replayable || self.options.asks.new_body;
+        let has_body =
+            self.counts.sent == 0 || self.options.body_is_replayable || self.options.asks.new_body;
         let drops = has_body && self.request.expect == Expectation::Sent;
         if drops {
             self.request.expect = Expectation::Dropped;

@@ -283,7 +283,7 @@ async fn probe<const N: usize>(session: &Session<'_, N>, beginning: Beginning<'_
 
 /// Runs a task, and puts its content into `content`.
 async fn taken<const N: usize>(
-    task: DataTask<'_, '_, '_, N, Under<'_>>,
+    task: DataTask<'_, '_, '_, Under<'_>>,
     way: Way,
     reader: Option<Pieces>,
     content: &mut Vec<u8>,
