@@ -52,7 +52,6 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> DataTask<'r, 'd, 'a, C, W> {
     ///
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again.
-    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub fn open(self) -> impl Future<Output = Result<Body<'r, 'd, 'a, C, W>, Failure>> {
         let mut body = Body::new(self);
         async move {
@@ -74,7 +73,6 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
         Self { governed, driver, only_goes_on: false }
     }
 
-    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub(crate) fn start(&mut self) {
         self.driver.start(self.governed.control());
     }

@@ -51,8 +51,6 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
         connect(base, control, wish, url, self)
     }
 
-    // What a socket has to read and to write keeps nothing between two polls. It is made anew for
-    // each, so that the task's future has no room and no state for it.
     fn exchange(
         &mut self,
         outbox: Outbox<'_>,
@@ -60,34 +58,12 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
         output: Output,
     ) -> impl Future<Output = ()> {
         poll_fn(move |cx| {
-            let Some(lease) = &mut self.0 else {
-                return outbox.control.poll_other(output, cx);
-            };
-            let (socket, inbox) = lease.parts();
-            while outbox.is_due() {
-                let put = |room: &mut [u8]| {
-                    let count = outbox.fill(room);
-                    (count, count)
-                };
-                match pin!(socket.write_with(put)).poll(cx) {
-                    Poll::Ready(written) => outbox.sent(written.map_err(|_| Lost)),
-                    Poll::Pending => break,
-                }
+            if let Some(lease) = &mut self.0
+                && poll_exchange(lease, &outbox, input, cx).is_ready()
+            {
+                return Poll::Ready(());
             }
-            while !input.has_fresh() {
-                let Some(wanted) = outbox.control.io(input.room(inbox)).receive else {
-                    return outbox.control.poll_other(output, cx);
-                };
-                let read = match input.space(wanted, inbox) {
-                    [] => Ok(None),
-                    space => match pin!(socket.read(space)).poll(cx) {
-                        Poll::Ready(read) => read.map(Some).map_err(|_| Lost),
-                        Poll::Pending => return outbox.control.poll_other(output, cx),
-                    },
-                };
-                outbox.received(input, wanted, inbox, read);
-            }
-            Poll::Ready(())
+            outbox.control.poll_other(output, cx)
         })
     }
 
@@ -108,6 +84,45 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
     fn reset(&mut self) {
         self.end(End::Reset);
     }
+}
+
+/// Moves bytes in both directions, as far as that can be done now. Ready if there is content to be
+/// taken.
+///
+/// What a socket has to read and to write keeps nothing between two polls. It is made anew for each,
+/// so that the task's future has no room and no state for it.
+#[inline(never)] // What it takes of the stack is not there while a connection is opened.
+fn poll_exchange(
+    lease: &mut Lease<'_, '_>,
+    outbox: &Outbox<'_>,
+    input: &mut Input<'_>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let (socket, inbox) = lease.parts();
+    while outbox.is_due() {
+        let put = |room: &mut [u8]| {
+            let count = outbox.fill(room);
+            (count, count)
+        };
+        match pin!(socket.write_with(put)).poll(cx) {
+            Poll::Ready(written) => outbox.sent(written.map_err(|_| Lost)),
+            Poll::Pending => break,
+        }
+    }
+    while !input.has_fresh() {
+        let Some(wanted) = outbox.control.io(input.room(inbox)).receive else {
+            return Poll::Pending;
+        };
+        let read = match input.space(wanted, inbox) {
+            [] => Ok(None),
+            space => match pin!(socket.read(space)).poll(cx) {
+                Poll::Ready(read) => read.map(Some).map_err(|_| Lost),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        outbox.received(input, wanted, inbox, read);
+    }
+    Poll::Ready(())
 }
 
 /// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that

@@ -285,7 +285,6 @@ impl<'r, 'd, 'a, W: Wire<'r, 'd>> DataTask<'r, 'd, 'a, Alone, W> {
     /// # Dropping
     /// Cancels the task: its connection is reset and never used again. What was received until
     /// then is at the front of `content`, without a way to tell how much.
-    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub fn receive(
         self,
         content: &'a mut [u8],
@@ -316,7 +315,6 @@ impl<'r, 'd, 'a, W: Wire<'r, 'd>> DataTask<'r, 'd, 'a, Under<'_>, W> {
     /// Cancels the task: its connection is reset and never used again. What was received until
     /// then is at the front of `content`, as much as
     /// [`TaskControl::counts`](crate::TaskControl::counts) says.
-    #[inline(never)] // What it moves is not to be on the stack of who awaits it.
     pub fn receive(
         self,
         content: &'a mut [u8],
