@@ -154,17 +154,19 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     // What follows is compiled once, whatever the sinks are.
 
     /// What is next for a sink.
-    async fn next(&mut self) -> Next {
-        loop {
-            match self.step().await {
-                Step::Head if self.only_goes_on && !self.driver.input().is_resumed() => {
-                    self.refuse();
+    fn next(&mut self) -> impl Future<Output = Next> {
+        async move {
+            loop {
+                match self.step().await {
+                    Step::Head if self.only_goes_on && !self.driver.input().is_resumed() => {
+                        self.refuse();
+                    }
+                    Step::Head => {}
+                    Step::Content => return Next::Take,
+                    Step::Finish => return Next::Flush,
+                    Step::Done(Ok(())) => return Next::End(Ok(self.received())),
+                    Step::Done(Err(error)) => return Next::End(Err(self.failure(error))),
                 }
-                Step::Head => {}
-                Step::Content => return Next::Take,
-                Step::Finish => return Next::Flush,
-                Step::Done(Ok(())) => return Next::End(Ok(self.received())),
-                Step::Done(Err(error)) => return Next::End(Err(self.failure(error))),
             }
         }
     }
@@ -201,13 +203,15 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     }
 
     /// Goes on until there is content, or none is left.
-    async fn advance(&mut self) -> Result<&[u8], Failure> {
-        loop {
-            match self.step().await {
-                Step::Head => {}
-                Step::Finish => self.end(true),
-                Step::Content | Step::Done(Ok(())) => return Ok(self.driver.content()),
-                Step::Done(Err(error)) => return Err(self.failure(error)),
+    fn advance(&mut self) -> impl Future<Output = Result<&[u8], Failure>> {
+        async move {
+            loop {
+                match self.step().await {
+                    Step::Head => {}
+                    Step::Finish => self.end(true),
+                    Step::Content | Step::Done(Ok(())) => return Ok(self.driver.content()),
+                    Step::Done(Err(error)) => return Err(self.failure(error)),
+                }
             }
         }
     }

@@ -130,33 +130,35 @@ fn poll_exchange(
 /// is none. The priority is that of `control`, which may change meanwhile.
 ///
 /// Dropping the future gives the place up; what is in `pooled` then is the caller's to drop.
-async fn connect<'s, 'd>(
+fn connect<'s, 'd>(
     base: &'s Base<'d>,
     control: &Reins,
     wish: Wish,
     url: &Url<'_>,
     pooled: &mut Pooled<'s, 'd>,
-) {
-    let opened = match url.scheme().is_secure() {
-        // Never in plaintext what is to be secure.
-        true => Err(Transport::TlsUnavailable),
-        false => {
-            pooled.0 = base.lease(control, wish, url).await;
-            match &mut pooled.0 {
-                None => Err(Transport::ConnectFailed),
-                Some(lease) if lease.is_reused() => Ok(true),
-                Some(lease) => {
-                    control.tell(|task| task.handle_connecting(now()));
-                    open(base.stack, lease, url).await.map(|()| false)
+) -> impl Future<Output = ()> {
+    async move {
+        let opened = match url.scheme().is_secure() {
+            // Never in plaintext what is to be secure.
+            true => Err(Transport::TlsUnavailable),
+            false => {
+                pooled.0 = base.lease(control, wish, url).await;
+                match &mut pooled.0 {
+                    None => Err(Transport::ConnectFailed),
+                    Some(lease) if lease.is_reused() => Ok(true),
+                    Some(lease) => {
+                        control.tell(|task| task.handle_connecting(now()));
+                        open(base.stack, lease, url).await.map(|()| false)
+                    }
                 }
             }
-        }
-    };
-    match opened {
-        Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
-        Err(why) => {
-            pooled.reset();
-            control.tell(|task| task.handle_connect_failed(why));
+        };
+        match opened {
+            Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
+            Err(why) => {
+                pooled.reset();
+                control.tell(|task| task.handle_connect_failed(why));
+            }
         }
     }
 }
@@ -164,27 +166,29 @@ async fn connect<'s, 'd>(
 /// Opens a connection to the origin of `url` in the slot, whatever was there before.
 ///
 /// Dropping the future and then the lease leaves nothing behind but a reset.
-pub(crate) async fn open(
+pub(crate) fn open(
     stack: Stack<'_>,
     lease: &mut Lease<'_, '_>,
     url: &Url<'_>,
-) -> Result<(), Transport> {
-    let found = {
-        // The host may be an address itself.
-        let mut query = pin!(stack.dns_query(url.host(), DnsQueryType::A));
-        poll_fn(|cx| poll_apart(query.as_mut(), cx)).await
-    };
-    let first = found.ok().and_then(|found| found.first().copied());
-    let address = first.ok_or(Transport::NameNotResolved)?;
-    // A reset that is pending would be lost with the connection that it is for.
-    let until = lease.reset();
-    poll_fn(|cx| lease.poll_reset(until, cx)).await;
-    let (socket, _) = lease.parts();
-    socket.connect((address, url.port())).await.map_err(|error| match error {
-        ConnectError::ConnectionReset => Transport::Refused,
-        ConnectError::NoRoute => Transport::Unreachable,
-        ConnectError::InvalidState | ConnectError::TimedOut => Transport::ConnectFailed,
-    })
+) -> impl Future<Output = Result<(), Transport>> {
+    async move {
+        let found = {
+            // The host may be an address itself.
+            let mut query = pin!(stack.dns_query(url.host(), DnsQueryType::A));
+            poll_fn(|cx| poll_apart(query.as_mut(), cx)).await
+        };
+        let first = found.ok().and_then(|found| found.first().copied());
+        let address = first.ok_or(Transport::NameNotResolved)?;
+        // A reset that is pending would be lost with the connection that it is for.
+        let until = lease.reset();
+        poll_fn(|cx| lease.poll_reset(until, cx)).await;
+        let (socket, _) = lease.parts();
+        socket.connect((address, url.port())).await.map_err(|error| match error {
+            ConnectError::ConnectionReset => Transport::Refused,
+            ConnectError::NoRoute => Transport::Unreachable,
+            ConnectError::InvalidState | ConnectError::TimedOut => Transport::ConnectFailed,
+        })
+    }
 }
 
 /// Polls a future that moves large values, 600 bytes for a query, so that they are on the stack for

@@ -1,6 +1,8 @@
 //! The one loop that drives a task: it moves bytes, keeps time and carries answers. Every decision
 //! is the core's.
 
+use core::future::Future;
+
 use embassy_futures::select::{Either, select};
 use sortie_core::{Error, Event, Output, Request, Task, TaskOptions, Wish};
 
@@ -87,43 +89,45 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
     /// in `input`.
     ///
     /// Dropping the future leaves the task where it is; dropping the driver resets its connection.
-    pub(crate) async fn run(&mut self, control: &Reins) -> Step {
-        loop {
-            if self.input.has_fresh() {
-                return Step::Content;
-            }
-            if let Some(outcome) = self.outcome {
-                return Step::Done(outcome);
-            }
-            match control.poll_output() {
-                Output::Connect(wish) => self.connect(control, wish).await,
-                Output::Prepare => self.prepare(control),
-                Output::Exchange if self.is_answered => {
-                    self.is_answered = false;
-                    return Step::Head;
+    pub(crate) fn run(&mut self, control: &Reins) -> impl Future<Output = Step> {
+        async move {
+            loop {
+                if self.input.has_fresh() {
+                    return Step::Content;
                 }
-                output @ (Output::Exchange | Output::Wait) => {
-                    let (request, target) = (self.target.request(), self.target.url());
-                    let outbox = Outbox { control, request, target, outgoing: &self.outgoing };
-                    self.wire.exchange(outbox, &mut self.input, output).await;
+                if let Some(outcome) = self.outcome {
+                    return Step::Done(outcome);
                 }
-                Output::Inspect => self.inspect(control),
-                Output::Finish if self.input.hands_on() => return Step::Finish,
-                Output::Finish => control.tell(Task::handle_committed),
-                Output::Event(event) => self.note(control, event),
-                Output::Close(reason) => self.wire.close(reason),
-                Output::Reuse => self.keep(),
-                Output::Upgraded => {
-                    // Nobody can ask for the connection yet: who asked by a field of the request
-                    // gets the 101 and the end of it.
-                    self.wire.reset();
-                    control.tell(|task| task.handle_upgraded_end(Ok(())));
-                }
-                Output::Complete(result) => {
-                    if let Some(delegate) = self.outgoing.delegate.0 {
-                        delegate.completed(result);
+                match control.poll_output() {
+                    Output::Connect(wish) => self.connect(control, wish).await,
+                    Output::Prepare => self.prepare(control),
+                    Output::Exchange if self.is_answered => {
+                        self.is_answered = false;
+                        return Step::Head;
                     }
-                    self.outcome = Some(result);
+                    output @ (Output::Exchange | Output::Wait) => {
+                        let (request, target) = (self.target.request(), self.target.url());
+                        let outbox = Outbox { control, request, target, outgoing: &self.outgoing };
+                        self.wire.exchange(outbox, &mut self.input, output).await;
+                    }
+                    Output::Inspect => self.inspect(control),
+                    Output::Finish if self.input.hands_on() => return Step::Finish,
+                    Output::Finish => control.tell(Task::handle_committed),
+                    Output::Event(event) => self.note(control, event),
+                    Output::Close(reason) => self.wire.close(reason),
+                    Output::Reuse => self.keep(),
+                    Output::Upgraded => {
+                        // Nobody can ask for the connection yet: who asked by a field of the request
+                        // gets the 101 and the end of it.
+                        self.wire.reset();
+                        control.tell(|task| task.handle_upgraded_end(Ok(())));
+                    }
+                    Output::Complete(result) => {
+                        if let Some(delegate) = self.outgoing.delegate.0 {
+                            delegate.completed(result);
+                        }
+                        self.outcome = Some(result);
+                    }
                 }
             }
         }
@@ -155,14 +159,16 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
     }
 
     /// Takes an idle connection or opens one, until the task wants something else.
-    async fn connect(&mut self, control: &Reins, wish: Wish) {
-        self.input.restart();
-        self.target.go_on();
-        let url = self.target.url();
-        let connecting = self.wire.connect(self.base, control, wish, &url);
-        let changed = control.obey(Output::Connect(wish));
-        if let Either::Second(()) = select(connecting, changed).await {
-            self.wire.reset();
+    fn connect(&mut self, control: &Reins, wish: Wish) -> impl Future<Output = ()> {
+        async move {
+            self.input.restart();
+            self.target.go_on();
+            let url = self.target.url();
+            let connecting = self.wire.connect(self.base, control, wish, &url);
+            let changed = control.obey(Output::Connect(wish));
+            if let Either::Second(()) = select(connecting, changed).await {
+                self.wire.reset();
+            }
         }
     }
 
