@@ -1,4 +1,8 @@
 #![no_std]
+#![allow(
+    clippy::manual_async_fn,
+    reason = "the future of an `async fn` holds its arguments twice, which is RAM"
+)]
 //! URLSessionTask for microcontrollers: HTTP/1.1 tasks over [`embassy_net`], without an allocator.
 //!
 //! The machine behind every task is [`sortie_core`]; this crate carries its bytes over TCP sockets

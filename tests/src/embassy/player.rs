@@ -282,7 +282,7 @@ async fn probe<const N: usize>(session: &Session<'_, N>, beginning: Beginning<'_
 }
 
 /// Runs a task, and puts its content into `content`.
-async fn taken<const N: usize>(
+async fn taken(
     task: DataTask<'_, '_, '_, Under<'_>>,
     way: Way,
     reader: Option<Pieces>,
