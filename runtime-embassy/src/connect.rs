@@ -67,6 +67,7 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
         })
     }
 
+    #[inline(never)] // It is asked for in many places.
     fn inbox(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], Lease::inbox)
     }

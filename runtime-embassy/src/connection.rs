@@ -90,6 +90,7 @@ impl<'d> Connection<'d> {
     }
 
     /// Ends the connection, if there is one: it is closed in order, or else reset.
+    #[inline(never)] // It is asked for in more than one place.
     pub(crate) fn end(&mut self, in_order: bool) {
         self.origin = None;
         match in_order {

@@ -182,6 +182,7 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
     }
 
     /// Shows the head of the response to the task.
+    #[inline(never)] // What it takes of the stack is not there while others go deep.
     fn inspect(&mut self, control: &Reins) {
         let (resume, target) = (self.outgoing.resume, &mut self.target);
         let head = self.input.head(self.wire.inbox());
