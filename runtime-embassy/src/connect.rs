@@ -8,6 +8,7 @@ use core::task::{Context, Poll};
 use embassy_net::Stack;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::tcp::ConnectError;
+use sortie_core::session::scheduler::How;
 use sortie_core::{CloseReason, Output, Transport, Url, Wish};
 
 use crate::connection::{End, Lease, is_cut};
@@ -17,13 +18,20 @@ use crate::send::Outbox;
 use crate::session::Base;
 use crate::stream::{Lost, Wire};
 use crate::time::now;
+use crate::turn::Turn;
 
 /// A connection of the session's own, while the task has one.
 #[allow(unnameable_types, reason = "sealed: it stands for the usual kind of connection")]
 pub struct Pooled<'s, 'd>(Option<Lease<'s, 'd>>);
 
-impl Pooled<'_, '_> {
+impl<'s, 'd> Pooled<'s, 'd> {
     pub(crate) const NONE: Self = Self(None);
+
+    /// Takes the slot whose turn it is.
+    #[inline(never)] // What it moves is many instructions, and here they are few.
+    fn take(&mut self, turn: Turn<'s, 'd>, how: How, url: &Url<'_>) {
+        self.0 = Lease::new(turn, how, url);
+    }
 
     /// Gives the slot back, if there is one.
     #[inline(never)] // It is asked for in many places.
@@ -143,7 +151,8 @@ fn connect<'s, 'd>(
             // Never in plaintext what is to be secure.
             true => Err(Transport::TlsUnavailable),
             false => {
-                pooled.0 = base.lease(control, wish, url).await;
+                let (turn, how) = base.turn(control, wish, url).await;
+                pooled.take(turn, how, url);
                 match &mut pooled.0 {
                     None => Err(Transport::ConnectFailed),
                     Some(lease) if lease.is_reused() => Ok(true),

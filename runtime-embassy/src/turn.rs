@@ -82,21 +82,19 @@ pub(crate) struct Turn<'s, 'd> {
 }
 
 impl<'d> Base<'d> {
-    /// Waits for its turn for a connection to the origin of `url`. `None` never comes, see
-    /// [`Lease::new`].
+    /// Waits for its turn for a connection to the origin of `url`: see [`Lease::new`].
     ///
     /// Dropping the future loses the place and nothing else.
-    pub(crate) fn lease<'s, 'r>(
+    pub(crate) fn turn<'s, 'r>(
         &'s self,
         control: &'r Reins,
         wish: Wish,
         url: &'r Url<'r>,
-    ) -> impl Future<Output = Option<Lease<'s, 'd>>> {
+    ) -> impl Future<Output = (Turn<'s, 'd>, How)> {
         let mut waiting = Waiting { base: self, place: Place::New };
         poll_fn(move |cx| {
             let given = waiting.poll(&Wanted { url, wish, control }, cx);
-            given
-                .map(|(slot, how)| Lease::new(Turn { base: self, slot, end: End::Reset }, how, url))
+            given.map(|(slot, how)| (Turn { base: self, slot, end: End::Reset }, how))
         })
     }
 

@@ -14,7 +14,7 @@ use embedded_tls::{
 use sortie_core::{CloseReason, Output, Transport, Url, Wish};
 
 use crate::connect::open;
-use crate::connection::{End, Origin, is_cut};
+use crate::connection::{End, Lease, Origin, is_cut};
 use crate::input::{Input, copy};
 use crate::reins::Reins;
 use crate::send::Outbox;
@@ -113,8 +113,8 @@ impl<'c, 's, 'd, 't, R: CryptoRngCore, T: Judge> Secure<'c, 's, 'd, 't, R, T> {
     }
 
     async fn open(&mut self, control: &Reins, wish: Wish, url: &Url<'_>) -> Result<(), Transport> {
-        let leased = self.base.lease(control, wish, url).await;
-        let mut lease = leased.ok_or(Transport::ConnectFailed)?;
+        let (turn, how) = self.base.turn(control, wish, url).await;
+        let mut lease = Lease::new(turn, how, url).ok_or(Transport::ConnectFailed)?;
         control.tell(|task| task.handle_connecting(now()));
         open(self.base.stack, &mut lease, url).await?;
         lease.swap_inbox(&mut self.inbox);
