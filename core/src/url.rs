@@ -122,7 +122,8 @@ pub struct UrlParts {
 /// A URL, split and checked, that borrows its text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Url<'a> {
-    text: &'a str,
+    /// ASCII, unless the parts are those of another text.
+    text: &'a [u8],
     parts: UrlParts,
 }
 
@@ -132,7 +133,7 @@ impl<'a> Url<'a> {
     /// # Errors
     /// What is wrong with the text, see [`UrlError`].
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
-        Ok(Self { text, parts: UrlParts::parse(text)? })
+        Self::from_ascii(text.as_bytes())
     }
 
     /// As [`Url::parse`], for a text that lies in bytes: from flash, a message, a command line.
@@ -142,15 +143,14 @@ impl<'a> Url<'a> {
     /// What is wrong with the text, see [`UrlError`].
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn from_ascii(text: &'a [u8]) -> Result<Self, UrlError> {
-        let parts = UrlParts::parse_bytes(text)?;
-        Ok(Self { text: grammar::text(text).ok_or(UrlError::Character)?, parts })
+        Ok(Self { text, parts: UrlParts::parse_bytes(text)? })
     }
 
     /// Puts a text and its parts together again. With parts of another text the accessors give
-    /// other, possibly empty, pieces of it; nothing worse.
+    /// other, possibly empty, pieces of it, and so does a text that is not ASCII; nothing worse.
     #[must_use]
     pub const fn from_parts(text: &'a str, parts: UrlParts) -> Self {
-        Self { text, parts }
+        Self { text: text.as_bytes(), parts }
     }
 
     /// Where the parts lie.
@@ -161,7 +161,13 @@ impl<'a> Url<'a> {
 
     /// The text that was parsed.
     #[must_use]
-    pub const fn as_str(&self) -> &'a str {
+    pub fn as_str(&self) -> &'a str {
+        as_text(self.text)
+    }
+
+    /// The same as bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
         self.text
     }
 
@@ -177,7 +183,8 @@ impl<'a> Url<'a> {
     #[must_use]
     pub fn host(&self) -> &'a str {
         let host = self.piece(self.parts.host_start, self.parts.host_end);
-        host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+        let [b'[', address @ .., b']'] = host else { return as_text(host) };
+        as_text(address)
     }
 
     /// The port, the scheme's default where the URL names none.
@@ -190,6 +197,10 @@ impl<'a> Url<'a> {
     /// default port (RFC 9110 §7.2). A zone is in it, and not in `Host`.
     #[must_use]
     pub fn authority(&self) -> &'a str {
+        as_text(self.authority_bytes())
+    }
+
+    pub(crate) fn authority_bytes(&self) -> &'a [u8] {
         self.piece(self.parts.host_start, self.parts.authority_end)
     }
 
@@ -197,31 +208,39 @@ impl<'a> Url<'a> {
     #[must_use]
     pub fn user_info(&self) -> Option<&'a str> {
         let end = self.parts.host_start.checked_sub(1)?;
-        (end > self.parts.user_start).then(|| self.piece(self.parts.user_start, end))
+        (end > self.parts.user_start).then(|| as_text(self.piece(self.parts.user_start, end)))
     }
 
     /// Path and query as they stand in the URL, without the fragment. May be empty, or begin with
     /// `?`: then the request target is this after a `/` (RFC 9112 §3.2.1).
     #[must_use]
     pub fn path_and_query(&self) -> &'a str {
+        as_text(self.target_bytes())
+    }
+
+    pub(crate) fn target_bytes(&self) -> &'a [u8] {
         self.piece(self.parts.path_start, self.parts.query_end)
     }
 
     /// The fragment, without its `#`. It is for the caller alone and never sent (RFC 9110 §4.2.5).
     #[must_use]
     pub fn fragment(&self) -> Option<&'a str> {
-        self.text.get(usize::from(self.parts.query_end)..)?.strip_prefix('#')
+        self.text.get(usize::from(self.parts.query_end)..)?.strip_prefix(b"#").map(as_text)
     }
 
     /// Whether `other` has the same scheme, host and port (RFC 9110 §4.3.1).
     #[must_use]
     pub fn same_origin(&self, other: &Url<'_>) -> bool {
-        self.parts.is_same_origin(self.text.as_bytes(), other)
+        self.parts.is_same_origin(self.text, other)
     }
 
-    fn piece(&self, start: u16, end: u16) -> &'a str {
-        self.text.get(usize::from(start)..usize::from(end)).unwrap_or("")
+    fn piece(&self, start: u16, end: u16) -> &'a [u8] {
+        piece(self.text, start.into(), end.into())
     }
+}
+
+fn as_text(piece: &[u8]) -> &str {
+    grammar::text(piece).unwrap_or_default()
 }
 
 impl fmt::Debug for Url<'_> {
@@ -252,7 +271,7 @@ impl UrlParts {
         let host = |parts: &Self, text| piece(text, parts.host_start.into(), parts.host_end.into());
         self.scheme == other.parts.scheme
             && self.port == other.parts.port
-            && same_host(host(self, text), host(&other.parts, other.text.as_bytes()))
+            && same_host(host(self, text), host(&other.parts, other.text))
     }
 
     /// Whether the URL in `text` has user information that is not that of `other`.
@@ -261,7 +280,7 @@ impl UrlParts {
         let user =
             |parts: &Self, text| piece(text, parts.user_start.into(), parts.host_start.into());
         let own = user(self, text);
-        !own.is_empty() && own != user(&other.parts, other.text.as_bytes())
+        !own.is_empty() && own != user(&other.parts, other.text)
     }
 
     fn parse_bytes(bytes: &[u8]) -> Result<Self, UrlError> {

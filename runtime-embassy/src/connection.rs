@@ -41,7 +41,7 @@ pub(crate) struct Origin {
 impl Origin {
     /// Of `url`, from now on, in the inbox of its connection.
     pub(crate) fn new(url: &Url<'_>, inbox: &mut [u8]) -> Self {
-        let text = url.as_str().as_bytes();
+        let text = url.as_bytes();
         for (to, from) in inbox.iter_mut().zip(text) {
             *to = *from;
         }
@@ -58,6 +58,7 @@ impl Origin {
 }
 
 impl<'d> Connection<'d> {
+    #[inline(never)] // What it moves is not to be on the stack of who makes a session.
     pub(crate) fn new<const R: usize, const S: usize, const H: usize>(
         stack: Stack<'d>,
         buffers: &'d mut Buffers<R, S, H>,

@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 use sortie_core::session::scheduler::{How, Ticket, Urgency};
 use sortie_core::{Url, Wish};
 
-use crate::connection::{Connection, End, Lease};
+use crate::connection::{Connection, End};
 use crate::reins::Reins;
 use crate::session::Base;
 
@@ -82,7 +82,8 @@ pub(crate) struct Turn<'s, 'd> {
 }
 
 impl<'d> Base<'d> {
-    /// Waits for its turn for a connection to the origin of `url`: see [`Lease::new`].
+    /// Waits for its turn for a connection to the origin of `url`, which becomes a
+    /// [`Lease`](crate::connection::Lease) then.
     ///
     /// Dropping the future loses the place and nothing else.
     pub(crate) fn turn<'s, 'r>(

@@ -1,7 +1,7 @@
 //! What scripts cannot show: calls between an output that is due and its being said.
 
 use super::*;
-use crate::{Output, Request, RequestHead, TlsError, Transport, Url};
+use crate::{BodyLength, Output, Request, RequestHead, TlsError, Transport, Url};
 
 const NOW: Instant = Instant::EPOCH;
 

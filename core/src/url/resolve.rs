@@ -100,7 +100,7 @@ impl Url<'_> {
         if reference.iter().any(u8::is_ascii_control) {
             return Err(UrlError::Character);
         }
-        let text = self.text.as_bytes();
+        let text = self.text;
         let UrlParts { user_start, path_start, query_end, .. } = self.parts;
         let (user_start, path_start, query_end) =
             (usize::from(user_start), usize::from(path_start), usize::from(query_end));

@@ -46,11 +46,11 @@ pub(crate) fn request_head(
     let method = if traits.is_rewritten { "GET" } else { request.method() };
     let mut out = Cursor::new(output, from);
     // Origin form; an empty path is sent as "/" (RFC 9112 §3.2.1).
-    let target = head.target.path_and_query().as_bytes();
+    let target = head.target.target_bytes();
     let space: &[u8] = if target.first() == Some(&b'/') { b" " } else { b" /" };
     out.put_all(&[method.as_bytes(), space, target]);
     // Host comes first, where servers look for it (RFC 9112 §3.2, RFC 9110 §7.2).
-    let host = head.target.authority().as_bytes();
+    let host = head.target.authority_bytes();
     if traits.has_host {
         out.put(b" HTTP/1.1\r\n");
         put_fields(&mut out, request.fields(), !Known::Host.bit());
