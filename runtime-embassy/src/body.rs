@@ -29,8 +29,6 @@ pub struct Body<'r, 'd, 'a, C: Governor = Alone, W = Pooled<'r, 'd>> {
     // Before the driver, which gives its connection up: fields are dropped in order.
     governed: Governed<C::Block>,
     driver: Driver<'r, 'r, 'd, 'a, W>,
-    /// The content goes behind what is there, or nowhere.
-    only_goes_on: bool,
 }
 
 /// What is next for who takes the content.
@@ -70,17 +68,11 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     pub(crate) fn new(task: DataTask<'r, 'd, 'a, C, W>) -> Self {
         let (driver, governor) = task.parts();
         let governed = Governed::new(governor.block());
-        Self { governed, driver, only_goes_on: false }
+        Self { governed, driver }
     }
 
     pub(crate) fn start(&mut self) {
         self.driver.start(self.governed.control());
-    }
-
-    /// Refuses content that does not go behind what is there, if anything is.
-    pub(crate) fn only_going_on(mut self) -> Self {
-        self.only_goes_on = self.driver.outgoing.resume.is_some();
-        self
     }
 
     /// The status, 200 to 999.
@@ -134,19 +126,34 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     ///
     /// # Dropping
     /// Loses the piece that is just written, where the sink does: it counts as not delivered.
-    pub async fn copy_to<S: Write>(&mut self, sink: &mut S) -> Result<u64, Failure> {
-        loop {
-            match self.next().await {
-                Next::Take => {
-                    let written = sink.write(self.driver.content());
-                    let written = self.governed.control().unless_it_fails(written).await;
-                    self.written(written.map(|written| written.unwrap_or(0)));
+    pub fn copy_to<S: Write>(
+        &mut self,
+        sink: &mut S,
+    ) -> impl Future<Output = Result<u64, Failure>> {
+        self.copy(sink, false)
+    }
+
+    /// As [`copy_to`](Self::copy_to); where `only_goes_on`, content that does not go behind what is
+    /// there already goes nowhere.
+    pub(crate) fn copy<S: Write>(
+        &mut self,
+        sink: &mut S,
+        only_goes_on: bool,
+    ) -> impl Future<Output = Result<u64, Failure>> {
+        async move {
+            loop {
+                match self.next(only_goes_on).await {
+                    Next::Take => {
+                        let written = sink.write(self.driver.content());
+                        let written = self.governed.control().unless_it_fails(written).await;
+                        self.written(written.map(|written| written.unwrap_or(0)));
+                    }
+                    Next::Flush => {
+                        let flushed = self.governed.control().unless_it_fails(sink.flush()).await;
+                        self.end(matches!(flushed, Some(Ok(()))));
+                    }
+                    Next::End(result) => return result,
                 }
-                Next::Flush => {
-                    let flushed = self.governed.control().unless_it_fails(sink.flush()).await;
-                    self.end(matches!(flushed, Some(Ok(()))));
-                }
-                Next::End(result) => return result,
             }
         }
     }
@@ -154,11 +161,11 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> Body<'r, 'd, 'a, C, W> {
     // What follows is compiled once, whatever the sinks are.
 
     /// What is next for a sink.
-    fn next(&mut self) -> impl Future<Output = Next> {
+    fn next(&mut self, only_goes_on: bool) -> impl Future<Output = Next> {
         async move {
             loop {
                 match self.step().await {
-                    Step::Head if self.only_goes_on && !self.driver.input().is_resumed() => {
+                    Step::Head if only_goes_on && !self.driver.input().is_resumed() => {
                         self.refuse();
                     }
                     Step::Head => {}

@@ -55,10 +55,11 @@ impl<'r, 'd, 'a, C: Governor, W: Wire<'r, 'd>> DataTask<'r, 'd, 'a, C, W> {
         self,
         sink: &mut S,
     ) -> impl Future<Output = Result<Downloaded<'a>, DownloadFailure<'a>>> {
-        let mut body = Body::new(self).only_going_on();
+        let only_goes_on = self.resumes_from().is_some();
+        let mut body = Body::new(self);
         async move {
             body.start();
-            let result = body.copy_to(sink).await;
+            let result = body.copy(sink, only_goes_on).await;
             body.into_downloaded(result)
         }
     }

@@ -1,5 +1,6 @@
 //! Resume data of a download, kept in memory of the caller's while it runs.
 
+use sortie_core::limits::RESUME_DATA_BYTES;
 use sortie_core::{Event, Request, ResponseHead, ResumeData, Slot};
 
 use crate::reins::Reins;
@@ -10,8 +11,7 @@ const FIELDS: usize = 64;
 
 /// Writes resume data: of the head of a response if there is one, else `stored` itself. Returns its
 /// length; 0 where there is none, or no room for it.
-type Write =
-    fn(&mut [u8], &Request<'_>, Option<&ResponseHead<'_>>, Option<&ResumeData<'_>>) -> usize;
+type Write = fn(&mut [u8], &Request<'_>, Option<&ResponseHead<'_>>, Option<&ResumeData<'_>>) -> u16;
 
 /// See [`Record::note`].
 type Note =
@@ -20,7 +20,7 @@ type Note =
 /// Resume data in its byte form, and whether it is about what is received now.
 pub(crate) struct Record<'a> {
     room: &'a mut [u8],
-    length: usize,
+    length: u16,
     /// What is delivered now counts for it; else what it says itself.
     is_current: bool,
     /// A pointer, so that a program without downloads carries nothing of it.
@@ -82,7 +82,7 @@ impl<'a> Record<'a> {
     /// As that, of now. Of a response whose head came and nothing else as well: whoever keeps it
     /// beside the content writes it once, before the content.
     pub(crate) fn resume_data(&self, delivered: u64, total: Option<u64>) -> Option<ResumeData<'_>> {
-        let bytes = self.room.get(..self.length)?;
+        let bytes = self.room.get(..self.length.into())?;
         Self::of(bytes, self.is_current, delivered, total)
     }
 
@@ -95,7 +95,7 @@ impl<'a> Record<'a> {
         keeps_content: bool,
     ) -> Option<ResumeData<'a>> {
         let bytes: &'a [u8] = self.room;
-        let bytes = bytes.get(..self.length)?;
+        let bytes = bytes.get(..self.length.into())?;
         let data = Self::of(bytes, self.is_current && keeps_content, delivered, total);
         data.filter(|data| data.received() > 0)
     }
@@ -107,7 +107,7 @@ fn write(
     request: &Request<'_>,
     head: Option<&ResponseHead<'_>>,
     stored: Option<&ResumeData<'_>>,
-) -> usize {
+) -> u16 {
     let mut index = [Slot::EMPTY; FIELDS];
     let url = request.url();
     let made = head.map(|head| {
@@ -118,8 +118,11 @@ fn write(
         Some(head) => ResumeData::of(url.as_str(), head, 0),
         None => stored.copied(),
     };
-    made.and_then(|data| data.encode(room).ok()).unwrap_or(0)
+    let length = made.and_then(|data| data.encode(room).ok());
+    length.and_then(|length| u16::try_from(length).ok()).unwrap_or(0)
 }
+
+const _: () = assert!(RESUME_DATA_BYTES <= u16::MAX as usize);
 
 fn note(
     record: &mut Record<'_>,

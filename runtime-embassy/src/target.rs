@@ -1,6 +1,7 @@
 //! Where a task goes: to the URL of its request, or to that of a redirect, in memory that was lent
 //! for it.
 
+use sortie_core::limits;
 use sortie_core::{
     Event, InspectError, Inspection, Limit, Misuse, Request, ResponseHead, Resumption, Slot, Task,
     Url,
@@ -18,11 +19,12 @@ pub(crate) struct Target<'r, 'a> {
     request: &'r Request<'r>,
     /// The current URL, if it is not that of the request, and behind it the next one.
     room: &'a mut [u8],
+    // A URL has `limits::URL_BYTES` at most, so that two fit in a `u16`.
     /// Bytes of the current URL in `room`; 0 if it is that of the request.
-    current: usize,
+    current: u16,
     next: Next,
     /// Bytes that `room` has to have, where it was too small; else 0.
-    needed: usize,
+    needed: u16,
 }
 
 /// Where a redirect leads: to a URL of so many bytes.
@@ -31,9 +33,9 @@ enum Next {
     /// There was none.
     Nowhere,
     /// It may be followed. Exits: `Followed`, `Nowhere`.
-    Proposed(usize),
+    Proposed(u16),
     /// It is followed, as soon as the connection to the current URL is given back. Exit: `Nowhere`.
-    Followed(usize),
+    Followed(u16),
 }
 
 impl<'r, 'a> Target<'r, 'a> {
@@ -68,8 +70,8 @@ impl<'r, 'a> Target<'r, 'a> {
     }
 
     /// Bytes that the memory for URLs has to have, where it was too small; else 0.
-    pub(crate) const fn needed(&self) -> usize {
-        self.needed
+    pub(crate) fn needed(&self) -> usize {
+        self.needed.into()
     }
 
     /// Notes what the task says that happened.
@@ -82,16 +84,17 @@ impl<'r, 'a> Target<'r, 'a> {
     /// The URL that is gone to next.
     pub(crate) fn next(&self) -> Option<Url<'_>> {
         let Next::Followed(length) = self.next else { return None };
-        redirected(self.room.get(self.current..)?, length)
+        redirected(self.room.get(self.current.into()..)?, length)
     }
 
     /// Before a connection is asked for: the URL of a redirect that is followed is the current one.
     /// Not before, because the connection that is given back until then leads to the last one.
     pub(crate) fn go_on(&mut self) {
         let Next::Followed(length) = self.next else { return };
-        let end = self.current.saturating_add(length);
+        let start = usize::from(self.current);
+        let end = start.saturating_add(length.into());
         if end <= self.room.len() {
-            self.room.copy_within(self.current..end, 0);
+            self.room.copy_within(start..end, 0);
             self.current = length;
         }
         self.next = Next::Nowhere;
@@ -104,18 +107,19 @@ impl<'r, 'a> Target<'r, 'a> {
         head: ResponseHead<'_>,
         resume: Option<Resumption<'_>>,
     ) -> Result<(), Misuse> {
-        let Some((text, next)) = self.room.split_at_mut_checked(self.current) else {
+        let Some((text, next)) = self.room.split_at_mut_checked(self.current.into()) else {
             return Ok(());
         };
         let target = redirected(text, self.current).unwrap_or_else(|| self.request.url());
         match task.inspect(now(), Inspection { head, target, next, resume }) {
             Ok(found) => {
-                self.next = found.map_or(Next::Nowhere, |found| Next::Proposed(found.length));
+                self.next =
+                    found.map_or(Next::Nowhere, |found| Next::Proposed(short(found.length)));
                 Ok(())
             }
             Err(InspectError::Misuse(misuse)) => Err(misuse),
             Err(InspectError::BufferTooSmall { needed }) => {
-                self.needed = self.current.saturating_add(needed);
+                self.needed = self.current.saturating_add(short(needed));
                 task.handle_sink_failed(Some(Limit::TargetBuffer))
             }
             // The core may come to refuse more.
@@ -145,6 +149,13 @@ pub(crate) fn inspect_listed(
 /// The URL of `length` bytes at the front of `room`, where the core wrote it: what it wrote parses.
 /// `None` if there is none. To parse it again now and then costs less than the RAM for its parts.
 #[inline(never)] // It is asked for in more than one place.
-fn redirected(room: &[u8], length: usize) -> Option<Url<'_>> {
-    Url::from_ascii(room.get(..length)?).ok()
+fn redirected(room: &[u8], length: u16) -> Option<Url<'_>> {
+    Url::from_ascii(room.get(..length.into())?).ok()
 }
+
+/// The length of a URL.
+fn short(length: usize) -> u16 {
+    u16::try_from(length).unwrap_or(u16::MAX)
+}
+
+const _: () = assert!(2 * limits::URL_BYTES <= u16::MAX as usize);
