@@ -17,6 +17,7 @@ use crate::reins::Reins;
 use crate::send::Outbox;
 use crate::session::Base;
 use crate::stream::{Lost, Wire};
+use crate::target::Target;
 use crate::time::now;
 use crate::turn::Turn;
 
@@ -54,9 +55,9 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
         base: &'s Base<'d>,
         control: &Reins,
         wish: Wish,
-        url: &Url<'_>,
+        target: &Target<'_, '_>,
     ) -> impl Future<Output = ()> {
-        connect(base, control, wish, url, self)
+        connect(base, control, wish, target, self)
     }
 
     fn exchange(
@@ -134,7 +135,7 @@ fn poll_exchange(
     Poll::Ready(())
 }
 
-/// Waits for a slot, and opens a connection to the origin of `url` in it unless it holds one that
+/// Waits for a slot, and opens a connection to the origin of `target` in it unless it holds one that
 /// can be used again. Reports to the task, and leaves `pooled` empty where it told that there
 /// is none. The priority is that of `control`, which may change meanwhile.
 ///
@@ -143,22 +144,24 @@ fn connect<'s, 'd>(
     base: &'s Base<'d>,
     control: &Reins,
     wish: Wish,
-    url: &Url<'_>,
+    target: &Target<'_, '_>,
     pooled: &mut Pooled<'s, 'd>,
 ) -> impl Future<Output = ()> {
     async move {
-        let opened = match url.scheme().is_secure() {
+        // Not within the match, which would keep all of the URL.
+        let is_secure = target.url().scheme().is_secure();
+        let opened = match is_secure {
             // Never in plaintext what is to be secure.
             true => Err(Transport::TlsUnavailable),
             false => {
-                let (turn, how) = base.turn(control, wish, url).await;
-                pooled.take(turn, how, url);
+                let (turn, how) = base.turn(control, wish, target).await;
+                pooled.take(turn, how, &target.url());
                 match &mut pooled.0 {
                     None => Err(Transport::ConnectFailed),
                     Some(lease) if lease.is_reused() => Ok(true),
                     Some(lease) => {
                         control.tell(|task| task.handle_connecting(now()));
-                        open(base.stack, lease, url).await.map(|()| false)
+                        open(base.stack, lease, target).await.map(|()| false)
                     }
                 }
             }
@@ -173,18 +176,18 @@ fn connect<'s, 'd>(
     }
 }
 
-/// Opens a connection to the origin of `url` in the slot, whatever was there before.
+/// Opens a connection to the origin of `target` in the slot, whatever was there before.
 ///
 /// Dropping the future and then the lease leaves nothing behind but a reset.
 pub(crate) fn open(
     stack: Stack<'_>,
     lease: &mut Lease<'_, '_>,
-    url: &Url<'_>,
+    target: &Target<'_, '_>,
 ) -> impl Future<Output = Result<(), Transport>> {
     async move {
         let found = {
             // The host may be an address itself.
-            let mut query = pin!(stack.dns_query(url.host(), DnsQueryType::A));
+            let mut query = pin!(stack.dns_query(target.url().host(), DnsQueryType::A));
             poll_fn(|cx| poll_apart(query.as_mut(), cx)).await
         };
         let first = found.ok().and_then(|found| found.first().copied());
@@ -192,8 +195,9 @@ pub(crate) fn open(
         // A reset that is pending would be lost with the connection that it is for.
         let until = lease.reset();
         poll_fn(|cx| lease.poll_reset(until, cx)).await;
+        let port = target.url().port();
         let (socket, _) = lease.parts();
-        socket.connect((address, url.port())).await.map_err(|error| match error {
+        socket.connect((address, port)).await.map_err(|error| match error {
             ConnectError::ConnectionReset => Transport::Refused,
             ConnectError::NoRoute => Transport::Unreachable,
             ConnectError::InvalidState | ConnectError::TimedOut => Transport::ConnectFailed,

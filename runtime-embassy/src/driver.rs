@@ -163,8 +163,7 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
         async move {
             self.input.restart();
             self.target.go_on();
-            let url = self.target.url();
-            let connecting = self.wire.connect(self.base, control, wish, &url);
+            let connecting = self.wire.connect(self.base, control, wish, &self.target);
             let changed = control.obey(Output::Connect(wish));
             if let Either::Second(()) = select(connecting, changed).await {
                 self.wire.reset();

@@ -21,6 +21,7 @@ use crate::resources::Resources;
 use crate::send::Outbox;
 use crate::session::{Base, Session};
 use crate::stream::{Incoming, Lend, Lost, Outgoing, Place, Wire, exchange};
+use crate::target::Target;
 use crate::time::now;
 
 /// A stream that is open to an origin: its two directions, which are read and written at the same
@@ -196,8 +197,14 @@ impl Opened<'_, '_, '_> {
 }
 
 impl<'r, 'd> Wire<'r, 'd> for Opened<'_, '_, '_> {
-    async fn connect(&mut self, _: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>) {
-        let got = match self.admits(wish, url) {
+    async fn connect(
+        &mut self,
+        _: &'r Base<'d>,
+        control: &Reins,
+        wish: Wish,
+        target: &Target<'_, '_>,
+    ) {
+        let got = match self.admits(wish, &target.url()) {
             Ok(()) => self.get(control).await,
             Err(why) => return control.tell(|task| task.handle_connect_failed(why)),
         };

@@ -15,13 +15,20 @@ use crate::input::Input;
 use crate::reins::Reins;
 use crate::send::Outbox;
 use crate::session::Base;
+use crate::target::Target;
 
 /// What a driver has its connection from, and gives it back to.
 pub(crate) trait Wire<'r, 'd> {
-    /// Gets a connection to the origin of `url` and reports to the task: also that there is none.
+    /// Gets a connection to the origin of `target` and reports to the task: also that there is none.
     ///
     /// Once the future is dropped, what it got is to be [reset](Self::reset).
-    async fn connect(&mut self, base: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>);
+    fn connect(
+        &mut self,
+        base: &'r Base<'d>,
+        control: &Reins,
+        wish: Wish,
+        target: &Target<'_, '_>,
+    ) -> impl Future<Output = ()>;
 
     /// Moves bytes in both directions, until the task says something else than `output` or has
     /// brought content to be taken.
@@ -77,8 +84,14 @@ impl<W: Lend> fmt::Debug for Lent<'_, W> {
 }
 
 impl<'r, 'd, W: Wire<'r, 'd> + Lend> Wire<'r, 'd> for Lent<'_, W> {
-    async fn connect(&mut self, base: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>) {
-        W::connect(self.0, base, control, wish, url).await;
+    fn connect(
+        &mut self,
+        base: &'r Base<'d>,
+        control: &Reins,
+        wish: Wish,
+        target: &Target<'_, '_>,
+    ) -> impl Future<Output = ()> {
+        W::connect(self.0, base, control, wish, target)
     }
 
     fn exchange(

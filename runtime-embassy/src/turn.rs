@@ -10,6 +10,7 @@ use sortie_core::{Url, Wish};
 use crate::connection::{Connection, End};
 use crate::reins::Reins;
 use crate::session::Base;
+use crate::target::Target;
 
 /// Who decides which task is next, and on which connection: the [line](crate::line::Line) of a
 /// session, or its [`Schedule`](crate::Schedule). Through this trait, so that a program without a
@@ -82,7 +83,7 @@ pub(crate) struct Turn<'s, 'd> {
 }
 
 impl<'d> Base<'d> {
-    /// Waits for its turn for a connection to the origin of `url`, which becomes a
+    /// Waits for its turn for a connection to the origin of `target`, which becomes a
     /// [`Lease`](crate::connection::Lease) then.
     ///
     /// Dropping the future loses the place and nothing else.
@@ -90,11 +91,11 @@ impl<'d> Base<'d> {
         &'s self,
         control: &'r Reins,
         wish: Wish,
-        url: &'r Url<'r>,
+        target: &'r Target<'_, '_>,
     ) -> impl Future<Output = (Turn<'s, 'd>, How)> {
         let mut waiting = Waiting { base: self, place: Place::New };
         poll_fn(move |cx| {
-            let given = waiting.poll(&Wanted { url, wish, control }, cx);
+            let given = waiting.poll(&Wanted { url: &target.url(), wish, control }, cx);
             given.map(|(slot, how)| (Turn { base: self, slot, end: End::Reset }, how))
         })
     }

@@ -20,6 +20,7 @@ use crate::reins::Reins;
 use crate::send::Outbox;
 use crate::session::Base;
 use crate::stream::{Incoming, Lend, Lost, Outgoing, Place, Wire, exchange};
+use crate::target::Target;
 use crate::time::now;
 use crate::tls::port::{Below, Port};
 use crate::tls::records::Filter;
@@ -99,12 +100,17 @@ impl<'c, 's, 'd, 't, R: CryptoRngCore, T: Judge> Secure<'c, 's, 'd, 't, R, T> {
     }
 
     /// Opens it, or looks whether it is open. Returns whether it was.
-    async fn get(&mut self, control: &Reins, wish: Wish, url: &Url<'_>) -> Result<bool, Transport> {
+    async fn get(
+        &mut self,
+        control: &Reins,
+        wish: Wish,
+        target: &Target<'_, '_>,
+    ) -> Result<bool, Transport> {
         match self.at {
             // Never in plaintext, and nothing else through what is to be secure.
-            _ if !url.scheme().is_secure() => Err(Transport::TlsUnavailable),
-            At::New => self.open(control, wish, url).await.map(|()| false),
-            At::Idle(origin) if wish == Wish::Any && origin.is_of(url, self.inbox) => {
+            _ if !target.url().scheme().is_secure() => Err(Transport::TlsUnavailable),
+            At::New => self.open(control, wish, target).await.map(|()| false),
+            At::Idle(origin) if wish == Wish::Any && origin.is_of(&target.url(), self.inbox) => {
                 self.at = At::Used;
                 self.is_alive().then_some(true).ok_or(Transport::NoResponse)
             }
@@ -112,17 +118,22 @@ impl<'c, 's, 'd, 't, R: CryptoRngCore, T: Judge> Secure<'c, 's, 'd, 't, R, T> {
         }
     }
 
-    async fn open(&mut self, control: &Reins, wish: Wish, url: &Url<'_>) -> Result<(), Transport> {
-        let (turn, how) = self.base.turn(control, wish, url).await;
-        let mut lease = Lease::new(turn, how, url).ok_or(Transport::ConnectFailed)?;
+    async fn open(
+        &mut self,
+        control: &Reins,
+        wish: Wish,
+        target: &Target<'_, '_>,
+    ) -> Result<(), Transport> {
+        let (turn, how) = self.base.turn(control, wish, target).await;
+        let mut lease = Lease::new(turn, how, &target.url()).ok_or(Transport::ConnectFailed)?;
         control.tell(|task| task.handle_connecting(now()));
-        open(self.base.stack, &mut lease, url).await?;
+        open(self.base.stack, &mut lease, target).await?;
         lease.swap_inbox(&mut self.inbox);
         if let Ok(mut below) = self.below.try_borrow_mut() {
             below.lease = Some(lease);
         }
         self.at = At::Used;
-        let (Some(library), host) = (&mut self.library, url.host()) else {
+        let (Some(library), host) = (&mut self.library, target.url().host()) else {
             return Err(Transport::NoResponse);
         };
         shake(library, self.generator, self.trust, host, self.reads).await?;
@@ -204,8 +215,14 @@ async fn shake<R: CryptoRngCore, T: Judge>(
 }
 
 impl<'c, 's, 'r, 'd, R: CryptoRngCore, T: Judge> Wire<'r, 'd> for Secure<'c, 's, 'd, '_, R, T> {
-    async fn connect(&mut self, _: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>) {
-        match self.get(control, wish, url).await {
+    async fn connect(
+        &mut self,
+        _: &'r Base<'d>,
+        control: &Reins,
+        wish: Wish,
+        target: &Target<'_, '_>,
+    ) {
+        match self.get(control, wish, target).await {
             Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
             Err(why) => {
                 if !matches!(self.at, At::New) {
