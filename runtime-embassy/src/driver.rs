@@ -99,7 +99,11 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
                     return Step::Done(outcome);
                 }
                 match control.poll_output() {
-                    Output::Connect(wish) => self.connect(control, wish).await,
+                    Output::Connect(wish) => {
+                        if let Either::Second(()) = self.connect(control, wish).await {
+                            self.wire.reset();
+                        }
+                    }
                     Output::Prepare => self.prepare(control),
                     Output::Exchange if self.is_answered => {
                         self.is_answered = false;
@@ -158,17 +162,12 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
         }
     }
 
-    /// Takes an idle connection or opens one, until the task wants something else.
-    fn connect(&mut self, control: &Reins, wish: Wish) -> impl Future<Output = ()> {
-        async move {
-            self.input.restart();
-            self.target.go_on();
-            let connecting = self.wire.connect(self.base, control, wish, &self.target);
-            let changed = control.obey(Output::Connect(wish));
-            if let Either::Second(()) = select(connecting, changed).await {
-                self.wire.reset();
-            }
-        }
+    /// Takes an idle connection or opens one; the second: until the task wants something else.
+    fn connect(&mut self, control: &Reins, wish: Wish) -> impl Future<Output = Either<(), ()>> {
+        self.input.restart();
+        self.target.go_on();
+        let connecting = self.wire.connect(self.base, control, wish, &self.target);
+        select(connecting, control.obey(Output::Connect(wish)))
     }
 
     /// Nothing is added to the head by now. A body that is not as long as the request says ends the
