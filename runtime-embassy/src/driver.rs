@@ -25,9 +25,9 @@ pub(crate) struct Driver<'r, 's, 'd, 'a, W> {
     /// The head of a response came whose content is handed on, and nobody was told yet.
     pub(crate) is_answered: bool,
     pub(crate) input: Input<'a>,
-    pub(crate) wire: W,
     pub(crate) base: &'s Base<'d>,
     pub(crate) target: Target<'r, 'a>,
+    pub(crate) wire: W,
     pub(crate) record: Record<'a>,
     pub(crate) outgoing: Parcel<'r>,
 }

@@ -127,12 +127,12 @@ pub struct Task {
     leaves_origin: bool,
     /// The response is the rest of a download.
     is_resumed: bool,
-    /// As they were given, and as they are by now.
-    options: TaskOptions,
-    request: RequestTraits,
     transfer: Transfer,
     deadlines: Deadlines,
     counts: ByteCounts,
+    request: RequestTraits,
+    /// As they were given, and as they are by now.
+    options: TaskOptions,
 }
 
 /// Where a task is. Variants in the order in which a task passes through them; each can also go to
