@@ -427,6 +427,7 @@ impl RequestTraits {
         }
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     fn add(&mut self, field: &Field<'_>) -> Result<(), RequestError> {
         match field.known {
             Known::Content | Known::Credential | Known::Other => {}
