@@ -67,6 +67,7 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
         output: Output,
     ) -> impl Future<Output = ()> {
         poll_fn(move |cx| {
+            // A task that waits may have none. One in an exchange has one, or its timers end it.
             if let Some(lease) = &mut self.0
                 && poll_exchange(lease, &outbox, input, cx).is_ready()
             {
