@@ -11,6 +11,8 @@ use embedded_tls::{
     Aes128GcmSha256, CryptoRngCore, FlushPolicy, MaxFragmentLength, TlsConfig, TlsConnection,
     TlsContext, TlsError as Library, TlsReader, TlsWriter,
 };
+use sortie_core::session::scheduler::How;
+use sortie_core::session::{Loan, LoanState};
 use sortie_core::{CloseReason, Transport, Url, Wish};
 
 use crate::connect::open;
@@ -97,17 +99,32 @@ impl<'c, 's, 'd, 't, R: CryptoRngCore, T: Judge> Secure<'c, 's, 'd, 't, R, T> {
         matches!(self.at, At::New | At::Idle(_))
     }
 
+    /// What the core is to know of it, for a task to `url`.
+    fn loan(&self, control: &Reins, url: &Url<'_>) -> Loan {
+        // Where it leads to is forgotten with its end, and the task knows whether it was led away.
+        let was_led_away = || control.look(|task| task.rewrite().leaves_origin).unwrap_or(false);
+        let (state, leads_there) = match self.at {
+            At::New => (LoanState::New, true),
+            At::Idle(origin) => (LoanState::Idle, origin.is_of(url, self.inbox)),
+            At::Used | At::Over => (LoanState::Over, !was_led_away()),
+        };
+        Loan { state, is_secure: true, leads_there }
+    }
+
     /// Opens it, or looks whether it is open. Returns whether it was.
-    async fn get(&mut self, control: &Reins, wish: Wish, url: &Url<'_>) -> Result<bool, Transport> {
-        match self.at {
-            // Never in plaintext, and nothing else through what is to be secure.
-            _ if !url.scheme().is_secure() => Err(Transport::TlsUnavailable),
-            At::New => self.open(control, wish, url).await.map(|()| false),
-            At::Idle(origin) if wish == Wish::Any && origin.is_of(url, self.inbox) => {
+    async fn get(
+        &mut self,
+        control: &Reins,
+        how: How,
+        wish: Wish,
+        url: &Url<'_>,
+    ) -> Result<bool, Transport> {
+        match how {
+            How::Open => self.open(control, wish, url).await.map(|()| false),
+            How::Reuse => {
                 self.at = At::Used;
                 self.is_alive().then_some(true).ok_or(Transport::NoResponse)
             }
-            At::Idle(_) | At::Used | At::Over => Err(Transport::NoResponse),
         }
     }
 
@@ -204,12 +221,15 @@ async fn shake<R: CryptoRngCore, T: Judge>(
 
 impl<'c, 's, 'r, 'd, R: CryptoRngCore, T: Judge> Wire<'r, 'd> for Secure<'c, 's, 'd, '_, R, T> {
     async fn connect(&mut self, _: &'r Base<'d>, control: &Reins, wish: Wish, url: &Url<'_>) {
-        match self.get(control, wish, url).await {
+        let got = match self.loan(control, url).grant(wish, url.scheme()) {
+            Ok(how) => self.get(control, how, wish, url).await,
+            Err(why) => Err(why),
+        };
+        match got {
             Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
             Err(why) => {
-                if !matches!(self.at, At::New) {
-                    self.reset();
-                }
+                // One that was not granted, or not opened, stays what it is.
+                self.take_back();
                 control.tell(|task| task.handle_connect_failed(why));
             }
         }

@@ -71,6 +71,8 @@ impl Clock for NewYear {
 
 const NUMBERS: Numbers = Numbers(7);
 
+const OTHER_ORIGIN: Error = Error::Transport(Transport::OtherOrigin);
+
 fn config() -> Config {
     let mut config = Config::default();
     config.request_timeout = Duration::from_secs(20);
@@ -219,21 +221,60 @@ fn a_connection_that_the_server_closed_is_not_used_again() {
 }
 
 #[test]
-fn a_connection_is_for_one_origin() {
-    let elsewhere = [
-        ("https://other.example/length/5", Transport::NoResponse),
-        ("https://origin.example:444/length/5", Transport::NoResponse),
+fn a_connection_is_for_one_origin_and_stays_usable_when_another_is_refused() {
+    let there = "https://origin.example/length/5";
+    for other in [
+        "https://other.example/length/5",
+        "https://origin.example:444/length/5",
         // Not even through what is secure: the server is to see what it is.
-        ("http://origin.example/length/5", Transport::TlsUnavailable),
-    ];
-    for (other, why) in elsewhere {
+        "http://origin.example/length/5",
+        // The first response is no more than where the task is led to.
+        "https://origin.example/away/5",
+    ] {
         let server = serves(&good());
         let run = run(&server, async |session, tls| {
-            twice(session, tls, "https://origin.example/length/5", other).await
+            session
+                .connection(tls, async |connection| {
+                    let mut results = Vec::new();
+                    for text in [there, other, "https://ORIGIN.example/length/7"] {
+                        let (mut urls, mut bytes, request) = ([0; 200], [0; 10], get(text));
+                        let task = connection.data_task(&request).target(&mut urls);
+                        let done = task.receive(&mut bytes).await;
+                        let length = done.map(|response| response.content().len());
+                        results.push(length.map_err(|failure| failure.error));
+                        assert!(connection.is_usable());
+                    }
+                    results
+                })
+                .await
         });
-        assert_eq!(run.output, [Ok(5), Err(Error::Transport(why))], "{other}");
-        assert_eq!(server.seen.borrow().requests.len(), 1);
+        assert_eq!(run.output, [Ok(5), Err(OTHER_ORIGIN), Ok(7)], "{other}");
+        let seen = server.seen.borrow();
+        let requests = if other.contains("/away/") { 3 } else { 2 };
+        assert_eq!((seen.connections, seen.requests.len(), seen.goodbyes), (1, requests, 1));
     }
+}
+
+#[test]
+fn who_is_led_elsewhere_is_told_so_also_where_the_connection_has_ended_with_that() {
+    let server = serves(&good());
+    let run = run(&server, async |session, tls| {
+        session
+            .connection(tls, async |connection| {
+                let (mut urls, mut bytes) = ([0; 200], [0; 10]);
+                let request = get("https://origin.example/leave/5");
+                let task = connection.data_task(&request).target(&mut urls);
+                let led = task.receive(&mut bytes).await.map(drop).unwrap_err().error;
+                let is_usable = connection.is_usable();
+                // And then there is no connection any more, wherever to.
+                let next = connection.data(&request, &[], &mut bytes).await.map(drop);
+                (led, is_usable, next.unwrap_err().error)
+            })
+            .await
+    });
+    let gone = Error::Transport(Transport::NoResponse);
+    assert_eq!(run.output, (OTHER_ORIGIN, false, gone));
+    assert_eq!(server.seen.borrow().requests, ["GET /leave/5 HTTP/1.1"]);
 }
 
 #[test]
@@ -247,7 +288,7 @@ fn what_is_to_be_secure_is_never_sent_in_plaintext() {
         [without, with].map(|result| result.map_err(|failure| failure.error))
     });
     let unavailable = Err(Error::Transport(Transport::TlsUnavailable));
-    assert_eq!(run.output, [unavailable, unavailable]);
+    assert_eq!(run.output, [unavailable, Err(OTHER_ORIGIN)]);
     assert_eq!(server.seen.borrow().connections, 0);
 }
 

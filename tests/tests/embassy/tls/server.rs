@@ -239,7 +239,8 @@ impl Server {
     /// length says, and close_notify; `/torn/`, where the last record comes in half and no more;
     /// `/late/`, whose last record comes in two halves a second apart; `/slow/`, in two records a
     /// second apart; `/early/`, an answer to a
-    /// request whose body is not read, at once; `/last/`, with `Connection: close`.
+    /// request whose body is not read, at once; `/last/`, with `Connection: close`; `/away/`, which
+    /// leads to another origin; `/leave/`, which does both.
     async fn answer(
         &self,
         socket: &mut TcpSocket<'_>,
@@ -250,10 +251,14 @@ impl Server {
     ) -> Option<()> {
         let (verb, number) = path.trim_start_matches('/').split_once('/').unwrap();
         let count: usize = number.parse().unwrap();
-        let status = if verb == "early" { "413 Too Large" } else { "200 OK" };
+        let status = match verb {
+            "early" => "413 Too Large",
+            "away" | "leave" => "302 Found\r\nLocation: https://other.example/length/5",
+            _ => "200 OK",
+        };
         let length = match verb {
             "closed" | "cut" => String::new(),
-            "last" => format!("Connection: close\r\nContent-Length: {count}\r\n"),
+            "last" | "leave" => format!("Connection: close\r\nContent-Length: {count}\r\n"),
             _ => format!("Content-Length: {count}\r\n"),
         };
         let mut content = content(count);
@@ -281,7 +286,7 @@ impl Server {
                 linger(socket, if verb == "late" { 1 } else { 1000 }).await;
                 write(socket, second).await?;
             }
-            "closed" | "short" | "last" => {
+            "closed" | "short" | "last" | "leave" => {
                 tls.send_close_notify();
                 self.flush(socket, tls, doing, allowed).await?;
                 return None;
