@@ -308,41 +308,62 @@ impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Reader<'x, 'c, 's, 'd> {
         }
     }
 
-    /// Once begun it is not dropped, unless the connection is.
-    async fn read(&mut self, space: &mut [u8]) -> Result<usize, Lost> {
+    /// Reads a record, and what of it there is room for then. 0 is the end, and `None` says that
+    /// nothing came, or nothing is wanted by now.
+    ///
+    /// Once it has begun with a record it is not dropped, unless the connection is.
+    async fn read(&mut self, place: &mut impl Place) -> Result<Option<usize>, Lost> {
         if *self.is_ended {
-            return Ok(0);
+            return Ok(Some(0));
         }
-        if self.port.is_amid() {
+        let port = self.port;
+        if port.is_amid() {
             // A read was dropped here: what it had of the record is lost, and with it the rest.
             return Err(Lost);
         }
-        let (count, all) = match self.library.fill_buf().await {
-            Ok(content) => (copy(content, space), content.len()),
+        let read = {
+            let mut filled = pin!(self.library.fill_buf());
+            poll_fn(|cx| match filled.as_mut().poll(cx) {
+                // That record was the server's own, a ticket: the next one is another read.
+                Poll::Pending if !port.is_amid() => Poll::Ready(Ok((0, 0))),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(read) => Poll::Ready(read.map(|content| {
+                    let space = place.space().unwrap_or_default();
+                    (copy(content, space), content.len())
+                })),
+            })
+            .await
+        };
+        let (count, all) = match read {
+            Ok(read) => read,
             Err(Library::ConnectionClosed) => {
                 *self.is_ended = true;
-                return Ok(0);
+                return Ok(Some(0));
             }
             // Also the end of the connection, where the server did not say that it is one.
             Err(_) => return Err(Lost),
         };
         self.library.consume(count);
         *self.left = all.saturating_sub(count);
-        Ok(count)
+        Ok(Some(count).filter(|count| *count > 0))
     }
 }
 
 impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Incoming for Reader<'x, 'c, 's, 'd> {
     async fn read_when(&mut self, place: &mut impl Place) -> Result<Option<usize>, Lost> {
-        poll_fn(|cx| match place.space() {
-            None => Poll::Pending,
-            Some([]) => Poll::Ready(()),
-            Some(_) => self.poll_readable(cx),
-        })
-        .await;
-        match place.space() {
-            Some(space) if !space.is_empty() => self.read(space).await.map(Some),
-            Some(_) | None => Ok(None),
+        loop {
+            poll_fn(|cx| match place.space() {
+                None => Poll::Pending,
+                Some([]) => Poll::Ready(()),
+                Some(_) => self.poll_readable(cx),
+            })
+            .await;
+            if place.space().is_none_or(|space| space.is_empty()) {
+                return Ok(None);
+            }
+            if let Some(count) = self.read(place).await? {
+                return Ok(Some(count));
+            }
         }
     }
 }

@@ -404,7 +404,7 @@ fn a_task_can_be_cancelled_or_dropped_within_a_record() {
 }
 
 #[test]
-fn a_read_that_has_begun_runs_to_its_end_though_the_task_is_suspended() {
+fn a_read_that_has_begun_runs_to_its_end_and_a_suspended_task_takes_nothing_of_it() {
     let server = serves(&good());
     let url = format!("https://{HOST}/late/5000");
     let run = run(&server, async |session, tls| {
@@ -419,7 +419,9 @@ fn a_read_that_has_begun_runs_to_its_end_though_the_task_is_suspended() {
                     // Half a record is here, and the rest comes in the meantime.
                     Timer::after_millis(500).await;
                     control.suspend().unwrap();
+                    let counts = control.counts();
                     Timer::after_secs(5).await;
+                    assert_eq!(control.counts(), counts);
                     control.resume();
                     std::future::pending::<()>().await;
                 };
