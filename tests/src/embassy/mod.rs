@@ -11,6 +11,7 @@ mod names;
 mod player;
 mod reach;
 mod server;
+mod trust;
 
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,7 @@ pub use memory::{Heap, Pieces};
 pub use player::{Way, play, play_and_probe, play_by, play_on};
 pub use reach::{does_not_show, lacks, named, ports};
 pub use server::Served;
+pub use trust::{Authority, Leaf, NewYear, Numbers};
 
 /// Everything that a run showed beside what its client returned.
 #[derive(Debug, Clone, PartialEq, Eq)]

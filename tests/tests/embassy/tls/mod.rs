@@ -10,13 +10,12 @@ use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, Instant, Timer};
 use embedded_io_async::Read;
 use sortie_core::{Error, Timer as Which, TlsError, Transport};
-use sortie_embassy::tls::rand_core::{CryptoRng, Error as NoNumbers, RngCore};
-use sortie_embassy::tls::{Clock, PinnedKeys, Records, Roots, Tls, Trust};
+use sortie_embassy::tls::{PinnedKeys, Records, Roots, Tls, Trust};
 use sortie_embassy::{Config, ControlBlock, Failure, Request, Resources, Session};
-use sortie_tests::embassy::{Cable, Run, run_beside};
+use sortie_tests::embassy::{Authority, Cable, Leaf, NewYear, Numbers, Run, run_beside};
 
 use crate::{content, get};
-use server::{Authority, Doing, Leaf, Server};
+use server::{Doing, Server};
 
 /// Whose certificates are trusted.
 static TRUSTED: LazyLock<Authority> = LazyLock::new(|| Authority::new("trusted"));
@@ -28,48 +27,6 @@ const HOST: &str = "origin.example";
 fn good() -> Leaf {
     TRUSTED.leaf(&[HOST], |_| ())
 }
-
-/// Numbers that nobody would take for random: the same in each run.
-#[derive(Debug)]
-struct Numbers(u64);
-
-impl CryptoRng for Numbers {}
-
-impl RngCore for Numbers {
-    fn next_u32(&mut self) -> u32 {
-        (self.next_u64() >> 32) as u32
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte = (self.next_u64() >> 56) as u8;
-        }
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), NoNumbers> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-/// The first of January 2026.
-#[derive(Debug, Clone, Copy)]
-struct NewYear;
-
-impl Clock for NewYear {
-    fn unix_seconds(&self) -> Option<u64> {
-        Some(1_767_225_600)
-    }
-}
-
-const NUMBERS: Numbers = Numbers(7);
 
 const OTHER_ORIGIN: Error = Error::Transport(Transport::OtherOrigin);
 
@@ -92,7 +49,7 @@ fn run_with<T: Trust, R>(
             let mut resources = Resources::<1, 4096, 1024, 1024>::new();
             let session = Session::new(stack, &mut resources, config());
             let mut records = Box::new(Records::<16_640, 1157>::new());
-            let mut tls = Tls::new(NUMBERS, trust, &mut records);
+            let mut tls = Tls::new(Numbers::FIRST, trust, &mut records);
             let output = client(&session, &mut tls).await;
             session.close(Duration::from_secs(1)).await;
             output
