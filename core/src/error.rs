@@ -140,6 +140,9 @@ pub enum Transport {
     TlsUnavailable,
     /// The connection could not be secured.
     Tls(TlsError),
+    /// The task was lent a connection that leads to another origin than its URL, or than the one
+    /// that a redirect led to, see [`Loan`](crate::session::Loan). Nothing was sent there.
+    OtherOrigin,
     /// The connection ended before the first byte of a response.
     NoResponse,
     /// The connection ended within the head, or within a body whose end it did not mark
@@ -248,7 +251,8 @@ impl Transport {
     const fn code(self) -> i32 {
         match self {
             Self::NameNotResolved => -1003,
-            Self::Refused | Self::Unreachable | Self::ConnectFailed | Self::NoSocket => -1004,
+            Self::Refused | Self::Unreachable | Self::ConnectFailed => -1004,
+            Self::NoSocket | Self::OtherOrigin => -1004,
             Self::TlsUnavailable => -1200,
             Self::Tls(why) => why.code(),
             Self::NoResponse | Self::Lost => -1005,
@@ -360,6 +364,10 @@ impl fmt::Display for Transport {
                 "the system has no socket for another connection: close files, or raise its limit"
             }
             Self::TlsUnavailable => "a secure connection was asked for and TLS is not available",
+            Self::OtherOrigin => {
+                "the connection leads to another origin than the URL: use one for its scheme, host \
+                 and port"
+            }
             Self::NoResponse => "the server closed the connection without an answer",
             Self::Lost => "the connection was lost before the response was complete",
         })
@@ -400,3 +408,31 @@ impl core::error::Error for Limit {}
 impl core::error::Error for Transport {}
 impl core::error::Error for TlsError {}
 impl core::error::Error for Timer {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn a_failure_of_the_transport_says_what_it_is_and_has_a_code_of_url_session() {
+        let all = [
+            (Transport::NameNotResolved, -1003, "could not be resolved"),
+            (Transport::Refused, -1004, "refused"),
+            (Transport::Unreachable, -1004, "cannot be reached"),
+            (Transport::ConnectFailed, -1004, "could not be made"),
+            (Transport::NoSocket, -1004, "close files, or raise its limit"),
+            (Transport::TlsUnavailable, -1200, "TLS is not available"),
+            (Transport::Tls(TlsError::NotYetValid), -1204, "check the clock"),
+            (Transport::OtherOrigin, -1004, "URL: use one for its scheme, host and port"),
+            (Transport::NoResponse, -1005, "without an answer"),
+            (Transport::Lost, -1005, "was lost before"),
+        ];
+        for (why, code, text) in all {
+            let error = Error::Transport(why);
+            assert_eq!(error.code(), code, "{why:?}");
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+}

@@ -255,9 +255,11 @@ const fn weight(why: Transport) -> u8 {
         Transport::ConnectFailed => 2,
         Transport::Refused => 3,
         // The connection was there.
-        Transport::TlsUnavailable | Transport::Tls(_) | Transport::NoResponse | Transport::Lost => {
-            4
-        }
+        Transport::TlsUnavailable
+        | Transport::Tls(_)
+        | Transport::OtherOrigin
+        | Transport::NoResponse
+        | Transport::Lost => 4,
     }
 }
 

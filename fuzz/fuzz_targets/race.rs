@@ -44,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-const FAILURES: [Transport; 9] = [
+const FAILURES: [Transport; 10] = [
     Transport::Refused,
     Transport::NoSocket,
     Transport::Unreachable,
@@ -54,6 +54,7 @@ const FAILURES: [Transport; 9] = [
     Transport::TlsUnavailable,
     Transport::NoResponse,
     Transport::Lost,
+    Transport::OtherOrigin,
 ];
 
 /// Few enough that some are there twice.

@@ -43,7 +43,7 @@ pub const ERRORS: [Error; 4] = [
 ];
 
 /// Why there is no connection.
-pub const NO_CONNECTION: [Transport; 17] = [
+pub const NO_CONNECTION: [Transport; 18] = [
     Transport::Unreachable,
     Transport::Refused,
     Transport::NameNotResolved,
@@ -61,6 +61,7 @@ pub const NO_CONNECTION: [Transport; 17] = [
     Transport::Tls(TlsError::ClientCertificateRequired),
     Transport::Tls(TlsError::ClientCertificateRejected),
     Transport::Tls(TlsError::Handshake),
+    Transport::OtherOrigin,
 ];
 
 /// Why content cannot be stored.

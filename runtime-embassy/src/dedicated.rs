@@ -15,9 +15,12 @@ use crate::task::{Alone, DataTask, Failure, Response};
 ///
 /// One over TLS is opened by the first task, to the origin of its URL, within the timeouts of that
 /// task; what keeps it from being opened is an error of that task. The next tasks use it on, if
-/// their URLs are of the same origin, for as long as the server keeps it open; a task that comes
-/// after its end, or leads elsewhere, also by a redirect, fails as
-/// [`NoResponse`](sortie_core::Transport::NoResponse), and nothing of it is sent.
+/// their URLs are of the same origin, for as long as the server keeps it open. A task that comes
+/// after its end fails as [`NoResponse`], and one that leads elsewhere, also by a redirect, as
+/// [`OtherOrigin`]: nothing of it is sent, and a connection that is open stays so.
+///
+/// [`NoResponse`]: sortie_core::Transport::NoResponse
+/// [`OtherOrigin`]: sortie_core::Transport::OtherOrigin
 pub struct Connection<'c, 'd, const CONNECTIONS: usize, W> {
     session: &'c Session<'d, CONNECTIONS>,
     wire: W,

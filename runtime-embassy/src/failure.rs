@@ -17,6 +17,7 @@ impl embedded_io_async::Error for Failure {
                 ErrorKind::AddrNotAvailable
             }
             Error::Transport(Transport::TlsUnavailable) => ErrorKind::Unsupported,
+            Error::Transport(Transport::OtherOrigin) => ErrorKind::InvalidInput,
             Error::Peer(_) | Error::Redirect(_) => ErrorKind::InvalidData,
             Error::Sink => ErrorKind::WriteZero,
             // Those that have no counterpart there.

@@ -12,6 +12,8 @@ use core::task::{Context, Poll};
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
+use sortie_core::session::scheduler::How;
+use sortie_core::session::{Loan, LoanState};
 use sortie_core::{CloseReason, Output, Transport, Url, Wish};
 
 use crate::dedicated::Connection;
@@ -45,7 +47,7 @@ impl<'o, R: Read, W: Write> OpenedStream<'o, R, W> {
 
     /// It is **said to be secure**: the program has seen to it that whoever is at its end is
     /// `origin`, and that nobody between can read or change what is sent. For tasks with URLs of
-    /// `https`; one with `http` fails as [`TlsUnavailable`](Transport::TlsUnavailable).
+    /// `https`; one with `http` fails as [`OtherOrigin`](Transport::OtherOrigin).
     pub const fn secure(origin: Url<'o>, reader: R, writer: W) -> Self {
         Self { origin, is_secure: true, reader, writer }
     }
@@ -120,7 +122,7 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
         let wire = Opened {
             origin,
             is_secure,
-            at: At::New,
+            at: LoanState::New,
             incoming: &incoming,
             outgoing: &outgoing,
             inbox: &mut buffers.inbox,
@@ -140,57 +142,42 @@ impl<'d, const CONNECTIONS: usize> Session<'d, CONNECTIONS> {
 pub struct Opened<'c, 'o, 'b> {
     origin: Url<'o>,
     is_secure: bool,
-    at: At,
+    at: LoanState,
     incoming: &'c Half<'b>,
     outgoing: &'c Half<'b>,
     inbox: &'b mut [u8],
 }
 
-/// How far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// No task had it. Exit: `Used`.
-    New,
-    /// A task has it. Exits: `Idle`, `Over`.
-    Used,
-    /// An exchange has ended in order. Exits: `Used`, `Over`.
-    Idle,
-    /// It may be in the middle of anything, or is not to be used on.
-    Over,
-}
-
 impl Opened<'_, '_, '_> {
     /// Whether a task can use it.
     pub(crate) fn is_usable(&self) -> bool {
-        matches!(self.at, At::New | At::Idle) && self.outgoing.state.get() == State::Free
+        matches!(self.at, LoanState::New | LoanState::Idle)
+            && self.outgoing.state.get() == State::Free
     }
 
-    /// Whether a task to `url` may have it. What is refused changes nothing.
-    fn admits(&self, wish: Wish, url: &Url<'_>) -> Result<(), Transport> {
-        match self.at {
-            // Never in plaintext what is to be secure, and nothing else through what is.
-            _ if url.scheme().is_secure() != self.is_secure => Err(Transport::TlsUnavailable),
-            _ if !self.origin.same_origin(url) => Err(Transport::NoResponse),
-            At::New => Ok(()),
-            At::Idle if wish == Wish::Any => Ok(()),
-            At::Idle | At::Used | At::Over => Err(Transport::NoResponse),
-        }
+    /// What the core is to know of it, for a task to `url`.
+    fn loan(&self, url: &Url<'_>) -> Loan {
+        let leads_there = self.origin.same_origin(url);
+        Loan { state: self.at, is_secure: self.is_secure, leads_there }
     }
 
     /// Takes it for a task. Returns whether another had it before.
-    async fn get(&mut self, control: &Reins) -> Result<bool, Transport> {
-        let is_reused = self.at == At::Idle;
-        self.at = At::Used;
-        if !is_reused {
-            control.tell(|task| task.handle_connecting(now()));
-        } else if poll_fn(|cx| self.incoming.poll_silent(cx)).await.is_err() {
-            return Err(Transport::NoResponse);
+    async fn get(&mut self, control: &Reins, how: How) -> Result<bool, Transport> {
+        self.at = LoanState::Used;
+        match how {
+            How::Open => {
+                control.tell(|task| task.handle_connecting(now()));
+                Ok(false)
+            }
+            How::Reuse => match poll_fn(|cx| self.incoming.poll_silent(cx)).await {
+                Ok(()) => Ok(true),
+                Err(Lost) => Err(Transport::NoResponse),
+            },
         }
-        Ok(is_reused)
     }
 
     fn end(&mut self) {
-        self.at = At::Over;
+        self.at = LoanState::Over;
         self.incoming.set(State::Broken);
         self.outgoing.set(State::Broken);
     }
@@ -204,14 +191,16 @@ impl<'r, 'd> Wire<'r, 'd> for Opened<'_, '_, '_> {
         wish: Wish,
         target: &Target<'_, '_>,
     ) {
-        let got = match self.admits(wish, &target.url()) {
-            Ok(()) => self.get(control).await,
-            Err(why) => return control.tell(|task| task.handle_connect_failed(why)),
+        let url = target.url();
+        let got = match self.loan(&url).grant(wish, url.scheme()) {
+            Ok(how) => self.get(control, how).await,
+            Err(why) => Err(why),
         };
         match got {
             Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
             Err(why) => {
-                self.end();
+                // One that was not granted stays what it is.
+                self.take_back();
                 control.tell(|task| task.handle_connect_failed(why));
             }
         }
@@ -224,7 +213,7 @@ impl<'r, 'd> Wire<'r, 'd> for Opened<'_, '_, '_> {
         output: Output,
     ) -> impl Future<Output = ()> {
         let parts =
-            (self.at == At::Used).then_some((self.incoming, self.outgoing, &mut *self.inbox));
+            (self.at == LoanState::Used).then_some((self.incoming, self.outgoing, &mut *self.inbox));
         exchange(parts, outbox, input, output)
     }
 
@@ -234,7 +223,7 @@ impl<'r, 'd> Wire<'r, 'd> for Opened<'_, '_, '_> {
 
     fn keep(&mut self, _: &Url<'_>, held: usize) {
         match held == 0 && self.incoming.is_silent() && self.outgoing.is_whole() {
-            true => self.at = At::Idle,
+            true => self.at = LoanState::Idle,
             false => self.end(),
         }
     }
@@ -250,7 +239,7 @@ impl<'r, 'd> Wire<'r, 'd> for Opened<'_, '_, '_> {
 
 impl Lend for Opened<'_, '_, '_> {
     fn take_back(&mut self) {
-        if self.at == At::Used {
+        if self.at == LoanState::Used {
             self.end();
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::bare::{self, Drive};
 use crate::desktop;
-use crate::embassy::{self, Cable};
+use crate::embassy::{self, LeftOut};
 use crate::origin::Split;
 use crate::script::Script;
 
@@ -16,18 +16,37 @@ pub fn agrees(script: &Script) {
     on_embassy(script);
 }
 
-/// Its network has buffers, and names instead of addresses: the core is given the same.
+/// Its network has names instead of addresses. What is plain is played over TLS, too, where one
+/// connection will do.
 fn on_embassy(script: &Script) {
     let script = embassy::named(script);
-    if embassy::lacks(&script).is_some() {
-        return;
+    is_same_on_embassy(&script);
+    if let Some(secured) = embassy::secured(&script) {
+        is_same_on_embassy(&secured);
     }
-    let same = bare::play(&script, Drive { is_buffered: true, ..Drive::default() });
-    if embassy::does_not_show(&same).is_none() {
-        let trace = embassy::play_on(&embassy::ports(&same), &script, Cable::COARSE);
-        let same = same.normalized().timeless();
-        assert_eq!(trace.normalized().timeless(), same, "embassy differs from the core");
+}
+
+/// Its network has buffers: the core is given the same.
+fn is_same_on_embassy(script: &Script) {
+    if let Some(why) = embassy::lacks(script) {
+        return left_out(why);
     }
+    let same = bare::play(script, Drive { is_buffered: true, ..Drive::default() });
+    if let Some(why) = embassy::does_not_show(&same) {
+        return left_out(why);
+    }
+    let (ports, cable) = (embassy::ports(&same), embassy::cable(script));
+    let trace = match embassy::is_secure(&script.url) {
+        true => embassy::play_secure(&ports, script, cable),
+        false => embassy::play_on(&ports, script, cable),
+    };
+    let same = same.normalized().timeless();
+    assert_eq!(trace.normalized().timeless(), same, "embassy differs from the core");
+}
+
+/// Shown by `cargo test -- --nocapture`.
+fn left_out(why: LeftOut) {
+    println!("not played on embassy: {why:?}");
 }
 
 fn on_desktop(script: &Script) {

@@ -3,8 +3,10 @@
 mod choice;
 mod heap;
 mod idle;
+mod loan;
 mod machine;
 pub mod scheduler;
 mod storage;
 
 pub use choice::{Standing, choose};
+pub use loan::{Loan, LoanState};

@@ -68,9 +68,10 @@
 //!
 //! # Dropping
 //!
-//! A read that has begun runs to the end of its record, also while the task is suspended; only what
-//! ends the task ends it. A read of a [`Body`](crate::Body) that is dropped within a record breaks
-//! the connection: the next one fails as [`Lost`](sortie_core::Transport::Lost).
+//! A read that has begun runs to the end of its record, also while the task is suspended, which
+//! takes nothing of it meanwhile; only what ends the task ends it. A read of a
+//! [`Body`](crate::Body) that is dropped within a record breaks the connection: the next one fails
+//! as [`Lost`](sortie_core::Transport::Lost).
 //!
 //! # Not supported
 //!

@@ -11,6 +11,8 @@ use embedded_tls::{
     Aes128GcmSha256, CryptoRngCore, FlushPolicy, MaxFragmentLength, TlsConfig, TlsConnection,
     TlsContext, TlsError as Library, TlsReader, TlsWriter,
 };
+use sortie_core::session::scheduler::How;
+use sortie_core::session::{Loan, LoanState};
 use sortie_core::{CloseReason, Output, Transport, Url, Wish};
 
 use crate::connect::open;
@@ -99,22 +101,32 @@ impl<'c, 's, 'd, 't, R: CryptoRngCore, T: Judge> Secure<'c, 's, 'd, 't, R, T> {
         matches!(self.at, At::New | At::Idle(_))
     }
 
+    /// What the core is to know of it, for a task to `url`.
+    fn loan(&self, control: &Reins, url: &Url<'_>) -> Loan {
+        // Where it leads to is forgotten with its end, and the task knows whether it was led away.
+        let was_led_away = || control.look(|task| task.rewrite().leaves_origin).unwrap_or(false);
+        let (state, leads_there) = match self.at {
+            At::New => (LoanState::New, true),
+            At::Idle(origin) => (LoanState::Idle, origin.is_of(url, self.inbox)),
+            At::Used | At::Over => (LoanState::Over, !was_led_away()),
+        };
+        Loan { state, is_secure: true, leads_there }
+    }
+
     /// Opens it, or looks whether it is open. Returns whether it was.
     async fn get(
         &mut self,
         control: &Reins,
+        how: How,
         wish: Wish,
         target: &Target<'_, '_>,
     ) -> Result<bool, Transport> {
-        match self.at {
-            // Never in plaintext, and nothing else through what is to be secure.
-            _ if !target.url().scheme().is_secure() => Err(Transport::TlsUnavailable),
-            At::New => self.open(control, wish, target).await.map(|()| false),
-            At::Idle(origin) if wish == Wish::Any && origin.is_of(&target.url(), self.inbox) => {
+        match how {
+            How::Open => self.open(control, wish, target).await.map(|()| false),
+            How::Reuse => {
                 self.at = At::Used;
                 self.is_alive().then_some(true).ok_or(Transport::NoResponse)
             }
-            At::Idle(_) | At::Used | At::Over => Err(Transport::NoResponse),
         }
     }
 
@@ -222,12 +234,16 @@ impl<'c, 's, 'r, 'd, R: CryptoRngCore, T: Judge> Wire<'r, 'd> for Secure<'c, 's,
         wish: Wish,
         target: &Target<'_, '_>,
     ) {
-        match self.get(control, wish, target).await {
+        let url = target.url();
+        let got = match self.loan(control, &url).grant(wish, url.scheme()) {
+            Ok(how) => self.get(control, how, wish, target).await,
+            Err(why) => Err(why),
+        };
+        match got {
             Ok(is_reused) => control.tell(|task| task.handle_connected(now(), is_reused)),
             Err(why) => {
-                if !matches!(self.at, At::New) {
-                    self.reset();
-                }
+                // One that was not granted, or not opened, stays what it is.
+                self.take_back();
                 control.tell(|task| task.handle_connect_failed(why));
             }
         }
@@ -314,41 +330,62 @@ impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Reader<'x, 'c, 's, 'd> {
         }
     }
 
-    /// Once begun it is not dropped, unless the connection is.
-    async fn read(&mut self, space: &mut [u8]) -> Result<usize, Lost> {
+    /// Reads a record, and what of it there is room for then. 0 is the end, and `None` says that
+    /// nothing came, or nothing is wanted by now.
+    ///
+    /// Once it has begun with a record it is not dropped, unless the connection is.
+    async fn read(&mut self, place: &mut impl Place) -> Result<Option<usize>, Lost> {
         if *self.is_ended {
-            return Ok(0);
+            return Ok(Some(0));
         }
-        if self.port.is_amid() {
+        let port = self.port;
+        if port.is_amid() {
             // A read was dropped here: what it had of the record is lost, and with it the rest.
             return Err(Lost);
         }
-        let (count, all) = match self.library.fill_buf().await {
-            Ok(content) => (copy(content, space), content.len()),
+        let read = {
+            let mut filled = pin!(self.library.fill_buf());
+            poll_fn(|cx| match filled.as_mut().poll(cx) {
+                // That record was the server's own, a ticket: the next one is another read.
+                Poll::Pending if !port.is_amid() => Poll::Ready(Ok((0, 0))),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(read) => Poll::Ready(read.map(|content| {
+                    let space = place.space().unwrap_or_default();
+                    (copy(content, space), content.len())
+                })),
+            })
+            .await
+        };
+        let (count, all) = match read {
+            Ok(read) => read,
             Err(Library::ConnectionClosed) => {
                 *self.is_ended = true;
-                return Ok(0);
+                return Ok(Some(0));
             }
             // Also the end of the connection, where the server did not say that it is one.
             Err(_) => return Err(Lost),
         };
         self.library.consume(count);
         *self.left = all.saturating_sub(count);
-        Ok(count)
+        Ok(Some(count).filter(|count| *count > 0))
     }
 }
 
 impl<'x, 'c: 'x, 's: 'x, 'd: 'x> Incoming for Reader<'x, 'c, 's, 'd> {
     async fn read_when(&mut self, place: &mut impl Place) -> Result<Option<usize>, Lost> {
-        poll_fn(|cx| match place.space() {
-            None => Poll::Pending,
-            Some([]) => Poll::Ready(()),
-            Some(_) => self.poll_readable(cx),
-        })
-        .await;
-        match place.space() {
-            Some(space) if !space.is_empty() => self.read(space).await.map(Some),
-            Some(_) | None => Ok(None),
+        loop {
+            poll_fn(|cx| match place.space() {
+                None => Poll::Pending,
+                Some([]) => Poll::Ready(()),
+                Some(_) => self.poll_readable(cx),
+            })
+            .await;
+            if place.space().is_none_or(|space| space.is_empty()) {
+                return Ok(None);
+            }
+            if let Some(count) = self.read(place).await? {
+                return Ok(Some(count));
+            }
         }
     }
 }

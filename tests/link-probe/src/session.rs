@@ -1,7 +1,7 @@
 //! Every call of what tasks share, and of the race for a connection.
 
 use sortie_core::session::scheduler::{Schedule, Scheduler, Ticket, Urgency};
-use sortie_core::session::{Standing, choose};
+use sortie_core::session::{Loan, LoanState, Standing, choose};
 
 use sortie_core::Race;
 
@@ -44,6 +44,16 @@ pub(crate) fn calls(with: &mut Arguments<'_>) {
             _ => idle,
         });
         choose(with.now, with.wish, all)
+    });
+    call!(with, "Loan::grant", {
+        let state = match with.size {
+            0 => LoanState::New,
+            1 => LoanState::Used,
+            2 => LoanState::Idle,
+            _ => LoanState::Over,
+        };
+        let loan = Loan { state, is_secure: with.flag, leads_there: with.count > 0 };
+        Loan::grant(loan, with.wish, with.scheme)
     });
     race(with);
 }

@@ -4,7 +4,7 @@
 
 use core::mem::size_of;
 
-use sortie_core::session::Standing;
+use sortie_core::session::{Loan, Standing};
 use sortie_core::session::scheduler::{Assign, Scheduler, Ticket, Urgency};
 use sortie_core::{
     Advance, Answer, ByteCounts, ChunkedDecoder, ContentRange, Decoded, Error, Event, Field,
@@ -58,6 +58,7 @@ at_most! {
     Urgency: 24, 24;
     Assign: 24, 32;
     Standing: 16, 16;
+    Loan: 4, 4;
     Scheduler<8, 1, 8>: 472, 472;
     Scheduler<8, 2, 8>: 496, 496;
     Scheduler<8, 6, 14>: 688, 688;

@@ -4,13 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_time::{Instant, Timer};
+use rustls::ServerConfig;
 
 use super::executor::now;
+use super::layer::Layer;
 use super::link::all;
 use crate::origin::{Peer, Split};
 use crate::script::{Origin, Part, Step};
@@ -28,6 +31,8 @@ pub(super) struct Far {
     peers: RefCell<Vec<Peer>>,
     /// The ports at which they are; port 80 where nothing is said.
     ports: Vec<u16>,
+    /// How connections are secured, if they are.
+    security: Option<Arc<ServerConfig>>,
     /// Connections accepted so far.
     accepted: Cell<usize>,
     /// The script begins: a connection that was used before is handed over.
@@ -39,6 +44,11 @@ impl Far {
     /// With the origins at these ports.
     pub(super) fn at(ports: &[u16]) -> Self {
         Self { ports: ports.to_vec(), ..Self::default() }
+    }
+
+    /// The same behind TLS of this kind.
+    pub(super) fn secure(ports: &[u16], config: Arc<ServerConfig>) -> Self {
+        Self { security: Some(config), ..Self::at(ports) }
     }
 
     /// Lets the script begin on a connection that was used before.
@@ -92,11 +102,12 @@ impl Far {
             }
             socket.abort();
         }
+        let mut layer = Layer::new(self.security.as_ref());
         if origin.is_reused {
             let prelude = [Step::Expect(Part::Request), Step::Send(PRELUDE.into())];
             let prelude = Origin { steps: prelude.into(), ..Origin::default() };
             let peer = RefCell::new(vec![Peer::new(&prelude, Split::Whole, now())]);
-            let played = play(&mut socket, &peer, 0);
+            let played = play(&mut socket, &peer, 0, &mut layer);
             let begun = poll_fn(|cx| match self.begun.get() {
                 true => Poll::Ready(()),
                 false => {
@@ -109,29 +120,34 @@ impl Far {
         let peer = Peer::new(origin, Split::Whole, now());
         self.peers.borrow_mut().push(peer);
         self.accepted.set(place + 1);
-        play(&mut socket, &self.peers, place).await;
+        play(&mut socket, &self.peers, place, &mut layer).await;
     }
 }
 
 /// Plays the peer at `place` on `socket`, for ever.
-async fn play(socket: &mut TcpSocket<'_>, peers: &RefCell<Vec<Peer>>, place: usize) {
-    let mut outbox = Vec::new();
+async fn play(
+    socket: &mut TcpSocket<'_>,
+    peers: &RefCell<Vec<Peer>>,
+    place: usize,
+    layer: &mut Layer,
+) {
     let mut end = None;
     poll_fn(|cx| {
         let mut peers = peers.borrow_mut();
         let peer = peers.get_mut(place).expect("an origin in this place");
         loop {
-            let took = poll_take(cx, socket, peer);
+            let took = layer.poll_take(cx, socket, peer);
             if end.is_none() {
                 let mut bytes = [0; 2048];
                 match peer.read(now(), &mut bytes) {
-                    Poll::Ready(Ok(count @ 1..)) => outbox.extend(&bytes[..count]),
+                    Poll::Ready(Ok(count @ 1..)) => layer.send(&bytes[..count]),
                     Poll::Ready(result) => end = Some(result),
                     Poll::Pending => {}
                 }
             }
-            let gave = poll_give(cx, socket, &mut outbox);
-            if took.is_pending() && gave.is_pending() {
+            let gave = layer.poll_give(cx, socket);
+            let says_so = matches!(end, Some(Ok(_))) && layer.is_empty() && layer.end();
+            if took.is_pending() && gave.is_pending() && !says_so {
                 break;
             }
         }
@@ -140,45 +156,11 @@ async fn play(socket: &mut TcpSocket<'_>, peers: &RefCell<Vec<Peer>>, place: usi
             let _ = pin!(Timer::at(Instant::from_micros(wakes))).poll(cx);
         }
         match &end {
-            Some(end) if outbox.is_empty() => poll_end(cx, socket, end),
+            Some(end) if layer.is_empty() => poll_end(cx, socket, end),
             Some(_) | None => Poll::Pending,
         }
     })
     .await
-}
-
-/// Lets the origin take what came. Ready when it took something.
-fn poll_take(cx: &mut Context<'_>, socket: &mut TcpSocket<'_>, peer: &mut Peer) -> Poll<()> {
-    let read = pin!(socket.read_with(|bytes| {
-        let took = match peer.write(now(), bytes) {
-            Poll::Ready(Ok(count)) => count,
-            Poll::Ready(Err(_)) | Poll::Pending => 0,
-        };
-        (took, took)
-    }));
-    match read.poll(cx) {
-        Poll::Ready(Ok(1..)) => Poll::Ready(()),
-        Poll::Ready(_) | Poll::Pending => Poll::Pending,
-    }
-}
-
-/// Writes what is to be sent. Ready when something was written.
-fn poll_give(cx: &mut Context<'_>, socket: &mut TcpSocket<'_>, outbox: &mut Vec<u8>) -> Poll<()> {
-    if outbox.is_empty() {
-        return Poll::Pending;
-    }
-    let written = pin!(socket.write(outbox)).poll(cx);
-    match written {
-        Poll::Ready(Ok(count)) => {
-            outbox.drain(..count);
-            Poll::Ready(())
-        }
-        Poll::Ready(Err(_)) => {
-            outbox.clear();
-            Poll::Pending
-        }
-        Poll::Pending => Poll::Pending,
-    }
 }
 
 /// Ends the connection when all that was sent has arrived, and resets it if more comes.

@@ -5,12 +5,15 @@
 
 mod executor;
 mod far;
+mod layer;
 mod link;
 mod memory;
 mod names;
 mod player;
 mod reach;
+mod secure;
 mod server;
+mod trust;
 
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,8 +26,10 @@ use far::Far;
 pub use link::{Cable, FAR, Frame};
 pub use memory::{Heap, Pieces};
 pub use player::{Way, play, play_and_probe, play_by, play_on};
-pub use reach::{does_not_show, lacks, named, ports};
+pub use reach::{LeftOut, cable, does_not_show, is_secure, lacks, named, ports, secured};
+pub use secure::play_secure;
 pub use server::Served;
+pub use trust::{Authority, Leaf, NewYear, Numbers};
 
 /// Everything that a run showed beside what its client returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,11 +90,20 @@ fn run_at<R>(
     origins: &[Origin],
     client: impl AsyncFnOnce(Stack<'_>, Beginning<'_>) -> R,
 ) -> Run<R> {
-    let far = Far::at(ports);
+    run_on(&Far::at(ports), cable, origins, client)
+}
+
+/// The same with this far end.
+fn run_on<R>(
+    far: &Far,
+    cable: Cable,
+    origins: &[Origin],
+    client: impl AsyncFnOnce(Stack<'_>, Beginning<'_>) -> R,
+) -> Run<R> {
     let run = run_beside(
         cable,
         async |stack| far.serve(stack, origins).await,
-        async |stack| client(stack, Beginning(&far)).await,
+        async |stack| client(stack, Beginning(far)).await,
     );
     Run { requests: far.requests(), ..run }
 }

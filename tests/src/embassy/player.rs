@@ -1,6 +1,7 @@
 //! Scripts, played on `sortie-embassy`.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::task::Poll;
 
@@ -10,11 +11,11 @@ use embassy_net::Stack;
 use embassy_time::{Duration, Instant, Timer};
 use embedded_io_async::Read;
 use sortie_core::{
-    Answer, BodyLength, ByteCounts, Error, Event, Output, Request, ResponseHead, Slot, TaskKind,
-    Url, Wish, limits,
+    Answer, BodyLength, ByteCounts, Error, Event, Output, Request, ResponseHead, ResumeData, Slot,
+    TaskKind, Url, Wish, limits,
 };
 use sortie_embassy::{
-    Config, ControlBlock, DataTask, Failure, Resources, Session, TaskControl, Under,
+    Alone, Config, ControlBlock, DataTask, Failure, Resources, Seat, Session, TaskControl, Under,
 };
 
 use super::executor::now;
@@ -32,12 +33,12 @@ thread_local! {
 }
 
 /// The buffers of a task here.
-const CONTENT: usize = 1 << 20;
+pub(super) const CONTENT: usize = 1 << 20;
 const HEAD: usize = 128 * 1024;
 const FIELDS: usize = 320;
 
 /// What the client saw.
-struct Seen {
+pub(super) struct Seen {
     said: Vec<Output>,
     hops: Vec<String>,
     result: Result<(), Error>,
@@ -75,7 +76,7 @@ impl Way {
 }
 
 /// Whether the body comes from a reader: where it may, and never has to be had again.
-fn is_read(script: &Script) -> bool {
+pub(super) fn is_read(script: &Script) -> bool {
     let once = match script.connections.as_slice() {
         [only] => !only.is_reused && !only.steps.contains(&Step::Next),
         _ => false,
@@ -148,7 +149,7 @@ const PROBE: &str = "http://192.0.2.1/probe";
 const PROBE_LINE: &[u8] = b"GET /probe HTTP/1.1\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-fn trace(script: &Script, seen: Seen, requests: &[Vec<u8>]) -> Trace {
+pub(super) fn trace(script: &Script, seen: Seen, requests: &[Vec<u8>]) -> Trace {
     let Seen { said, hops, result, head, content, counts, ended } = seen;
     let connections = connections(script, &said, &hops, requests);
     let (mut events, mut hops) = (Vec::new(), hops.into_iter());
@@ -207,61 +208,109 @@ async fn client(
     }
     beginning.begin();
 
-    let mut block = ControlBlock::new();
-    SAID.take();
-    HOPS.take();
-    block.watch(|output| SAID.with_borrow_mut(|said| said.push(output)));
-    block.watch_redirects(|url| HOPS.with_borrow_mut(|hops| hops.push(url.into())));
+    let mut block = watched();
     let (mut seat, control) = block.split();
-    let (mut content, mut head) = (Vec::new(), vec![0; HEAD]);
-    let mut index = vec![Slot::EMPTY; FIELDS];
-    let start = now();
+    let (start, mut lent, mut content) = (now(), Lent::new(), Vec::new());
     let rest = before(control, &script.commands, start).await;
-    let (options, mut target) = (script.options, vec![0; 2 * limits::URL_BYTES]);
     let resume = script.resume_data();
-    let made = match options.kind {
+    let made = match script.options.kind {
         TaskKind::Download => session.download_task(&request).body(&body),
         TaskKind::Upload => session.upload_task(&request, &body),
         TaskKind::Data | TaskKind::Stream | TaskKind::WebSocket => {
             session.data_task(&request).body(&body)
         }
     };
+    let task = dressed(made, script, start, resume.as_ref(), &mut lent, &mut seat);
+    let task = taken(task, way, is_read(script).then(|| reader(&script.body)), &mut content);
+    let result = select(task, user(control, script, rest, start)).await;
+    let seen = lent.seen(control, start, result, content);
+    if probes {
+        probe(&session, beginning).await;
+    }
+    seen
+}
+
+/// What is lent to a task.
+pub(super) struct Lent {
+    head: Vec<u8>,
+    index: Vec<Slot>,
+    target: Vec<u8>,
+}
+
+impl Lent {
+    pub(super) fn new() -> Self {
+        let index = vec![Slot::EMPTY; FIELDS];
+        Self { head: vec![0; HEAD], index, target: vec![0; 2 * limits::URL_BYTES] }
+    }
+
+    /// What the client saw of its task, which began at `start` and has just ended.
+    pub(super) fn seen(
+        self,
+        control: TaskControl<'_>,
+        start: u64,
+        result: Either<Result<(), Error>, Infallible>,
+        content: Vec<u8>,
+    ) -> Seen {
+        let Either::First(result) = result;
+        let response = ResponseHead::new(&self.head, &self.index);
+        Seen {
+            said: SAID.take(),
+            hops: HOPS.take(),
+            result,
+            head: (response.status() != 0).then(|| Told::response(&response)),
+            content,
+            counts: control.counts(),
+            ended: now() - start,
+        }
+    }
+}
+
+/// A block that writes down what its task says.
+pub(super) fn watched() -> ControlBlock {
+    let block = ControlBlock::new();
+    SAID.take();
+    HOPS.take();
+    block.watch(|output| SAID.with_borrow_mut(|said| said.push(output)));
+    block.watch_redirects(|url| HOPS.with_borrow_mut(|hops| hops.push(url.into())));
+    block
+}
+
+/// A task as the script has it, from `start` on.
+pub(super) fn dressed<'r, 'd, 'a, 'c, const N: usize, W>(
+    made: DataTask<'r, 'd, 'a, N, Alone, W>,
+    script: &Script,
+    start: u64,
+    resume: Option<&'r ResumeData<'r>>,
+    lent: &'a mut Lent,
+    seat: &'c mut Seat<'_>,
+) -> DataTask<'r, 'd, 'a, N, Under<'c>, W> {
+    let options = script.options;
     let mut task = made
-        .head(&mut head, &mut index)
-        .target(&mut target)
+        .head(&mut lent.head, &mut lent.index)
+        .target(&mut lent.target)
         .redirects(options.redirects)
         .earliest_begin(Instant::from_micros(start + options.earliest_begin.as_micros()));
     if options.requires_success {
         task = task.require_success();
     }
-    if let Some(resume) = &resume {
+    if let Some(resume) = resume {
         task = task.resume_from(resume);
     }
-    let task = task.control(&mut seat).asks(options.asks);
-    let task = taken(task, way, is_read(script).then(|| reader(&script.body)), &mut content);
-    let user = join(during(control, rest, start), answers(control, &script.replies));
-    let result = match select(task, user).await {
-        Either::First(result) => result,
-        Either::Second(_) => panic!("what a user does never ends"),
-    };
-    let (counts, end) = (control.counts(), now() - start);
-    let (said, hops) = (SAID.take(), HOPS.take());
-    if probes {
-        probe(&session, beginning).await;
-    }
-    let response = ResponseHead::new(&head, &index);
-    Seen {
-        said,
-        hops,
-        result,
-        head: (response.status() != 0).then(|| Told::response(&response)),
-        content,
-        counts,
-        ended: end,
-    }
+    task.control(seat).asks(options.asks)
 }
 
-fn config(script: &Script) -> Config {
+/// Does what the user does beside a task that began at `start`: gives the commands that are left,
+/// and answers the questions. Never ends.
+pub(super) async fn user(
+    control: TaskControl<'_>,
+    script: &Script,
+    rest: &[Command],
+    start: u64,
+) -> Infallible {
+    join(during(control, rest, start), answers(control, &script.replies)).await.0
+}
+
+pub(super) fn config(script: &Script) -> Config {
     let mut config = Config::default();
     config.request_timeout = duration(script.options.request_timeout);
     config.resource_timeout = duration(script.options.resource_timeout);
@@ -330,7 +379,7 @@ async fn taken(
 }
 
 /// Puts what came of the content at the front of `room` into `content`.
-fn whole(
+pub(super) fn whole(
     came: Result<usize, Failure>,
     mut room: Vec<u8>,
     content: &mut Vec<u8>,
@@ -369,7 +418,7 @@ async fn warm_up<const N: usize>(session: &Session<'_, N>, url: Url<'_>) {
 }
 
 /// Gives the commands up to the one that lets the task run. Returns the others.
-async fn before<'c>(
+pub(super) async fn before<'c>(
     control: TaskControl<'_>,
     commands: &'c [Command],
     start: u64,
@@ -393,7 +442,7 @@ async fn before<'c>(
 }
 
 /// Gives the commands, each when it is due. Never ends.
-async fn during(control: TaskControl<'_>, commands: &[Command], start: u64) {
+async fn during(control: TaskControl<'_>, commands: &[Command], start: u64) -> Infallible {
     for command in commands {
         match command.when {
             When::At(at) => wait_until(start + at).await,
@@ -416,7 +465,7 @@ async fn during(control: TaskControl<'_>, commands: &[Command], start: u64) {
 }
 
 /// Answers the questions, each when it is due. Never ends.
-async fn answers(control: TaskControl<'_>, replies: &[Reply]) {
+async fn answers(control: TaskControl<'_>, replies: &[Reply]) -> Infallible {
     for reply in replies {
         let (_, token) = control.question().await;
         wait_until(now() + reply.after).await;

@@ -7,6 +7,7 @@ mod downloads;
 mod endings;
 mod exchange;
 mod faults;
+mod left_out;
 mod opened;
 mod order;
 mod ota;

@@ -10,7 +10,7 @@ use embassy_futures::select::{Either, select};
 use embassy_futures::yield_now;
 use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, Instant, Timer};
-use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
+use embedded_io_async::{Error as _, ErrorKind, ErrorType, Read, Write};
 use sortie_core::{Error, Timer as Which, Transport};
 use sortie_embassy::{
     BodyLength, Config, ControlBlock, Failure, OpenedStream, Request, Resources, Session, Url,
@@ -21,6 +21,7 @@ use crate::{chunked, content, get, of_length};
 
 const NO_RESPONSE: Error = Error::Transport(Transport::NoResponse);
 const NO_TLS: Error = Error::Transport(Transport::TlsUnavailable);
+const OTHER_ORIGIN: Error = Error::Transport(Transport::OtherOrigin);
 
 fn url(text: &str) -> Url<'_> {
     Url::parse(text).unwrap()
@@ -339,9 +340,38 @@ fn an_opened_stream_is_for_one_origin_and_stays_usable_when_another_is_refused()
                 .await
         },
     );
-    let refused = Some(NO_RESPONSE);
+    let refused = Some(OTHER_ORIGIN);
     let insecure = Some(NO_TLS);
     assert_eq!(errors, [refused, refused, insecure, None, refused, insecure, refused, None]);
+}
+
+#[test]
+fn who_is_led_elsewhere_is_told_so_also_where_the_server_wants_the_stream_closed() {
+    let line = Line::default();
+    let (failure, next) = run_on(
+        &line,
+        async |line| {
+            assert_eq!(line.request().await, "GET / HTTP/1.1");
+            line.down.put(b"HTTP/1.1 302 Found\r\nLocation: http://other.example/\r\n");
+            line.down.put(b"Connection: close\r\nContent-Length: 0\r\n\r\n");
+        },
+        async |session, resources| {
+            let stream = line.stream("http://line.example");
+            session
+                .connection_over(stream, resources, async |connection| {
+                    let (mut urls, mut bytes) = ([0; 200], [0; 10]);
+                    let request = get("http://line.example/");
+                    let task = connection.data_task(&request).target(&mut urls);
+                    let failure = task.receive(&mut bytes).await.map(drop).unwrap_err();
+                    assert!(!connection.is_usable());
+                    (failure, error(connection.data(&request, &[], &mut bytes).await))
+                })
+                .await
+        },
+    );
+    assert_eq!((failure.error, failure.kind()), (OTHER_ORIGIN, ErrorKind::InvalidInput));
+    assert_eq!((failure.error.code(), next), (-1004, Some(NO_RESPONSE)));
+    assert!(line.up.bytes.borrow().is_empty(), "nothing was sent to the other origin");
 }
 
 #[test]
@@ -377,7 +407,7 @@ fn what_is_to_be_secure_needs_a_stream_that_is_said_to_be() {
             results
         },
     );
-    assert_eq!(results, [Some(NO_TLS), Some(NO_RESPONSE), Some(NO_TLS), None]);
+    assert_eq!(results, [Some(NO_TLS), Some(OTHER_ORIGIN), Some(OTHER_ORIGIN), None]);
 }
 
 #[test]

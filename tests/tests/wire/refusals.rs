@@ -17,12 +17,19 @@ use crate::{HELLO, chunked};
 const SOURCE: &str = include_str!("../../../core/src/error.rs");
 
 /// The ones that no server can bring about on both runtimes, and why.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("UpgradeRefused", "of WebSocket tasks, which neither runtime has yet"),
     ("HeadBuffer", "of a lent buffer: the desktop's grows; embassy/buffers.rs"),
     ("ContentBuffer", "of a lent buffer: the desktop's grows; embassy/buffers.rs"),
     ("TargetBuffer", "of a lent buffer: the desktop's grows; embassy/redirects.rs"),
     ("Downgrade", "from https: desktop/tls, and wire/redirects.rs for the rule"),
+    ("NameNotResolved", "of names, not of servers: desktop/names.rs, embassy/connections.rs"),
+    ("Unreachable", "of routes, not of servers: core/src/race/tests.rs"),
+    ("ConnectFailed", "of systems, not of servers: core/src/race/tests.rs"),
+    ("NoSocket", "of the desktop's system: desktop/descriptors.rs"),
+    ("TlsUnavailable", "of connections without TLS: desktop/tls, embassy/connections.rs"),
+    ("Tls", "of handshakes: desktop/tls, embassy/tls"),
+    ("OtherOrigin", "of lent connections: embassy/opened.rs, embassy/tls"),
 ];
 
 fn closed(response: &str) -> Script {
@@ -98,6 +105,17 @@ fn by_redirect() -> Vec<(Error, Script)> {
     all.map(|(why, script)| (Error::Redirect(why), script)).into()
 }
 
+fn by_transport() -> Vec<(Error, Script)> {
+    use Transport as T;
+    let all = [
+        (T::Refused, Script::get().origin([Step::Refuse])),
+        (T::NoResponse, closed("")),
+        (T::Lost, closed("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")),
+        (T::Lost, closed(&chunked("5\r\nhello\r\n0\r\n"))),
+    ];
+    all.map(|(why, script)| (Error::Transport(why), script)).into()
+}
+
 /// Those without a variant each to be counted.
 fn by_others() -> Vec<(Error, Script)> {
     let success = |response: &str| {
@@ -116,13 +134,6 @@ fn by_others() -> Vec<(Error, Script)> {
         (Error::Status(404), success("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n")),
         (Error::TimedOut(Timer::Request), silent),
         (Error::TimedOut(Timer::Resource), slow),
-        (Error::Transport(Transport::Refused), Script::get().origin([Step::Refuse])),
-        (Error::Transport(Transport::NoResponse), closed("")),
-        (
-            Error::Transport(Transport::Lost),
-            closed("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"),
-        ),
-        (Error::Transport(Transport::Lost), closed(&chunked("5\r\nhello\r\n0\r\n"))),
         (Error::BodyExhausted, again),
         (Error::Canceled, closed(HELLO).command(When::At(0), What::Cancel)),
     ]
@@ -130,7 +141,8 @@ fn by_others() -> Vec<(Error, Script)> {
 
 #[test]
 fn whatever_the_core_refuses_both_runtimes_refuse_with_the_same_error() {
-    for (error, script) in [by_peer(), by_limit(), by_redirect(), by_others()].concat() {
+    let all = [by_peer(), by_limit(), by_redirect(), by_transport(), by_others()];
+    for (error, script) in all.concat() {
         let core = play(&script, Drive::default());
         assert_eq!(core.result, Err(error), "{core:?}");
         assert_eq!(desktop::lacks(&script), None, "{error:?} is met on the desktop");
@@ -148,17 +160,23 @@ fn variants(name: &str) -> Vec<&'static str> {
     let (_, rest) = SOURCE.split_once(&begin).expect("an enum of this name");
     let (body, _) = rest.split_once("\n}").expect("its end");
     let lines = body.lines().map(str::trim).filter_map(|line| line.strip_suffix(','));
-    lines.filter(|line| line.chars().all(char::is_alphanumeric)).collect()
+    let names = lines.map(|line| line.split_once('(').map_or(line, |(name, _)| name));
+    names.filter(|name| name.chars().all(char::is_alphanumeric)).collect()
 }
 
 #[test]
 fn no_error_that_a_server_can_bring_about_is_missing_from_that_list() {
-    let listed: String = [by_peer(), by_limit(), by_redirect()]
+    let listed: String = [by_peer(), by_limit(), by_redirect(), by_transport()]
         .concat()
         .iter()
         .map(|(error, _)| format!("{error:?} "))
         .collect();
-    for (kind, name) in [("Peer", "PeerError"), ("Limit", "Limit"), ("Redirect", "RedirectError")] {
+    for (kind, name) in [
+        ("Peer", "PeerError"),
+        ("Limit", "Limit"),
+        ("Redirect", "RedirectError"),
+        ("Transport", "Transport"),
+    ] {
         let all = variants(name);
         assert!(all.len() >= 4, "{name}: {all:?}");
         for variant in all {

@@ -174,13 +174,15 @@ fn the_longest_timeouts_do_not_overflow() {
     let mut script = Script::get();
     script.options.request_timeout = u64::MAX;
     script.options.resource_timeout = u64::MAX;
-    let script = script.command(When::At(u64::MAX / 2), What::Resume).origin([
-        Step::Expect(Part::Request),
-        Step::Wait(SECOND),
-        Step::Send(HELLO.into()),
-    ]);
-    let trace = play_all(&script);
-    assert_ok(&trace, "hello", REUSE);
+    for begin in [0, u64::MAX / 2] {
+        let script = script.clone().command(When::At(begin), What::Resume).origin([
+            Step::Expect(Part::Request),
+            Step::Wait(SECOND),
+            Step::Send(HELLO.into()),
+        ]);
+        let trace = play_all(&script);
+        assert_ok(&trace, "hello", REUSE);
+    }
 }
 
 #[test]

@@ -139,6 +139,7 @@ fn name(error: Error) -> &'static [u8] {
             _ => b"another error of TLS",
         },
         Error::Transport(Transport::TlsUnavailable) => b"TlsUnavailable",
+        Error::Transport(Transport::OtherOrigin) => b"OtherOrigin",
         Error::Transport(Transport::Lost) => b"Lost",
         Error::Transport(Transport::NoResponse) => b"NoResponse",
         Error::TimedOut(_) => b"TimedOut",

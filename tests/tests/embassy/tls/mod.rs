@@ -10,13 +10,12 @@ use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, Instant, Timer};
 use embedded_io_async::Read;
 use sortie_core::{Error, Timer as Which, TlsError, Transport};
-use sortie_embassy::tls::rand_core::{CryptoRng, Error as NoNumbers, RngCore};
-use sortie_embassy::tls::{Clock, PinnedKeys, Records, Roots, Tls, Trust};
+use sortie_embassy::tls::{PinnedKeys, Records, Roots, Tls, Trust};
 use sortie_embassy::{Config, ControlBlock, Failure, Request, Resources, Session};
-use sortie_tests::embassy::{Cable, Run, run_beside};
+use sortie_tests::embassy::{Authority, Cable, Leaf, NewYear, Numbers, Run, run_beside};
 
 use crate::{content, get};
-use server::{Authority, Doing, Leaf, Server};
+use server::{Doing, Server};
 
 /// Whose certificates are trusted.
 static TRUSTED: LazyLock<Authority> = LazyLock::new(|| Authority::new("trusted"));
@@ -29,47 +28,7 @@ fn good() -> Leaf {
     TRUSTED.leaf(&[HOST], |_| ())
 }
 
-/// Numbers that nobody would take for random: the same in each run.
-#[derive(Debug)]
-struct Numbers(u64);
-
-impl CryptoRng for Numbers {}
-
-impl RngCore for Numbers {
-    fn next_u32(&mut self) -> u32 {
-        (self.next_u64() >> 32) as u32
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte = (self.next_u64() >> 56) as u8;
-        }
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), NoNumbers> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-/// The first of January 2026.
-#[derive(Debug, Clone, Copy)]
-struct NewYear;
-
-impl Clock for NewYear {
-    fn unix_seconds(&self) -> Option<u64> {
-        Some(1_767_225_600)
-    }
-}
-
-const NUMBERS: Numbers = Numbers(7);
+const OTHER_ORIGIN: Error = Error::Transport(Transport::OtherOrigin);
 
 fn config() -> Config {
     let mut config = Config::default();
@@ -90,7 +49,7 @@ fn run_with<T: Trust, R>(
             let mut resources = Resources::<1, 4096, 1024, 1024>::new();
             let session = Session::new(stack, &mut resources, config());
             let mut records = Box::new(Records::<16_640, 1157>::new());
-            let mut tls = Tls::new(NUMBERS, trust, &mut records);
+            let mut tls = Tls::new(Numbers::FIRST, trust, &mut records);
             let output = client(&session, &mut tls).await;
             session.close(Duration::from_secs(1)).await;
             output
@@ -219,21 +178,60 @@ fn a_connection_that_the_server_closed_is_not_used_again() {
 }
 
 #[test]
-fn a_connection_is_for_one_origin() {
-    let elsewhere = [
-        ("https://other.example/length/5", Transport::NoResponse),
-        ("https://origin.example:444/length/5", Transport::NoResponse),
+fn a_connection_is_for_one_origin_and_stays_usable_when_another_is_refused() {
+    let there = "https://origin.example/length/5";
+    for other in [
+        "https://other.example/length/5",
+        "https://origin.example:444/length/5",
         // Not even through what is secure: the server is to see what it is.
-        ("http://origin.example/length/5", Transport::TlsUnavailable),
-    ];
-    for (other, why) in elsewhere {
+        "http://origin.example/length/5",
+        // The first response is no more than where the task is led to.
+        "https://origin.example/away/5",
+    ] {
         let server = serves(&good());
         let run = run(&server, async |session, tls| {
-            twice(session, tls, "https://origin.example/length/5", other).await
+            session
+                .connection(tls, async |connection| {
+                    let mut results = Vec::new();
+                    for text in [there, other, "https://ORIGIN.example/length/7"] {
+                        let (mut urls, mut bytes, request) = ([0; 200], [0; 10], get(text));
+                        let task = connection.data_task(&request).target(&mut urls);
+                        let done = task.receive(&mut bytes).await;
+                        let length = done.map(|response| response.content().len());
+                        results.push(length.map_err(|failure| failure.error));
+                        assert!(connection.is_usable());
+                    }
+                    results
+                })
+                .await
         });
-        assert_eq!(run.output, [Ok(5), Err(Error::Transport(why))], "{other}");
-        assert_eq!(server.seen.borrow().requests.len(), 1);
+        assert_eq!(run.output, [Ok(5), Err(OTHER_ORIGIN), Ok(7)], "{other}");
+        let seen = server.seen.borrow();
+        let requests = if other.contains("/away/") { 3 } else { 2 };
+        assert_eq!((seen.connections, seen.requests.len(), seen.goodbyes), (1, requests, 1));
     }
+}
+
+#[test]
+fn who_is_led_elsewhere_is_told_so_also_where_the_connection_has_ended_with_that() {
+    let server = serves(&good());
+    let run = run(&server, async |session, tls| {
+        session
+            .connection(tls, async |connection| {
+                let (mut urls, mut bytes) = ([0; 200], [0; 10]);
+                let request = get("https://origin.example/leave/5");
+                let task = connection.data_task(&request).target(&mut urls);
+                let led = task.receive(&mut bytes).await.map(drop).unwrap_err().error;
+                let is_usable = connection.is_usable();
+                // And then there is no connection any more, wherever to.
+                let next = connection.data(&request, &[], &mut bytes).await.map(drop);
+                (led, is_usable, next.unwrap_err().error)
+            })
+            .await
+    });
+    let gone = Error::Transport(Transport::NoResponse);
+    assert_eq!(run.output, (OTHER_ORIGIN, false, gone));
+    assert_eq!(server.seen.borrow().requests, ["GET /leave/5 HTTP/1.1"]);
 }
 
 #[test]
@@ -247,7 +245,7 @@ fn what_is_to_be_secure_is_never_sent_in_plaintext() {
         [without, with].map(|result| result.map_err(|failure| failure.error))
     });
     let unavailable = Err(Error::Transport(Transport::TlsUnavailable));
-    assert_eq!(run.output, [unavailable, unavailable]);
+    assert_eq!(run.output, [unavailable, Err(OTHER_ORIGIN)]);
     assert_eq!(server.seen.borrow().connections, 0);
 }
 
@@ -363,7 +361,7 @@ fn a_task_can_be_cancelled_or_dropped_within_a_record() {
 }
 
 #[test]
-fn a_read_that_has_begun_runs_to_its_end_though_the_task_is_suspended() {
+fn a_read_that_has_begun_runs_to_its_end_and_a_suspended_task_takes_nothing_of_it() {
     let server = serves(&good());
     let url = format!("https://{HOST}/late/5000");
     let run = run(&server, async |session, tls| {
@@ -378,7 +376,9 @@ fn a_read_that_has_begun_runs_to_its_end_though_the_task_is_suspended() {
                     // Half a record is here, and the rest comes in the meantime.
                     Timer::after_millis(500).await;
                     control.suspend().unwrap();
+                    let counts = control.counts();
                     Timer::after_secs(5).await;
+                    assert_eq!(control.counts(), counts);
                     control.resume();
                     std::future::pending::<()>().await;
                 };

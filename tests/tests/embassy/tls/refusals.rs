@@ -6,7 +6,7 @@ use rcgen::{
 };
 use rustls::version::TLS12;
 use sha2::{Digest, Sha256};
-use sortie_embassy::tls::{NoClock, PreSharedKey};
+use sortie_embassy::tls::{Clock, NoClock, PreSharedKey};
 
 use super::*;
 

@@ -9,111 +9,11 @@ use embassy_futures::select::select;
 use embassy_net::Stack;
 use embassy_net::tcp::{State, TcpSocket};
 use embassy_time::{Duration, Instant, Timer};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::version::TLS13;
-use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::{ServerConfig, ServerConnection};
 
 use sortie_tests::trace::{content_length, head_end};
 
 use crate::content;
-
-/// A certificate authority.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-fn authority(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-}
-
-impl Authority {
-    pub(super) fn new(name: &str) -> Self {
-        Self(CertifiedIssuer::self_signed(authority(name), KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// Another one, which this one vouches for.
-    pub(super) fn intermediate(&self, change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let mut params = authority("intermediate");
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
-    }
-
-    pub(super) fn der(&self) -> CertificateDer<'static> {
-        self.0.der().clone()
-    }
-
-    /// A certificate for these names and addresses.
-    pub(super) fn leaf(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
-        self.sign(&params(names, change), KeyPair::generate().unwrap())
-    }
-
-    /// The same with this key.
-    pub(super) fn leaf_of(&self, key: KeyPair, names: &[&str]) -> Leaf {
-        self.sign(&params(names, |_| ()), key)
-    }
-
-    fn sign(&self, params: &CertificateParams, key: KeyPair) -> Leaf {
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        Leaf { chain: vec![certificate.der().clone()], key }
-    }
-}
-
-fn params(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let mut params = CertificateParams::new(names).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "leaf");
-    change(&mut params);
-    params
-}
-
-/// A certificate with its key.
-pub(super) struct Leaf {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: KeyPair,
-}
-
-impl Leaf {
-    pub(super) fn self_signed(names: &[&str]) -> Self {
-        let (params, key) = (params(names, |_| ()), KeyPair::generate().unwrap());
-        let certificate = params.self_signed(&key).unwrap();
-        Self { chain: vec![certificate.der().clone()], key }
-    }
-
-    /// Shows this authority's certificate, too.
-    pub(super) fn with(mut self, authority: &Authority) -> Self {
-        self.chain.push(authority.der());
-        self
-    }
-
-    /// What a server does that has another key than that of its certificate.
-    pub(super) fn unchecked_config(&self, key: &KeyPair) -> ServerConfig {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let key = provider.key_provider.load_private_key(key).unwrap();
-        let shown = CertifiedKey::new(self.chain.clone(), key);
-        ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
-    }
-
-    pub(super) fn config(&self) -> ServerConfig {
-        self.config_of(&[&TLS13])
-    }
-
-    pub(super) fn config_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider);
-        let builder = builder.with_protocol_versions(versions).unwrap().with_no_client_auth();
-        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
-        builder.with_single_cert(self.chain.clone(), key).unwrap()
-    }
-}
 
 /// What a server does with a connection.
 #[derive(Debug, Clone)]
@@ -239,7 +139,8 @@ impl Server {
     /// length says, and close_notify; `/torn/`, where the last record comes in half and no more;
     /// `/late/`, whose last record comes in two halves a second apart; `/slow/`, in two records a
     /// second apart; `/early/`, an answer to a
-    /// request whose body is not read, at once; `/last/`, with `Connection: close`.
+    /// request whose body is not read, at once; `/last/`, with `Connection: close`; `/away/`, which
+    /// leads to another origin; `/leave/`, which does both.
     async fn answer(
         &self,
         socket: &mut TcpSocket<'_>,
@@ -250,10 +151,14 @@ impl Server {
     ) -> Option<()> {
         let (verb, number) = path.trim_start_matches('/').split_once('/').unwrap();
         let count: usize = number.parse().unwrap();
-        let status = if verb == "early" { "413 Too Large" } else { "200 OK" };
+        let status = match verb {
+            "early" => "413 Too Large",
+            "away" | "leave" => "302 Found\r\nLocation: https://other.example/length/5",
+            _ => "200 OK",
+        };
         let length = match verb {
             "closed" | "cut" => String::new(),
-            "last" => format!("Connection: close\r\nContent-Length: {count}\r\n"),
+            "last" | "leave" => format!("Connection: close\r\nContent-Length: {count}\r\n"),
             _ => format!("Content-Length: {count}\r\n"),
         };
         let mut content = content(count);
@@ -281,7 +186,7 @@ impl Server {
                 linger(socket, if verb == "late" { 1 } else { 1000 }).await;
                 write(socket, second).await?;
             }
-            "closed" | "short" | "last" => {
+            "closed" | "short" | "last" | "leave" => {
                 tls.send_close_notify();
                 self.flush(socket, tls, doing, allowed).await?;
                 return None;
