@@ -7,9 +7,9 @@ use rcgen::{
 
 use sortie_core::TlsError;
 
-use super::chain::{Chain, HOST, KEYS, extension, extensions, new_extension, set_value, sign};
+use super::chain::{HOST, KEYS, extension, extensions, new_extension, set_value, sign};
 use super::der::{Content, Node};
-use super::judge;
+use super::judge::{Chain, judge};
 
 /// An extension that nobody knows.
 const UNKNOWN: [u8; 4] = [0x2a, 3, 4, 5];
