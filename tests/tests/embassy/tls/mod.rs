@@ -1,6 +1,9 @@
 //! Tasks over TLS 1.3, against rustls as a server.
 #![allow(clippy::large_futures, reason = "they are polled where they are made")]
 
+#[path = "../../authority/mod.rs"]
+#[expect(dead_code, reason = "a device has no use for PEM")]
+mod authority;
 mod refusals;
 mod server;
 
@@ -16,7 +19,8 @@ use sortie_embassy::{Config, ControlBlock, Failure, Request, Resources, Session}
 use sortie_tests::embassy::{Cable, Run, run_beside};
 
 use crate::{content, get};
-use server::{Authority, Doing, Leaf, Server};
+use authority::{Authority, Leaf};
+use server::{Doing, Server};
 
 /// Whose certificates are trusted.
 static TRUSTED: LazyLock<Authority> = LazyLock::new(|| Authority::new("trusted"));
@@ -26,7 +30,7 @@ const HOST: &str = "origin.example";
 
 /// A certificate that is as it should be.
 fn good() -> Leaf {
-    TRUSTED.leaf(&[HOST], |_| ())
+    TRUSTED.leaf(&[HOST])
 }
 
 /// Numbers that nobody would take for random: the same in each run.

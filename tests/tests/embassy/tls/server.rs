@@ -9,99 +9,15 @@ use embassy_futures::select::select;
 use embassy_net::Stack;
 use embassy_net::tcp::{State, TcpSocket};
 use embassy_time::{Duration, Instant, Timer};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
 use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
 
 use sortie_tests::trace::{content_length, head_end};
 
+use super::authority::Leaf;
 use crate::content;
 
-/// A certificate authority.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-fn authority(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-}
-
-impl Authority {
-    pub(super) fn new(name: &str) -> Self {
-        Self(CertifiedIssuer::self_signed(authority(name), KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// Another one, which this one vouches for.
-    pub(super) fn intermediate(&self, change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let mut params = authority("intermediate");
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
-    }
-
-    pub(super) fn der(&self) -> CertificateDer<'static> {
-        self.0.der().clone()
-    }
-
-    /// A certificate for these names and addresses.
-    pub(super) fn leaf(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
-        self.sign(&params(names, change), KeyPair::generate().unwrap())
-    }
-
-    /// The same with this key.
-    pub(super) fn leaf_of(&self, key: KeyPair, names: &[&str]) -> Leaf {
-        self.sign(&params(names, |_| ()), key)
-    }
-
-    fn sign(&self, params: &CertificateParams, key: KeyPair) -> Leaf {
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        Leaf { chain: vec![certificate.der().clone()], key }
-    }
-}
-
-fn params(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let mut params = CertificateParams::new(names).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "leaf");
-    change(&mut params);
-    params
-}
-
-/// A certificate with its key.
-pub(super) struct Leaf {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: KeyPair,
-}
-
 impl Leaf {
-    pub(super) fn self_signed(names: &[&str]) -> Self {
-        let (params, key) = (params(names, |_| ()), KeyPair::generate().unwrap());
-        let certificate = params.self_signed(&key).unwrap();
-        Self { chain: vec![certificate.der().clone()], key }
-    }
-
-    /// Shows this authority's certificate, too.
-    pub(super) fn with(mut self, authority: &Authority) -> Self {
-        self.chain.push(authority.der());
-        self
-    }
-
-    /// What a server does that has another key than that of its certificate.
-    pub(super) fn unchecked_config(&self, key: &KeyPair) -> ServerConfig {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let key = provider.key_provider.load_private_key(key).unwrap();
-        let shown = CertifiedKey::new(self.chain.clone(), key);
-        ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
-    }
-
     pub(super) fn config(&self) -> ServerConfig {
         self.config_of(&[&TLS13])
     }
@@ -110,8 +26,7 @@ impl Leaf {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider);
         let builder = builder.with_protocol_versions(versions).unwrap().with_no_client_auth();
-        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
-        builder.with_single_cert(self.chain.clone(), key).unwrap()
+        builder.with_single_cert(self.chain.clone(), self.key_der()).unwrap()
     }
 }
 
