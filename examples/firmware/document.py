@@ -14,6 +14,7 @@ IMAGES = {
     "get": "**ours**: a GET by a data task: deadlines, counts, redirects, chunked, keep-alive, "
     "suspend and cancel",
     "full": "**ours**: that, downloads and uploads, resume data, 100 (Continue), the scheduler",
+    "ota": "**ours**: firmware that updates itself, with journal, SHA-256 and Ed25519; in an update",
     "tls": "**ours**: a GET over TLS 1.3, with chain, name and dates of the certificate checked",
     "tls-bare": "embedded-tls 0.19: a GET by hand, which takes any certificate",
     "tls-pki": "embedded-tls 0.19 with its own check of certificates: a GET by hand",

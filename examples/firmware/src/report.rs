@@ -16,8 +16,13 @@ pub fn took(milliseconds: u64) {
 
 /// Prints how deep the stack went, and ends the run.
 pub fn finish(success: bool) -> ! {
-    Line::new().text(b"stack ").decimal(stack::peak()).print();
+    depth();
     host::exit(success)
+}
+
+/// Prints how deep the stack went until now.
+pub fn depth() {
+    Line::new().text(b"stack ").decimal(stack::peak()).print();
 }
 
 /// The 32-bit FNV-1a hash of bytes that come in pieces. Not for security: it tells the host
