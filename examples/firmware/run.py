@@ -67,6 +67,12 @@ CASES = {
         Case([">/none"], succeeds=False),
         Case(["/hello"], succeeds=False, connections=0, refused=True),
     ],
+    "opened": [
+        *PLAIN,
+        LONG,
+        Case(["/hello", "/chunked", "/moved", "/64k", "/hello"]),  # one connection, kept
+        Case(["/cut"], succeeds=False),
+    ],
     "futures": [Case([], connections=0)],
     # What it does beside that, `ota.py` shows.
     "ota": [Case(["(update)"], update=True)],
