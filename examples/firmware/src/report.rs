@@ -2,6 +2,8 @@
 
 use core::fmt::{self, Write as _};
 
+use embedded_io_async::BufRead;
+
 use crate::board::{host, stack};
 
 /// Prints what arrived for one path: its length and hash, for the host to compare.
@@ -52,6 +54,21 @@ impl Fnv {
 impl Default for Fnv {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Takes all that comes of a body; returns its length and hash.
+pub async fn read(body: &mut impl BufRead) -> Option<(u32, Fnv)> {
+    let (mut length, mut hash) = (0, Fnv::new());
+    loop {
+        let content = body.fill_buf().await.ok()?;
+        if content.is_empty() {
+            return Some((length, hash));
+        }
+        hash.add(content);
+        let count = content.len();
+        length += count as u32;
+        body.consume(count);
     }
 }
 

@@ -11,14 +11,13 @@ use embassy_executor::Spawner;
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{Ipv4Address, Stack};
 use embassy_time::Instant;
-use embedded_io_async::BufRead;
 use sortie_embassy::{
     BodyLength, Config, ControlBlock, OpenedStream, Request, Resources, Session, Url,
 };
 use sortie_firmware::board::host::{self, Arguments};
 use sortie_firmware::board::{self, stack};
 use sortie_firmware::net::{self, HEAD, RECEIVE, SEND};
-use sortie_firmware::report::{self, Fnv};
+use sortie_firmware::report;
 use static_cell::StaticCell;
 
 /// Bytes of the buffers of the session's own socket, which it has to have and nobody uses here.
@@ -70,7 +69,7 @@ async fn run(stack: Stack<'static>) -> Option<()> {
             }
             control.suspend().ok()?;
             control.resume();
-            let (length, hash) = read(&mut body).await?;
+            let (length, hash) = report::read(&mut body).await?;
             report::took(start.elapsed().as_millis());
             report::body(path, length, hash);
             next = words.next();
@@ -82,19 +81,4 @@ async fn run(stack: Stack<'static>) -> Option<()> {
     socket.close();
     socket.flush().await.ok()?;
     done
-}
-
-/// The length and hash of what comes.
-async fn read(body: &mut impl BufRead) -> Option<(u32, Fnv)> {
-    let (mut length, mut hash) = (0, Fnv::new());
-    loop {
-        let content = body.fill_buf().await.ok()?;
-        if content.is_empty() {
-            return Some((length, hash));
-        }
-        hash.add(content);
-        let count = content.len();
-        length += count as u32;
-        body.consume(count);
-    }
 }
