@@ -579,6 +579,12 @@ CERTIFICATES = {
         (3 + ROOT, signed(b"q", b"q", 3, AUTHORITY)),
         TRUSTED,
     ),
+    # All of one name: rustls-webpki gives up before it comes to the right one.
+    "many-ways": chain(
+        (3, signed(b"r", b"l", 3, NAMES)),
+        *((0, signed(b"r", b"r", key, AUTHORITY)) for key in (4, 5, 6, 3, 7)),
+        TRUSTED,
+    ),
     # What only rustls-webpki accepts, or neither.
     "constraints": chain(
         (1, signed(b"1", b"l", 3, NAMES)), (0, signed(b"r", b"1", 1, AUTHORITY, WITHIN)), TRUSTED
@@ -589,6 +595,7 @@ CERTIFICATES = {
     "expired": chain(
         (0, signed(b"r", b"l", 3, NAMES, dates=(b"500101000000Z", b"251231235959Z"))), TRUSTED
     ),
+    "hyphen": chain((0, LEAF), TRUSTED, host=b"\x84-a.b"),
     "round": chain(
         (1, signed(b"1", b"l", 3, NAMES)),
         (2, signed(b"2", b"1", 1, AUTHORITY)),

@@ -496,3 +496,24 @@ fn no_more_signatures_are_looked_at_than_the_limit_says() {
     assert_all(vec![("the ninth", foreign(8))], (false, true));
     assert_eq!(foreign(8).ours(), Err(TlsError::Untrusted));
 }
+
+/// SECURITY.md has this, too.
+#[test]
+fn what_webpki_gives_up_it_accepts_without_what_leads_nowhere() {
+    // All of one name, and the third one has the key.
+    let mut chain = Chain::new(1, |all| {
+        let name = all[0].distinguished_name.clone();
+        all[1].distinguished_name = name;
+    });
+    let named = |place: usize| {
+        plain(0).edit(0, |signed| {
+            let key = rcgen::PublicKeyData::subject_public_key_info(&KEYS[place]);
+            signed.nodes()[6] = Node::parse(&key);
+        })
+    };
+    let others: Vec<_> = (4..8).map(|place| named(place).roots.remove(0)).collect();
+    chain.shown.splice(1..1, others[..2].to_vec());
+    chain.shown.extend_from_slice(&others[2..]);
+    assert_eq!(chain.theirs(), Err(webpki::Error::MaximumSignatureChecksExceeded));
+    assert_eq!(judge(&chain, &|| "of one name".to_owned()), (true, true));
+}

@@ -6,7 +6,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sortie_core::TlsError;
 use sortie_embassy::tls::{Clock, Roots};
 use webpki::ring::ECDSA_P256_SHA256;
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, Error as Refusal, KeyUsage, anchor_from_trusted_cert};
 
 use super::der::Node;
 
@@ -39,28 +39,50 @@ impl Chain {
     }
 
     /// The key that webpki finds.
-    pub(super) fn theirs(&self) -> Result<Vec<u8>, String> {
-        let [roots, shown] = [&self.roots, &self.shown].map(|all| {
-            all.iter().map(|one| CertificateDer::from(one.as_slice())).collect::<Vec<_>>()
-        });
+    pub(super) fn theirs(&self) -> Result<Vec<u8>, Refusal> {
+        self.theirs_by(&self.shown[1..])
+    }
+
+    fn theirs_by<B: AsRef<[u8]>>(&self, between: &[B]) -> Result<Vec<u8>, Refusal> {
+        let anchors: Vec<_> = self.roots.iter().map(|root| root.as_slice().into()).collect();
         let anchors: Vec<_> =
-            roots.iter().filter_map(|root| anchor_from_trusted_cert(root).ok()).collect();
-        let own = EndEntityCert::try_from(&shown[0]).map_err(|why| why.to_string())?;
+            anchors.iter().filter_map(|root| anchor_from_trusted_cert(root).ok()).collect();
+        let between: Vec<_> = between.iter().map(|one| one.as_ref().into()).collect();
+        let own = CertificateDer::from(self.shown[0].as_slice());
+        let own = EndEntityCert::try_from(&own)?;
         let date = UnixTime::since_unix_epoch(Duration::from_secs(DATE));
         let purpose = KeyUsage::server_auth();
-        let between = &shown[1..];
-        own.verify_for_usage(&[ECDSA_P256_SHA256], &anchors, between, date, purpose, None, None)
-            .map_err(|why| why.to_string())?;
-        let host = ServerName::try_from(self.host.as_str()).map_err(|why| why.to_string())?;
-        own.verify_is_valid_for_subject_name(&host).map_err(|why| why.to_string())?;
+        own.verify_for_usage(&[ECDSA_P256_SHA256], &anchors, &between, date, purpose, None, None)?;
+        let host = ServerName::try_from(self.host.as_str());
+        let host = host.map_err(|_| Refusal::MalformedDnsIdentifier)?;
+        own.verify_is_valid_for_subject_name(&host)?;
         let info = own.subject_public_key_info();
         Ok(info[info.len().saturating_sub(65)..].to_vec())
+    }
+
+    /// The same without what leads nowhere: in some order of some of what is between, of which a
+    /// device looks at four. `way` is how far that is.
+    fn theirs_without_detours<'c>(&'c self, way: &mut Vec<&'c [u8]>) -> Result<Vec<u8>, Refusal> {
+        let mut found = self.theirs_by(way);
+        for next in self.shown.iter().skip(1).take(4).map(Vec::as_slice) {
+            if found.is_err() && !way.contains(&next) {
+                way.push(next);
+                found = self.theirs_without_detours(way);
+                way.pop();
+            }
+        }
+        found
     }
 }
 
 /// What both think: ours, theirs. That ours accepts what theirs does not is the failure.
 pub(super) fn judge(chain: &Chain, what: &dyn Fn() -> String) -> (bool, bool) {
-    let (ours, theirs) = (chain.ours(), chain.theirs());
+    let (ours, mut theirs) = (chain.ours(), chain.theirs());
+    // They look at a hundred signatures, of all the ways that names allow. Ours looks at eight, but
+    // goes no way on behind one that is wrong.
+    if ours.is_ok() && theirs == Err(Refusal::MaximumSignatureChecksExceeded) {
+        theirs = chain.theirs_without_detours(&mut Vec::new());
+    }
     match (&ours, &theirs) {
         (Ok(own), Ok(other)) => assert_eq!(own[..], other[..], "{}", what()),
         (Ok(_), Err(why)) => panic!("{}: only ours accepts it, and theirs not: {why}", what()),
