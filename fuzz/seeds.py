@@ -595,6 +595,10 @@ CERTIFICATES = {
     "expired": chain(
         (0, signed(b"r", b"l", 3, NAMES, dates=(b"500101000000Z", b"251231235959Z"))), TRUSTED
     ),
+    # Once found, and mended: the name and the key of an authority are those of the leaf.
+    "its-own-authority": chain(
+        (1, signed(b"1", b"1", 1, NAMES)), (0, signed(b"r", b"1", 1, AUTHORITY)), TRUSTED
+    ),
     "hyphen": chain((0, LEAF), TRUSTED, host=b"\x84-a.b"),
     "round": chain(
         (1, signed(b"1", b"l", 3, NAMES)),

@@ -165,6 +165,16 @@ fn its_own_root() -> Chain {
     Chain { roots: vec![own.clone()], shown: vec![own], host: HOST.to_owned() }
 }
 
+/// Who is vouched for as an authority has signed a certificate for a server of the same name and
+/// key.
+fn its_own_authority() -> Chain {
+    let key = rcgen::PublicKeyData::subject_public_key_info(&KEYS[1]);
+    let chain = Chain::new(1, |all| {
+        all[2].distinguished_name = all[1].distinguished_name.clone();
+    });
+    chain.edit(2, |signed| signed.nodes()[6] = Node::parse(&key))
+}
+
 #[test]
 fn bad_dates_are_refused_by_both() {
     let table = vec![
@@ -311,6 +321,7 @@ fn chains_of_who_may_not_vouch_are_refused_by_both() {
             chain
         }),
         ("the leaf behind another", shown(plain(1), |all| all.swap(0, 1))),
+        ("an authority with the name and the key of the leaf", its_own_authority()),
     ];
     assert_all(table, (false, false));
 }
