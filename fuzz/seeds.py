@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes seeds/: inputs from which the targets begin. Run it after a change, and commit both."""
 
+import hashlib
 import pathlib
 import shutil
 import zlib
@@ -456,6 +457,158 @@ REQUEST = {
 }
 
 
+# Certificates: keys by their numbers, which are their secrets, in a plain reading of SEC 1.
+PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+BASE = (
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
+ROOT, WHOLE = 8, 4
+ECDSA_WITH_SHA256 = (0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 3, 2)
+
+
+def point(number):
+    """The base, added to itself so often; `number` is small."""
+    x, y = BASE
+    for _ in range(number - 1):
+        if (x, y) == BASE:
+            slope = 3 * (x * x - 1) * pow(2 * y, -1, PRIME)
+        else:
+            slope = (y - BASE[1]) * pow(x - BASE[0], -1, PRIME)
+        third = (slope * slope - x - BASE[0]) % PRIME
+        x, y = third, (slope * (BASE[0] - third) - BASE[1]) % PRIME
+    return x, y
+
+
+def der(tag, *parts):
+    content = b"".join(parts)
+    length = len(content).to_bytes(2, "big").lstrip(b"\0") or b"\0"
+    many = bytes([0x80 | len(length)]) if len(content) > 0x7F else b""
+    return bytes([tag]) + many + length + content
+
+
+def extension(kind, value, *, critical=False):
+    return der(0x30, der(6, bytes([0x55, 0x1D, kind])), der(1, b"\xff") * critical, der(4, value))
+
+
+def common_name(text):
+    return der(0x30, der(0x31, der(0x30, der(6, b"\x55\x04\x03"), der(0x0C, text))))
+
+
+def signed(issuer, subject, key, *extensions, dates=(b"250101000000Z", b"270101000000Z")):
+    """What is signed of a certificate."""
+    algorithm = der(0x30, der(6, bytes(ECDSA_WITH_SHA256)))
+    curve = der(6, bytes.fromhex("2a8648ce3d0201")) + der(6, bytes.fromhex("2a8648ce3d030107"))
+    x, y = point(key + 1)
+    bits = b"\0\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")
+    return der(
+        0x30,
+        der(0xA0, der(2, b"\x02")),
+        der(2, b"\x01"),
+        algorithm,
+        common_name(issuer),
+        der(0x30, *(der(0x17 if len(date) == 13 else 0x18, date) for date in dates)),
+        common_name(subject),
+        der(0x30, der(0x30, curve), der(3, bits)),
+        der(0xA3, der(0x30, *extensions)) if extensions else b"",
+    )
+
+
+def whole(text, key):
+    """The same, signed. The number that may be used once is used always: it is a test."""
+    (r, _), digest = point(5), int.from_bytes(hashlib.sha256(text).digest(), "big")
+    s = pow(5, -1, ORDER) * (digest + r * (key + 1)) % ORDER
+    pair = der(0x30, *(der(2, n.to_bytes(33, "big").lstrip(b"\0")) for n in (r, s)))
+    return der(0x30, text, der(0x30, der(6, bytes(ECDSA_WITH_SHA256))), der(3, b"\0", pair))
+
+
+def chain(*parts, host=0):
+    """Each with its number: of the key that signs it, or that it is whole, or a root."""
+    told = (bytes([kind]) + len(text).to_bytes(2, "little") + text for kind, text in parts)
+    return (host if isinstance(host, bytes) else bytes([host])) + b"".join(told)
+
+
+NAMES = extension(17, der(0x30, der(0x82, b"a.origin.example")))
+MANY_NAMES = (b"b.example", b"*.origin.example", b"mapped.\xc3\xa9")
+AUTHORITY = extension(19, der(0x30, der(1, b"\xff")), critical=True)
+NEAR = extension(19, der(0x30, der(1, b"\xff"), der(2, b"\0")), critical=True)
+NO_AUTHORITY = extension(19, der(0x30), critical=True)
+SIGNS, VOUCHES = (extension(15, der(3, bits), critical=True) for bits in (b"\7\x80", b"\1\6"))
+SERVES = extension(37, der(0x30, *(der(6, b"\x2b\6\1\5\5\7\3" + n) for n in (b"\1", b"\2"))))
+LISTS, KEY_NUMBER = extension(31, der(0x30)), extension(14, der(4, b"key"))
+WITHIN = extension(30, der(0x30, der(0xA0, der(0x30, der(0x82, b"example")))), critical=True)
+ADDRESSES = extension(
+    17,
+    der(
+        0x30,
+        *(der(0x82, name) for name in MANY_NAMES),
+        der(0x87, bytes([10, 0, 0, 1])),
+        der(0x81, b"a@b"),
+        der(0x86, b"a:b"),
+        der(0xA4, common_name(b"x")),
+    ),
+)
+LONG_DATES = (b"20250101000000Z", b"99991231235959Z")
+TRUSTED = (ROOT, signed(b"r", b"r", 0, AUTHORITY, VOUCHES))
+LEAF = signed(b"r", b"l", 3, NAMES, SIGNS)
+CERTIFICATES = {
+    "leaf": chain((0, LEAF), TRUSTED),
+    "plain": chain((0, signed(b"r", b"", 3, NAMES, dates=LONG_DATES)), (ROOT, TRUSTED[1])),
+    "whole": chain((WHOLE, whole(LEAF, 0)), (WHOLE + ROOT, whole(TRUSTED[1], 0))),
+    "between": chain(
+        (1, signed(b"1", b"l", 3, NAMES, SIGNS, SERVES, NO_AUTHORITY, LISTS, KEY_NUMBER)),
+        (0, signed(b"r", b"1", 1, NEAR, VOUCHES, SERVES, LISTS, KEY_NUMBER)),
+        TRUSTED,
+    ),
+    "four-between": chain(
+        (1, signed(b"4", b"l", 3, ADDRESSES)),
+        (2, signed(b"3", b"4", 1, AUTHORITY)),
+        (1, signed(b"2", b"3", 2, AUTHORITY)),
+        (2, signed(b"1", b"2", 1, AUTHORITY)),
+        (0, signed(b"r", b"1", 2, AUTHORITY)),
+        TRUSTED,
+    ),
+    "address": chain((0, signed(b"r", b"l", 3, ADDRESSES)), TRUSTED, host=2),
+    "own-host": chain((0, signed(b"r", b"l", 3, ADDRESSES)), TRUSTED, host=b"\x89b.example"),
+    "its-own-root": chain((0, signed(b"l", b"l", 0, NAMES)), (ROOT, signed(b"l", b"l", 0, NAMES))),
+    "crossed": chain(
+        (1, signed(b"1", b"l", 3, NAMES)),
+        (2, signed(b"q", b"1", 1, AUTHORITY)),
+        (0, signed(b"r", b"1", 1, AUTHORITY)),
+        (3 + ROOT, signed(b"q", b"q", 3, AUTHORITY)),
+        TRUSTED,
+    ),
+    # All of one name: rustls-webpki gives up before it comes to the right one.
+    "many-ways": chain(
+        (3, signed(b"r", b"l", 3, NAMES)),
+        *((0, signed(b"r", b"r", key, AUTHORITY)) for key in (4, 5, 6, 3, 7)),
+        TRUSTED,
+    ),
+    # What only rustls-webpki accepts, or neither.
+    "constraints": chain(
+        (1, signed(b"1", b"l", 3, NAMES)), (0, signed(b"r", b"1", 1, AUTHORITY, WITHIN)), TRUSTED
+    ),
+    "unknown-critical": chain(
+        (0, signed(b"r", b"l", 3, NAMES, extension(32, der(0x30), critical=True))), TRUSTED
+    ),
+    "expired": chain(
+        (0, signed(b"r", b"l", 3, NAMES, dates=(b"500101000000Z", b"251231235959Z"))), TRUSTED
+    ),
+    # Once found, and mended: the name and the key of an authority are those of the leaf.
+    "its-own-authority": chain(
+        (1, signed(b"1", b"1", 1, NAMES)), (0, signed(b"r", b"1", 1, AUTHORITY)), TRUSTED
+    ),
+    "hyphen": chain((0, LEAF), TRUSTED, host=b"\x84-a.b"),
+    "round": chain(
+        (1, signed(b"1", b"l", 3, NAMES)),
+        (2, signed(b"2", b"1", 1, AUTHORITY)),
+        (1, signed(b"1", b"2", 2, AUTHORITY)),
+        TRUSTED,
+    ),
+}
+
+
 def write(target, seeds):
     folder = pathlib.Path(__file__).parent / "seeds" / target
     shutil.rmtree(folder, ignore_errors=True)
@@ -467,6 +620,7 @@ def write(target, seeds):
 if __name__ == "__main__":
     cuts = bytes([20, 0, 45, 0, 60, 0])
     framing = {name: bytes([flags]) + cuts + text for name, (flags, text) in FRAMING.items()}
+    write("certificates", CERTIFICATES)
     write("chunked", {name: cuts + text for name, text in CHUNKED_BODIES.items()})
     alike = [(name, flags & 1, text) for name, (flags, text) in FRAMING.items()]
     alike += [(name, flags, text) for name, (flags, text) in DIFFERENT.items()]

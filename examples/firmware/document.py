@@ -14,6 +14,8 @@ IMAGES = {
     "get": "**ours**: a GET by a data task: deadlines, counts, redirects, chunked, keep-alive, "
     "suspend and cancel",
     "full": "**ours**: that, downloads and uploads, resume data, 100 (Continue), the scheduler",
+    "opened": "**ours**: the GET of `get` over a socket of the program's, by two buffers of 1,024",
+    "ota": "**ours**: firmware that updates itself, by a signed image; stack of one update",
     "tls": "**ours**: a GET over TLS 1.3, with chain, name and dates of the certificate checked",
     "tls-bare": "embedded-tls 0.19: a GET by hand, which takes any certificate",
     "tls-pki": "embedded-tls 0.19 with its own check of certificates: a GET by hand",

@@ -9,18 +9,17 @@ import argparse
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 import zlib
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from faults import FaultyOrigin
 from origin import HELLO, refusing_port
 from qemu import BOARDS, add_target, build, emulate, targets, values
-from servers import ADDRESS, nginx, stop
+from servers import nginx, python
 from size import size
 
 RUN = 300  # seconds for one run, which takes a few
@@ -46,22 +45,6 @@ location = /keep {{ alias "{folder}/hello"; }}
         location = /echo {{ proxy_pass http://127.0.0.1:{origin}; }}
         location = /status {{ stub_status; }}
         location /up/ {{ root "{work}"; dav_methods PUT; create_full_put_path on; }}"""
-
-
-@contextmanager
-def python(folder):
-    """Python's http.server over `folder`, in a process of its own. Gives the port."""
-    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", ADDRESS]
-    command += ["--directory", folder]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, **pipes, text=True) as process:
-        try:
-            said = process.stdout.readline()  # Serving HTTP on 127.0.0.1 port 80 (…
-            if " port " not in said:
-                sys.exit("Python's http.server does not start")
-            yield int(said.split(" port ")[1].split()[0])
-        finally:
-            stop(process)
 
 
 def fill(folder, large):

@@ -463,6 +463,20 @@ class Small(Device):
         return made
 
 
+def update(target, elf):
+    """One update with the power on, for `run.py`. Returns what is wrong, and what was printed."""
+    with tempfile.TemporaryDirectory(prefix="sortie-ota-") as folder:
+        device = Small(target, elf, Path(folder), image(1, SMALL - 77), 1)
+        new = device.publish(2)
+        try:
+            with Updates([manifest(2, new, "/image")], {"/image": File(new, '"2"')}) as server:
+                order(device.run(server.port), ["boots A", "staged", "boots B", "confirmed"])
+            device.has(B, 2)
+        except Wrong as wrong:
+            return [str(wrong)], device.lines
+        return [], device.lines
+
+
 SCENARIOS = {
     name.removeprefix("scenario_"): function
     for name, function in globals().items()

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import ota
 from certificates import Authority, context
 from document import document
 from origin import BODIES, RESULTS, Origin, refusing_port
@@ -35,6 +36,7 @@ class Case(NamedTuple):
     connections: int = 1  # how many the server sees
     refused: bool = False  # nobody listens
     secure: bool = False  # over TLS
+    update: bool = False  # of the firmware
 
 
 PLAIN = [
@@ -65,7 +67,15 @@ CASES = {
         Case([">/none"], succeeds=False),
         Case(["/hello"], succeeds=False, connections=0, refused=True),
     ],
+    "opened": [
+        *PLAIN,
+        LONG,
+        Case(["/hello", "/chunked", "/moved", "/64k", "/hello"]),  # one connection, kept
+        Case(["/cut"], succeeds=False),
+    ],
     "futures": [Case([], connections=0)],
+    # What it does beside that, `ota.py` shows.
+    "ota": [Case(["(update)"], update=True)],
     # Over TLS; `tls-bare` and `tls-pki` are embedded-tls by hand.
     "tls": [
         Case(["/hello", "/64k", "/chunked", "/hello"], secure=True),
@@ -133,6 +143,8 @@ def judge(case, status, lines, connections):
 
 def run(target, image, case):
     """Runs one case, and returns what is wrong and the lines that were printed."""
+    if case.update:
+        return ota.update(target, image)
     with ExitStack() as held:
         context, secrets = held.enter_context(secured()) if case.secure else (None, [])
         origin = held.enter_context(Origin(context=context))

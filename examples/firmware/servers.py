@@ -1,4 +1,4 @@
-"""Servers in processes of their own, on loopback: that they are up, that they end, and nginx."""
+"""Servers in processes of their own, on loopback: that they are up, that they end, and two."""
 
 import socket
 import subprocess
@@ -86,3 +86,19 @@ def nginx(work, folder, http="access_log off;", server=""):
         yield port
     finally:
         stop(process)
+
+
+@contextmanager
+def python(folder, *options):
+    """Python's http.server over `folder`, in a process of its own. Gives the port."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", ADDRESS]
+    command += ["--directory", folder, *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, **pipes, text=True) as process:
+        try:
+            said = process.stdout.readline()  # Serving HTTP on 127.0.0.1 port 80 (…
+            if " port " not in said:
+                sys.exit(f"http.server {' '.join(options)} does not start")
+            yield int(said.split(" port ")[1].split()[0])
+        finally:
+            stop(process)

@@ -212,8 +212,11 @@ impl<'r, 'd> Wire<'r, 'd> for Opened<'_, '_, '_> {
         input: &mut Input<'_>,
         output: Output,
     ) -> impl Future<Output = ()> {
-        let parts =
-            (self.at == LoanState::Used).then_some((self.incoming, self.outgoing, &mut *self.inbox));
+        let parts = (self.at == LoanState::Used).then_some((
+            self.incoming,
+            self.outgoing,
+            &mut *self.inbox,
+        ));
         exchange(parts, outbox, input, output)
     }
 

@@ -12,82 +12,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ADDRESS = "127.0.0.1"
-SECONDS = 10  # for a server to start or to stop
+# The scripts of the firmware have to do without the tests: so what both need is theirs.
+sys.path.append(str(HERE.parent.parent / "examples" / "firmware"))
 
-NGINX = """\
-daemon off;
-master_process off;
-worker_processes 1;
-error_log "{work}/error.log";
-pid "{work}/pid";
-events {{ worker_connections 64; }}
-http {{
-    {http}
-    sendfile on;
-    keepalive_requests 1000;
-    default_type application/octet-stream;
-    client_body_temp_path "{work}/body";
-    proxy_temp_path "{work}/proxy";
-    fastcgi_temp_path "{work}/fastcgi";
-    uwsgi_temp_path "{work}/uwsgi";
-    scgi_temp_path "{work}/scgi";
-    server {{
-        listen 127.0.0.1:{port};
-        root "{folder}";
-        {server}
-    }}
-}}
-"""
+import servers as firmware  # noqa: E402
 
-
-def stop(process):
-    """Ends a process that was started here."""
-    process.terminate()
-    try:
-        process.wait(SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def is_up(process, port):
-    """Waits until the process listens. False if it ended."""
-    for _ in range(SECONDS * 100):
-        if process.poll() is not None:
-            return False
-        try:
-            socket.create_connection((ADDRESS, port), SECONDS).close()
-            return True
-        except ConnectionRefusedError:
-            time.sleep(0.01)
-    return False
-
-
-def unused_port():
-    """A port that nobody has at the moment."""
-    return unused_ports(1)[0]
+ADDRESS, SECONDS = firmware.ADDRESS, firmware.SECONDS
+is_up, stop = firmware.is_up, firmware.stop
 
 
 def unused_ports(count):
-    """So many. They are held until there are enough: one that was let go may be given again."""
+    """So many that nobody has at the moment. They are held until there are enough: one that was let
+    go may be given again.
+    """
     with ExitStack() as stack:
         some = [stack.enter_context(socket.socket()) for _ in range(count)]
         for unused in some:
             unused.bind((ADDRESS, 0))
         return [unused.getsockname()[1] for unused in some]
-
-
-def _start_nginx(folder, work, http, server):
-    port = unused_port()
-    settings = {"work": work, "folder": folder, "port": port, "http": http, "server": server}
-    (work / "conf").write_text(NGINX.format(**settings))
-    command = ["nginx", "-p", work, "-c", work / "conf", "-e", work / "error.log"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if is_up(process, port):
-        return process, port
-    stop(process)
-    return None, port
 
 
 @contextmanager
@@ -97,16 +39,9 @@ def nginx(folder, work, http="access_log off;", server=""):
     `http` and `server` are further directives of these blocks.
     """
     work.mkdir()
-    for _ in range(3):  # another process may have taken the port in between
-        process, port = _start_nginx(folder, work, http, server)
-        if process:
-            break
-    else:
-        sys.exit("nginx does not start: " + (work / "error.log").read_text())
-    try:
+    http = f"sendfile on; keepalive_requests 1000; {http}"
+    with firmware.nginx(work, folder, http, server) as port:
         yield port
-    finally:
-        stop(process)
 
 
 def build_hyper():
@@ -132,20 +67,9 @@ def hyper(program):
             stop(process)
 
 
-@contextmanager
 def python(folder, protocol):
     """Python's http.server over `folder`, speaking `protocol`. Gives the port."""
-    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", ADDRESS]
-    command += ["--directory", folder, "--protocol", protocol]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, **pipes, text=True) as process:
-        try:
-            said = process.stdout.readline()  # Serving HTTP on 127.0.0.1 port 80 (…
-            if " port " not in said:
-                sys.exit("http.server does not start: Python 3.11 or later is needed")
-            yield int(said.split(" port ")[1].split()[0])
-        finally:
-            stop(process)
+    return firmware.python(folder, "--protocol", protocol)  # Python 3.11 or later has it
 
 
 class Fickle(BaseHTTPRequestHandler):

@@ -13,6 +13,7 @@
 //! - [`simulation`]: many tasks, origins and a network from one seed;
 //! - [`update`]: firmware that updates itself while power comes and goes.
 
+pub mod authority;
 pub mod bare;
 mod contract;
 pub mod desktop;

@@ -2,6 +2,8 @@
 
 use core::fmt::{self, Write as _};
 
+use embedded_io_async::BufRead;
+
 use crate::board::{host, stack};
 
 /// Prints what arrived for one path: its length and hash, for the host to compare.
@@ -16,8 +18,13 @@ pub fn took(milliseconds: u64) {
 
 /// Prints how deep the stack went, and ends the run.
 pub fn finish(success: bool) -> ! {
-    Line::new().text(b"stack ").decimal(stack::peak()).print();
+    depth();
     host::exit(success)
+}
+
+/// Prints how deep the stack went until now.
+pub fn depth() {
+    Line::new().text(b"stack ").decimal(stack::peak()).print();
 }
 
 /// The 32-bit FNV-1a hash of bytes that come in pieces. Not for security: it tells the host
@@ -47,6 +54,21 @@ impl Fnv {
 impl Default for Fnv {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Takes all that comes of a body; returns its length and hash.
+pub async fn read(body: &mut impl BufRead) -> Option<(u32, Fnv)> {
+    let (mut length, mut hash) = (0, Fnv::new());
+    loop {
+        let content = body.fill_buf().await.ok()?;
+        if content.is_empty() {
+            return Some((length, hash));
+        }
+        hash.add(content);
+        let count = content.len();
+        length += count as u32;
+        body.consume(count);
     }
 }
 

@@ -99,7 +99,7 @@ impl<C: Dates> Judge for Roots<'_, C> {
     fn judge(&self, chain: &Chain<'_>, host: &str) -> Result<Key, TlsError> {
         let date = self.clock.now()?;
         let own = Certificate::parse(chain.own).ok_or(TlsError::Untrusted)?;
-        Way { between: chain.between(), roots: self.roots, date }.leads_from(&own)?;
+        Way { own: &own, between: chain.between(), roots: self.roots, date }.leads()?;
         own.is_for(host)?;
         own.key().ok_or(TlsError::Untrusted)
     }

@@ -400,6 +400,7 @@ fn two_digits(text: &[u8]) -> Option<(u32, &[u8])> {
 
 /// A way from the certificate of a server to a root.
 pub(crate) struct Way<'w> {
+    pub(crate) own: &'w Certificate<'w>,
     /// What may be between.
     pub(crate) between: &'w [&'w [u8]],
     pub(crate) roots: &'w [&'w [u8]],
@@ -419,8 +420,9 @@ struct Step {
 }
 
 impl Way<'_> {
-    /// Whether there is one from `own`.
-    pub(crate) fn leads_from(&self, own: &Certificate<'_>) -> Result<(), TlsError> {
+    /// Whether there is one.
+    pub(crate) fn leads(&self) -> Result<(), TlsError> {
+        let own = self.own;
         own.is_for_server()?;
         let step = Step { passed: 0, used: 0, from: 0, until: u64::MAX };
         let mut signatures = SIGNATURES;
@@ -460,7 +462,10 @@ impl Way<'_> {
             let Some(next) = Certificate::parse(next).filter(|_| step.used & bit == 0) else {
                 continue;
             };
-            if next.subject != from.issuer {
+            // With the name and the key of the server's own, the server would vouch for itself: no
+            // way goes round (RFC 4158 §5.2).
+            let is_own = next.subject == self.own.subject && next.key_info == self.own.key_info;
+            if next.subject != from.issuer || is_own {
                 continue;
             }
             let led = match next.is_for_authority(step.passed) {

@@ -29,7 +29,7 @@ pub use player::{Way, play, play_and_probe, play_by, play_on};
 pub use reach::{LeftOut, cable, does_not_show, is_secure, lacks, named, ports, secured};
 pub use secure::play_secure;
 pub use server::Served;
-pub use trust::{Authority, Leaf, NewYear, Numbers};
+pub use trust::{NewYear, Numbers};
 
 /// Everything that a run showed beside what its client returned.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -276,14 +276,14 @@ pub(super) fn watched() -> ControlBlock {
 }
 
 /// A task as the script has it, from `start` on.
-pub(super) fn dressed<'r, 'd, 'a, 'c, const N: usize, W>(
-    made: DataTask<'r, 'd, 'a, N, Alone, W>,
+pub(super) fn dressed<'r, 'd, 'a, 'c, W>(
+    made: DataTask<'r, 'd, 'a, Alone, W>,
     script: &Script,
     start: u64,
     resume: Option<&'r ResumeData<'r>>,
     lent: &'a mut Lent,
     seat: &'c mut Seat<'_>,
-) -> DataTask<'r, 'd, 'a, N, Under<'c>, W> {
+) -> DataTask<'r, 'd, 'a, Under<'c>, W> {
     let options = script.options;
     let mut task = made
         .head(&mut lent.head, &mut lent.index)

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use embassy_futures::select::select;
 use rustls::ServerConfig;
+use rustls::version::TLS13;
 use sortie_core::TaskKind;
 use sortie_embassy::tls::{Records, Roots, Tls};
 use sortie_embassy::{Resources, Session};
@@ -15,16 +16,17 @@ use super::far::Far;
 use super::player::{
     CONTENT, Lent, Seen, before, config, dressed, is_read, trace, user, watched, whole,
 };
-use super::trust::{Authority, NewYear, Numbers};
+use super::trust::{NewYear, Numbers};
 use super::{Beginning, Cable, FAR, run_on};
+use crate::authority::Authority;
 use crate::script::Script;
 use crate::trace::Trace;
 
 /// Who vouches for the far end, and what that does.
 static TRUSTED: LazyLock<(Authority, Arc<ServerConfig>)> = LazyLock::new(|| {
     let authority = Authority::new("root");
-    let leaf = authority.leaf(&[&FAR.to_string()], |_| ());
-    (authority, Arc::new(leaf.config()))
+    let leaf = authority.leaf(&[&FAR.to_string()]);
+    (authority, Arc::new(leaf.serving(&[&TLS13])))
 });
 
 /// Whether one new connection will do for a script, and a body in a slice.

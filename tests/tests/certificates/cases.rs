@@ -7,9 +7,9 @@ use rcgen::{
 
 use sortie_core::TlsError;
 
-use super::chain::{Chain, HOST, KEYS, extension, extensions, new_extension, set_value, sign};
+use super::chain::{HOST, KEYS, extension, extensions, new_extension, set_value, sign};
 use super::der::{Content, Node};
-use super::judge;
+use super::judge::{Chain, judge};
 
 /// An extension that nobody knows.
 const UNKNOWN: [u8; 4] = [0x2a, 3, 4, 5];
@@ -165,6 +165,16 @@ fn its_own_root() -> Chain {
     Chain { roots: vec![own.clone()], shown: vec![own], host: HOST.to_owned() }
 }
 
+/// Who is vouched for as an authority has signed a certificate for a server of the same name and
+/// key.
+fn its_own_authority() -> Chain {
+    let key = rcgen::PublicKeyData::subject_public_key_info(&KEYS[1]);
+    let chain = Chain::new(1, |all| {
+        all[2].distinguished_name = all[1].distinguished_name.clone();
+    });
+    chain.edit(2, |signed| signed.nodes()[6] = Node::parse(&key))
+}
+
 #[test]
 fn bad_dates_are_refused_by_both() {
     let table = vec![
@@ -311,6 +321,7 @@ fn chains_of_who_may_not_vouch_are_refused_by_both() {
             chain
         }),
         ("the leaf behind another", shown(plain(1), |all| all.swap(0, 1))),
+        ("an authority with the name and the key of the leaf", its_own_authority()),
     ];
     assert_all(table, (false, false));
 }
@@ -495,4 +506,25 @@ fn no_more_signatures_are_looked_at_than_the_limit_says() {
     assert_all(vec![("the eighth", foreign(7))], (true, true));
     assert_all(vec![("the ninth", foreign(8))], (false, true));
     assert_eq!(foreign(8).ours(), Err(TlsError::Untrusted));
+}
+
+/// SECURITY.md has this, too.
+#[test]
+fn what_webpki_gives_up_it_accepts_without_what_leads_nowhere() {
+    // All of one name, and the third one has the key.
+    let mut chain = Chain::new(1, |all| {
+        let name = all[0].distinguished_name.clone();
+        all[1].distinguished_name = name;
+    });
+    let named = |place: usize| {
+        plain(0).edit(0, |signed| {
+            let key = rcgen::PublicKeyData::subject_public_key_info(&KEYS[place]);
+            signed.nodes()[6] = Node::parse(&key);
+        })
+    };
+    let others: Vec<_> = (4..8).map(|place| named(place).roots.remove(0)).collect();
+    chain.shown.splice(1..1, others[..2].to_vec());
+    chain.shown.extend_from_slice(&others[2..]);
+    assert_eq!(chain.theirs(), Err(webpki::Error::MaximumSignatureChecksExceeded));
+    assert_eq!(judge(&chain, &|| "of one name".to_owned()), (true, true));
 }

@@ -1,45 +1,19 @@
-//! Chains, and what two judges think of them.
+//! Chains, and how one is changed.
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SigningKey,
 };
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use sortie_core::TlsError;
-use sortie_embassy::tls::{Clock, Roots};
-use webpki::ring::ECDSA_P256_SHA256;
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use super::der::{Content, Node};
-
-/// The first of January 2026.
-const DATE: u64 = 1_767_225_600;
+use super::judge::{Chain, certificate};
 
 pub(super) const HOST: &str = "a.origin.example";
 
 /// Keys by the place of their owner, from the root.
 pub(super) static KEYS: LazyLock<[KeyPair; 8]> =
     LazyLock::new(|| std::array::from_fn(|_| KeyPair::generate().unwrap()));
-
-#[derive(Debug)]
-struct NewYear;
-
-impl Clock for NewYear {
-    fn unix_seconds(&self) -> Option<u64> {
-        Some(DATE)
-    }
-}
-
-/// What a client trusts, and a server shows.
-#[derive(Debug, Clone)]
-pub(super) struct Chain {
-    pub(super) roots: Vec<Vec<u8>>,
-    /// From the server's own to the last one below the root.
-    pub(super) shown: Vec<Vec<u8>>,
-    pub(super) host: String,
-}
 
 impl Chain {
     /// One with so many certificates between, each as it should be, but for `change`: it gets all
@@ -74,39 +48,11 @@ impl Chain {
         *self.certificate(place) = sign(&certificate.nodes()[0].bytes(), place);
         self
     }
-
-    pub(super) fn ours(&self) -> Result<[u8; 65], TlsError> {
-        let [roots, shown] =
-            [&self.roots, &self.shown].map(|all| all.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        Roots::new(&roots, NewYear).check(&shown, &self.host)
-    }
-
-    /// The key that webpki finds.
-    pub(super) fn theirs(&self) -> Result<Vec<u8>, String> {
-        let [roots, shown] = [&self.roots, &self.shown].map(|all| {
-            all.iter().map(|one| CertificateDer::from(one.as_slice())).collect::<Vec<_>>()
-        });
-        let anchors: Vec<_> =
-            roots.iter().filter_map(|root| anchor_from_trusted_cert(root).ok()).collect();
-        let own = EndEntityCert::try_from(&shown[0]).map_err(|why| why.to_string())?;
-        let date = UnixTime::since_unix_epoch(Duration::from_secs(DATE));
-        let purpose = KeyUsage::server_auth();
-        let between = &shown[1..];
-        own.verify_for_usage(&[ECDSA_P256_SHA256], &anchors, between, date, purpose, None, None)
-            .map_err(|why| why.to_string())?;
-        let host = ServerName::try_from(self.host.as_str()).map_err(|why| why.to_string())?;
-        own.verify_is_valid_for_subject_name(&host).map_err(|why| why.to_string())?;
-        let info = own.subject_public_key_info();
-        Ok(info[info.len().saturating_sub(65)..].to_vec())
-    }
 }
 
 /// A certificate from what is signed, by the owner above this place.
 pub(super) fn sign(signed: &[u8], place: usize) -> Vec<u8> {
-    let signature = KEYS[place.saturating_sub(1)].sign(signed).unwrap();
-    let signature = Node::new(3, &[&[0][..], &signature].concat()).bytes();
-    let algorithm = [0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
-    Node::new(0x30, &[signed, &algorithm, &signature].concat()).bytes()
+    certificate(signed, &KEYS[place.saturating_sub(1)].sign(signed).unwrap())
 }
 
 fn authority(place: usize) -> CertificateParams {

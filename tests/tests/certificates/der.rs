@@ -1,4 +1,5 @@
-//! DER as a tree, to be changed and written again, also in ways that DER forbids.
+//! DER as a tree, to be changed and written again, also in ways that DER forbids. `fuzz/` has this
+//! file, too.
 
 const OCTET_STRING: u8 = 0x04;
 
@@ -28,7 +29,7 @@ impl Node {
     }
 
     /// The values in these bytes, if that is what they are.
-    fn read(mut bytes: &[u8]) -> Option<Vec<Self>> {
+    pub(super) fn read(mut bytes: &[u8]) -> Option<Vec<Self>> {
         let mut nodes = Vec::new();
         while let [tag, first, rest @ ..] = bytes {
             let count = usize::from(first.saturating_sub(0x80));
@@ -107,4 +108,36 @@ impl Node {
             passed += count;
         }
     }
+}
+
+pub(super) type Operation = fn(&mut Vec<Node>, usize);
+
+/// What is done to one value of a certificate.
+pub(super) const OPERATIONS: [(&str, Operation); 16] = [
+    ("left out", |nodes, at| drop(nodes.remove(at))),
+    ("twice", |nodes, at| nodes.insert(at, nodes[at].clone())),
+    ("last", |nodes, at| nodes[at..].rotate_left(1)),
+    ("first", |nodes, at| nodes.swap(at, 0)),
+    ("empty", |nodes, at| nodes[at].content = Content::Bytes(Vec::new())),
+    ("one byte longer", |nodes, at| change(&mut nodes[at], |bytes| bytes.push(0))),
+    ("one byte more before", |nodes, at| change(&mut nodes[at], |bytes| bytes.insert(0, 0))),
+    ("one byte shorter", |nodes, at| {
+        change(&mut nodes[at], |bytes| bytes.truncate(bytes.len().saturating_sub(1)))
+    }),
+    ("without its first byte", |nodes, at| {
+        change(&mut nodes[at], |bytes| *bytes = bytes.get(1..).unwrap_or_default().to_vec());
+    }),
+    ("of a long length", |nodes, at| nodes[at].padding = 1),
+    ("of a longer length", |nodes, at| nodes[at].padding = 2),
+    ("with parts", |nodes, at| nodes[at].tag ^= 0x20),
+    ("of a high tag", |nodes, at| nodes[at].tag |= 0x1f),
+    ("nothing", |nodes, at| nodes[at] = Node::new(5, &[])),
+    ("followed by nothing", |nodes, at| nodes.insert(at + 1, Node::new(5, &[]))),
+    ("within another", |nodes, at| nodes[at] = Node::of(0x30, vec![nodes[at].clone()])),
+];
+
+fn change(node: &mut Node, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = node.content_bytes();
+    change(&mut bytes);
+    node.content = Content::Bytes(bytes);
 }

@@ -4,17 +4,5 @@
 mod cases;
 mod chain;
 mod der;
+mod judge;
 mod mutations;
-
-use chain::Chain;
-
-/// What both think: ours, theirs. That ours accepts what theirs does not is the failure.
-fn judge(chain: &Chain, what: &dyn Fn() -> String) -> (bool, bool) {
-    let (ours, theirs) = (chain.ours(), chain.theirs());
-    match (&ours, &theirs) {
-        (Ok(own), Ok(other)) => assert_eq!(own[..], other[..], "{}", what()),
-        (Ok(_), Err(why)) => panic!("{}: only ours accepts it, and theirs not: {why}", what()),
-        (Err(_), _) => {}
-    }
-    (ours.is_ok(), theirs.is_ok())
-}

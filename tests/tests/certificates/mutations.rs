@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose};
 
-use super::chain::{self, Chain, new_extension, sign};
-use super::der::{Content, Node};
-use super::judge;
+use super::chain::{self, new_extension, sign};
+use super::der::{Content, Node, OPERATIONS};
+use super::judge::{Chain, judge};
 
 /// Of the changes this share is tried: all where the code is optimized, for our signatures take
 /// twenty times as long where it is not.
@@ -215,38 +215,6 @@ fn what_is_cut_off_or_goes_on_is_refused_by_both() {
             assert_eq!(judge(&chain, &what), (false, false), "{}", what());
         }
     }
-}
-
-type Operation = fn(&mut Vec<Node>, usize);
-
-/// What is done to one value of a certificate.
-const OPERATIONS: [(&str, Operation); 16] = [
-    ("left out", |nodes, at| drop(nodes.remove(at))),
-    ("twice", |nodes, at| nodes.insert(at, nodes[at].clone())),
-    ("last", |nodes, at| nodes[at..].rotate_left(1)),
-    ("first", |nodes, at| nodes.swap(at, 0)),
-    ("empty", |nodes, at| nodes[at].content = Content::Bytes(Vec::new())),
-    ("one byte longer", |nodes, at| change(&mut nodes[at], |bytes| bytes.push(0))),
-    ("one byte more before", |nodes, at| change(&mut nodes[at], |bytes| bytes.insert(0, 0))),
-    ("one byte shorter", |nodes, at| {
-        change(&mut nodes[at], |bytes| bytes.truncate(bytes.len().saturating_sub(1)))
-    }),
-    ("without its first byte", |nodes, at| {
-        change(&mut nodes[at], |bytes| *bytes = bytes.get(1..).unwrap_or_default().to_vec());
-    }),
-    ("of a long length", |nodes, at| nodes[at].padding = 1),
-    ("of a longer length", |nodes, at| nodes[at].padding = 2),
-    ("with parts", |nodes, at| nodes[at].tag ^= 0x20),
-    ("of a high tag", |nodes, at| nodes[at].tag |= 0x1f),
-    ("nothing", |nodes, at| nodes[at] = Node::new(5, &[])),
-    ("followed by nothing", |nodes, at| nodes.insert(at + 1, Node::new(5, &[]))),
-    ("within another", |nodes, at| nodes[at] = Node::of(0x30, vec![nodes[at].clone()])),
-];
-
-fn change(node: &mut Node, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = node.content_bytes();
-    change(&mut bytes);
-    node.content = Content::Bytes(bytes);
 }
 
 #[test]

@@ -10,7 +10,6 @@ use embassy_net::Stack;
 use embassy_net::dns::DnsSocket;
 use embassy_net::tcp::client::{TcpClient, TcpClientState};
 use embassy_time::Instant;
-use embedded_io_async::BufRead;
 use reqwless::client::HttpClient;
 use reqwless::request::{Method, RequestBuilder};
 use sortie_firmware::board::host::{self, Arguments};
@@ -58,16 +57,5 @@ async fn get<const N: usize>(
     if response.status.0 != 200 {
         return None;
     }
-    let mut body = response.body().reader();
-    let (mut length, mut hash) = (0, Fnv::new());
-    loop {
-        let content = body.fill_buf().await.ok()?;
-        if content.is_empty() {
-            return Some((length, hash));
-        }
-        hash.add(content);
-        let count = content.len();
-        length += count as u32;
-        body.consume(count);
-    }
+    report::read(&mut response.body().reader()).await
 }

@@ -10,13 +10,12 @@
 use embassy_executor::Spawner;
 use embassy_net::Stack;
 use embassy_time::Instant;
-use embedded_io_async::BufRead;
 use sortie_embassy::tls::{Records, Roots, Tls};
 use sortie_embassy::{BodyLength, Config, Request, Resources, Session, Url};
 use sortie_firmware::board::host::{self, Arguments};
 use sortie_firmware::board::{self, stack};
 use sortie_firmware::net::{self, HEAD, RECEIVE, SEND};
-use sortie_firmware::report::{self, Fnv};
+use sortie_firmware::report;
 use sortie_firmware::secure::{Calendar, Numbers};
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -54,18 +53,9 @@ async fn run(stack: Stack<'static>) -> Option<()> {
                 let start = Instant::now();
                 let mut body =
                     connection.data_task(&request).require_success().open().await.ok()?;
-                let mut hash = Fnv::new();
-                loop {
-                    let content = body.fill_buf().await.ok()?;
-                    if content.is_empty() {
-                        break;
-                    }
-                    hash.add(content);
-                    let length = content.len();
-                    body.consume(length);
-                }
+                let (length, hash) = report::read(&mut body).await?;
                 report::took(start.elapsed().as_millis());
-                report::body(path, body.counts().received as u32, hash);
+                report::body(path, length, hash);
                 next = words.next();
             }
             Some(())

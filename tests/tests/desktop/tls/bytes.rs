@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sortie::{Request, Session};
 
-use super::server::{OK, Server, good, script, session, trusting};
+use super::server::{OK, Server, Serves, good, script, session, trusting};
 use crate::helpers::eventually;
 use crate::{gate, pass};
 

@@ -4,7 +4,7 @@ use rustls::version::{TLS12, TLS13};
 use sortie::{Error, ErrorKind, TlsConfiguration, TlsConfigurationError};
 use sortie_core::TlsError;
 
-use super::server::{OTHER, Server, TRUSTED, good, session, trusting};
+use super::server::{OTHER, Server, Serves, TRUSTED, good, session, trusting};
 use super::tls;
 
 /// What comes of a GET to a server that demands a certificate of [`TRUSTED`].

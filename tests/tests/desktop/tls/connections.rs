@@ -10,7 +10,7 @@ use rustls::version::{TLS12, TLS13};
 use sortie::{SessionConfiguration, TaskState};
 use sortie_core::{Error, Timer};
 
-use super::server::{OK, Peer, Script, Server, good, script, session, trusting};
+use super::server::{OK, Peer, Script, Server, Serves, good, script, session, trusting};
 use crate::helpers::eventually;
 use crate::{gate, pass};
 

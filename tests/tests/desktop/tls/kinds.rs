@@ -11,7 +11,7 @@ use sortie::{ErrorKind, SessionConfiguration};
 use sortie_core::{Error, Timer, TlsError, Transport};
 
 use super::server::{
-    Leaf, OK, OTHER, Peer, Script, Server, TRUSTED, good, script, session, trusting,
+    Leaf, OK, OTHER, Peer, Script, Server, Serves, TRUSTED, good, script, session, trusting,
 };
 use super::{tls, transport};
 use crate::{gate, pass};
@@ -67,7 +67,7 @@ fn tls_1_2_and_1_3_are_spoken() {
 
 #[test]
 fn an_intermediate_certificate_must_be_sent() {
-    let intermediate = TRUSTED.intermediate();
+    let intermediate = TRUSTED.intermediate(|_| ());
     let whole = intermediate.leaf(&["localhost"]).with(&intermediate);
     assert_eq!(get_from(whole.config(), "localhost"), Ok(b"ok".to_vec()));
     let incomplete = intermediate.leaf(&["localhost"]);
@@ -83,10 +83,10 @@ fn an_authority_that_is_not_trusted_is_an_unknown_root() {
 
 #[test]
 fn a_certificate_that_is_its_own_issuer_is_called_so() {
-    let leaf = Leaf::self_signed(|_| ());
+    let leaf = Leaf::self_signed(&["localhost"], |_| ());
     refuses(&leaf, "localhost", TlsError::SelfSigned, -1202);
     // As `openssl req -x509` makes them: the certificate may also sign others.
-    let root = Leaf::self_signed(|params| {
+    let root = Leaf::self_signed(&["localhost"], |params| {
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     });
     refuses(&root, "localhost", TlsError::SelfSigned, -1202);

@@ -10,7 +10,7 @@ mod server;
 mod settings;
 mod trust;
 
-use server::{Server, good, session, trusting};
+use server::{Server, Serves, good, session, trusting};
 use sortie::ErrorKind;
 use sortie_core::{Error, TlsError, Transport};
 

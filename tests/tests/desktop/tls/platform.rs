@@ -8,7 +8,7 @@ use std::process::Command;
 use sortie::{Session, SessionConfiguration, TlsConfiguration};
 use sortie_core::{TlsError, Transport};
 
-use super::server::{OTHER, Server, TRUSTED, good};
+use super::server::{OTHER, Server, Serves, TRUSTED, good};
 use super::{tls, transport};
 use crate::Origin;
 use crate::helpers::{Folder, answer};

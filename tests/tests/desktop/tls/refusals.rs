@@ -11,7 +11,7 @@ use rustls::{ServerConfig, ServerConnection};
 use sortie::{Request, TlsConfiguration};
 use sortie_core::TlsError;
 
-use super::server::{Leaf, OTHER, Server, TRUSTED, good, session, trusting};
+use super::server::{Leaf, OTHER, Server, Serves, TRUSTED, good, session, trusting};
 use super::tls;
 
 /// Bytes that a client sends at most to end a handshake: a change of ciphers and an alert, each in
@@ -91,7 +91,7 @@ fn a_server_that_is_refused_gets_no_byte_of_the_request() {
         (TlsError::Expired, from(2001, 2002)),
         (TlsError::NotYetValid, from(3001, 3002)),
         (TlsError::WrongName, TRUSTED.leaf(&["other.example.org"])),
-        (TlsError::SelfSigned, Leaf::self_signed(|_| ())),
+        (TlsError::SelfSigned, Leaf::self_signed(&["localhost"], |_| ())),
         (TlsError::UnknownRoot, OTHER.leaf(&["localhost"])),
         (TlsError::Untrusted, purpose),
     ];

@@ -5,14 +5,12 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use sortie::{Session, SessionConfiguration, TlsConfiguration};
 
 use crate::PATIENCE;
+pub(super) use sortie_tests::authority::{Authority, Leaf};
 
 pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -22,104 +20,23 @@ pub(super) static TRUSTED: LazyLock<Authority> = LazyLock::new(|| Authority::new
 /// Whose they do not.
 pub(super) static OTHER: LazyLock<Authority> = LazyLock::new(|| Authority::new("other"));
 
-/// A certificate authority.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-fn authority(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::self_signed(authority(name), key).unwrap())
-    }
-
-    /// Another one, which this one vouches for.
-    pub(super) fn intermediate(&self) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let params = authority("intermediate");
-        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
-    }
-
-    pub(super) fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    pub(super) fn der(&self) -> CertificateDer<'static> {
-        self.0.der().clone()
-    }
-
-    /// A certificate for these names and addresses.
-    pub(super) fn leaf(&self, names: &[&str]) -> Leaf {
-        self.leaf_with(names, |_| ())
-    }
-
-    pub(super) fn leaf_with(
-        &self,
-        names: &[&str],
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> Leaf {
-        let (params, key) = (params(names, change), KeyPair::generate().unwrap());
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        Leaf { chain: vec![certificate.der().clone()], pem: certificate.pem(), key }
-    }
-}
-
-fn params(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let mut params = CertificateParams::new(names).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "leaf");
-    change(&mut params);
-    params
-}
-
-/// A certificate with its key.
-pub(super) struct Leaf {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) pem: String,
-    pub(super) key: KeyPair,
-}
-
-impl Leaf {
-    pub(super) fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let (params, key) = (params(&["localhost"], change), KeyPair::generate().unwrap());
-        let certificate = params.self_signed(&key).unwrap();
-        Self { chain: vec![certificate.der().clone()], pem: certificate.pem(), key }
-    }
-
-    /// Sends this authority's certificate, too.
-    pub(super) fn with(mut self, authority: &Authority) -> Self {
-        self.chain.push(authority.der());
-        self
-    }
-
-    fn key_der(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
-    }
-
-    /// What a server does whose certificate is not the one of its key.
-    pub(super) fn unchecked_config(&self) -> ServerConfig {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let key = provider.key_provider.load_private_key(self.key_der()).unwrap();
-        let key = Arc::new(CertifiedKey::new(self.chain.clone(), key));
-        ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from((*key).clone())))
-    }
-
-    /// What a server with it does.
-    pub(super) fn config(&self) -> ServerConfig {
+/// What a server that speaks HTTP does with a certificate.
+pub(super) trait Serves {
+    /// With all versions of TLS.
+    fn config(&self) -> ServerConfig {
         self.config_of(rustls::ALL_VERSIONS, false)
     }
 
     /// Likewise, with these versions; `asks` demands a certificate of [`TRUSTED`] from clients.
-    pub(super) fn config_of(
+    fn config_of(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        asks: bool,
+    ) -> ServerConfig;
+}
+
+impl Serves for Leaf {
+    fn config_of(
         &self,
         versions: &[&'static rustls::SupportedProtocolVersion],
         asks: bool,

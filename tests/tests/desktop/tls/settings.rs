@@ -6,7 +6,7 @@ use rustls::version::{TLS12, TLS13};
 use sortie::{TaskMetrics, TlsConfiguration, TlsVersion};
 use sortie_core::TlsError;
 
-use super::server::{OK, Peer, Server, TRUSTED, good, script, session, trusting};
+use super::server::{OK, Peer, Server, Serves, TRUSTED, good, script, session, trusting};
 use super::tls;
 use crate::helpers::Noting;
 

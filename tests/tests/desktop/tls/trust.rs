@@ -7,7 +7,7 @@ use sortie::{
 };
 use sortie_core::TlsError;
 
-use super::server::{Leaf, OK, OTHER, Server, TRUSTED, good, script, session, trusting};
+use super::server::{Leaf, OK, OTHER, Server, Serves, TRUSTED, good, script, session, trusting};
 use super::tls;
 
 fn get(settings: TlsConfiguration, leaf: &Leaf) -> Result<Vec<u8>, ErrorKind> {
@@ -97,7 +97,7 @@ fn untrusted() -> ErrorKind {
 #[test]
 fn any_certificate_is_accepted_where_that_is_asked_for_but_pins_hold() {
     let any = TlsConfiguration::new().accept_any_certificate();
-    let leaf = Leaf::self_signed(|_| ());
+    let leaf = Leaf::self_signed(&["localhost"], |_| ());
     assert_eq!(get(any.clone(), &leaf), ok());
     assert_eq!(get(any.clone(), &OTHER.leaf(&["elsewhere"])), ok());
     assert_eq!(get(any.clone().pinned_keys([digest(&leaf)]), &leaf), ok());
@@ -120,7 +120,7 @@ fn answering(decision: TrustDecision) -> (TlsConfiguration, Told) {
 
 #[test]
 fn the_program_is_told_what_was_found_and_decides() {
-    let intermediate = OTHER.intermediate();
+    let intermediate = OTHER.intermediate(|_| ());
     let foreign = intermediate.leaf(&["localhost"]).with(&intermediate);
     let unknown = Err(TlsError::UnknownRoot);
     let cases = [
@@ -151,7 +151,7 @@ fn the_program_is_told_of_a_pin_that_does_not_hold() {
 fn a_signature_of_the_handshake_is_checked_even_where_any_certificate_is_accepted() {
     let mut thief = good();
     thief.chain = OTHER.leaf(&["localhost"]).chain;
-    let resolver = thief.unchecked_config();
+    let resolver = thief.unchecked_config(&thief.key);
     let server = Server::once(resolver, 1);
     let any = TlsConfiguration::new().accept_any_certificate();
     let error = session(any).data_blocking(&server.url()).unwrap_err();

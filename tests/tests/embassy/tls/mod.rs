@@ -9,10 +9,12 @@ use std::sync::LazyLock;
 use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, Instant, Timer};
 use embedded_io_async::Read;
+use rustls::version::TLS13;
 use sortie_core::{Error, Timer as Which, TlsError, Transport};
 use sortie_embassy::tls::{PinnedKeys, Records, Roots, Tls, Trust};
 use sortie_embassy::{Config, ControlBlock, Failure, Request, Resources, Session};
-use sortie_tests::embassy::{Authority, Cable, Leaf, NewYear, Numbers, Run, run_beside};
+use sortie_tests::authority::{Authority, Leaf};
+use sortie_tests::embassy::{Cable, NewYear, Numbers, Run, run_beside};
 
 use crate::{content, get};
 use server::{Doing, Server};
@@ -25,7 +27,7 @@ const HOST: &str = "origin.example";
 
 /// A certificate that is as it should be.
 fn good() -> Leaf {
-    TRUSTED.leaf(&[HOST], |_| ())
+    TRUSTED.leaf(&[HOST])
 }
 
 const OTHER_ORIGIN: Error = Error::Transport(Transport::OtherOrigin);
@@ -68,7 +70,7 @@ fn run<R>(
 }
 
 fn serves(leaf: &Leaf) -> Server {
-    Server::new(leaf.config(), [Doing::Serves])
+    Server::new(leaf.serving(&[&TLS13]), [Doing::Serves])
 }
 
 /// One GET over a connection of its own.
@@ -293,7 +295,7 @@ fn who_stands_between_can_neither_end_a_connection_nor_break_the_device() {
         &[23, 3, 3, 0, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18],
     ];
     for record in records {
-        let server = Server::new(good().config(), [Doing::Injects(record.to_vec())]);
+        let server = Server::new(good().serving(&[&TLS13]), [Doing::Injects(record.to_vec())]);
         let run = run(&server, async |session, tls| fetch(session, tls, "/closed/5").await);
         let error = run.output.unwrap_err().error;
         assert_eq!(error, Error::Transport(Transport::NoResponse), "{record:?}");
@@ -304,7 +306,7 @@ fn who_stands_between_can_neither_end_a_connection_nor_break_the_device() {
 fn a_deadline_holds_in_the_handshake_and_within_a_record() {
     let timed_out = Error::TimedOut(Which::Request);
     for bytes in [0, 3, 100, 300, 700] {
-        let server = Server::new(good().config(), [Doing::Hangs(bytes), Doing::Serves]);
+        let server = Server::new(good().serving(&[&TLS13]), [Doing::Hangs(bytes), Doing::Serves]);
         let run = run(&server, async |session, tls| {
             let start = Instant::now();
             let error = fetch(session, tls, "/length/5").await.unwrap_err().error;

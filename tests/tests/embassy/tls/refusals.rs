@@ -14,14 +14,14 @@ static OTHER: LazyLock<Authority> = LazyLock::new(|| Authority::new("other"));
 
 /// A certificate that is good within these years.
 fn within(from: i32, until: i32) -> Leaf {
-    TRUSTED.leaf(&[HOST], |params| {
+    TRUSTED.leaf_with(&[HOST], |params| {
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(until, 1, 1);
     })
 }
 
 fn for_clients() -> Leaf {
-    TRUSTED.leaf(&[HOST], |params| {
+    TRUSTED.leaf_with(&[HOST], |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     })
 }
@@ -29,7 +29,7 @@ fn for_clients() -> Leaf {
 /// A certificate that one vouches for who may not.
 fn by_no_authority() -> Leaf {
     let own = TRUSTED.intermediate(|params| params.is_ca = IsCa::ExplicitNoCa);
-    own.leaf(&[HOST], |_| ()).with(&own)
+    own.leaf(&[HOST]).with(&own)
 }
 
 fn digest(leaf: &Leaf) -> [u8; 32] {
@@ -66,10 +66,10 @@ fn a_server_that_is_not_to_be_trusted_gets_no_byte_of_the_request() {
     let table: [(TlsError, Leaf); 9] = [
         (TlsError::Expired, within(2001, 2002)),
         (TlsError::NotYetValid, within(2030, 2031)),
-        (TlsError::WrongName, TRUSTED.leaf(&["other.example"], |_| ())),
-        (TlsError::WrongName, TRUSTED.leaf(&["a.origin.example", "*.example.org"], |_| ())),
-        (TlsError::UnknownRoot, OTHER.leaf(&[HOST], |_| ())),
-        (TlsError::SelfSigned, Leaf::self_signed(&[HOST])),
+        (TlsError::WrongName, TRUSTED.leaf(&["other.example"])),
+        (TlsError::WrongName, TRUSTED.leaf(&["a.origin.example", "*.example.org"])),
+        (TlsError::UnknownRoot, OTHER.leaf(&[HOST])),
+        (TlsError::SelfSigned, Leaf::self_signed(&[HOST], |_| ())),
         (TlsError::Untrusted, for_clients()),
         (TlsError::Untrusted, by_no_authority()),
         (TlsError::Untrusted, TRUSTED.leaf_of(p384, &[HOST])),
@@ -94,10 +94,10 @@ fn a_server_that_speaks_no_tls_or_another_is_refused() {
         &[22, 3, 3, 0xff, 0xff, 2],
     ];
     for what in garbage {
-        let server = Server::new(good().config(), [Doing::Says(what.to_vec())]);
+        let server = Server::new(good().serving(&[&TLS13]), [Doing::Says(what.to_vec())]);
         assert_eq!(refused(&server), TlsError::Handshake, "{what:?}");
     }
-    let server = Server::new(good().config_of(&[&TLS12]), [Doing::Serves]);
+    let server = Server::new(good().serving(&[&TLS12]), [Doing::Serves]);
     assert_eq!(refused(&server), TlsError::Handshake);
 }
 
@@ -105,7 +105,7 @@ fn a_server_that_speaks_no_tls_or_another_is_refused() {
 fn a_handshake_that_is_cut_off_anywhere_is_refused() {
     // All that the server sends before the client's last word is some 900 bytes.
     for bytes in (0..600).step_by(23) {
-        let server = Server::new(good().config(), [Doing::Stops(bytes)]);
+        let server = Server::new(good().serving(&[&TLS13]), [Doing::Stops(bytes)]);
         assert_eq!(refused(&server), TlsError::Handshake, "{bytes}");
     }
 }
@@ -136,11 +136,11 @@ fn without_a_clock_no_date_is_looked_at() {
     }
     // Never valid at once.
     let above = TRUSTED.intermediate(|params| params.not_after = date_time_ymd(2002, 1, 1));
-    let late = above.leaf(&[HOST], |params| params.not_before = date_time_ymd(2003, 1, 1));
+    let late = above.leaf_with(&[HOST], |params| params.not_before = date_time_ymd(2003, 1, 1));
     let error = refused_by(&serves(&late.with(&above)), Roots::new(&[root.as_ref()], NoClock));
     assert_eq!(error, Error::Transport(Transport::Tls(TlsError::Expired)));
     // All else is looked at.
-    let other = serves(&TRUSTED.leaf(&["other.example"], |_| ()));
+    let other = serves(&TRUSTED.leaf(&["other.example"]));
     let error = refused_by(&other, Roots::new(&[root.as_ref()], NoClock));
     assert_eq!(error, Error::Transport(Transport::Tls(TlsError::WrongName)));
 }
@@ -148,7 +148,7 @@ fn without_a_clock_no_date_is_looked_at() {
 #[test]
 fn a_chain_leads_by_way_of_others_to_any_of_the_roots() {
     let above = TRUSTED.intermediate(|_| ());
-    let leaf = above.leaf(&[HOST], |_| ()).with(&above).with(&TRUSTED);
+    let leaf = above.leaf(&[HOST]).with(&above).with(&TRUSTED);
     let (other, root) = (OTHER.der(), TRUSTED.der());
     let roots = [b"no certificate".as_slice(), other.as_ref(), root.as_ref()];
     let run = run_with(&serves(&leaf), Roots::new(&roots, NewYear), async |session, tls| {
@@ -157,7 +157,7 @@ fn a_chain_leads_by_way_of_others_to_any_of_the_roots() {
     assert_eq!(run.output, Ok(content(5)));
     // Without the one between there is no way.
     let above = TRUSTED.intermediate(|_| ());
-    assert_eq!(refused(&serves(&above.leaf(&[HOST], |_| ()))), TlsError::UnknownRoot);
+    assert_eq!(refused(&serves(&above.leaf(&[HOST]))), TlsError::UnknownRoot);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn an_address_is_looked_for_among_the_addresses_of_the_certificate() {
         ("192.0.2.1", Ok(())),
         ("192.0.2.2", Err(Error::Transport(Transport::Tls(TlsError::WrongName)))),
     ] {
-        let server = serves(&TRUSTED.leaf(&[name], |_| ()));
+        let server = serves(&TRUSTED.leaf(&[name]));
         let roots = [root.as_ref()];
         let trust = Roots::new(&roots, NewYear);
         let run = run_with(&server, trust, async |session, tls| {
@@ -183,7 +183,7 @@ fn an_address_is_looked_for_among_the_addresses_of_the_certificate() {
 
 #[test]
 fn a_pinned_key_is_trusted_and_no_other() {
-    let leaf = Leaf::self_signed(&["nobody.example"]);
+    let leaf = Leaf::self_signed(&["nobody.example"], |_| ());
     let pins = [[1; 32], digest(&leaf)];
     let run = run_with(&serves(&leaf), PinnedKeys::new(&pins), async |session, tls| {
         fetch(session, tls, "/length/5").await
@@ -218,7 +218,7 @@ fn a_certificate_of_which_any_byte_was_changed_is_refused() {
     for at in (0..length).step_by(7) {
         let mut changed = leaf.chain[0].as_ref().to_vec();
         changed[at] ^= 1 << (at % 8);
-        let shown = Leaf { chain: vec![changed.into()], key: KeyPair::generate().unwrap() };
+        let shown = Leaf { chain: vec![changed.into()], ..good() };
         let server = Server::new(shown.unchecked_config(&leaf.key), [Doing::Serves]);
         let why = refused(&server);
         assert_ne!(why, TlsError::KeyNotPinned, "{at}");
@@ -231,7 +231,7 @@ fn an_authority_vouches_for_no_more_than_it_may() {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     });
     let nearest = near.intermediate(|_| ());
-    let far = nearest.leaf(&[HOST], |_| ()).with(&nearest).with(&near);
+    let far = nearest.leaf(&[HOST]).with(&nearest).with(&near);
     let no_certificates = TRUSTED.intermediate(|params| {
         params.key_usages = vec![KeyUsagePurpose::CrlSign];
     });
@@ -250,11 +250,11 @@ fn an_authority_vouches_for_no_more_than_it_may() {
         (no_servers, TlsError::Untrusted),
         (some_names, TlsError::UnknownRoot),
     ] {
-        let leaf = above.leaf(&[HOST], |_| ()).with(&above);
+        let leaf = above.leaf(&[HOST]).with(&above);
         assert_eq!(refused(&serves(&leaf)), why);
     }
     // One may be between.
-    let leaf = near.leaf(&[HOST], |_| ()).with(&near);
+    let leaf = near.leaf(&[HOST]).with(&near);
     let run = run(&serves(&leaf), async |session, tls| fetch(session, tls, "/length/5").await);
     assert_eq!(run.output, Ok(content(5)));
 }

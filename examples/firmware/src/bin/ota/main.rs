@@ -177,6 +177,7 @@ async fn run(
                 return Some(());
             }
             Ok(Round::Staged) => {
+                report::depth(); // To be measured: the next start knows nothing of this one.
                 say!("restarts");
                 session.close(CLOSING).await;
                 board::restart();
