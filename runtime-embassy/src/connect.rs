@@ -100,8 +100,8 @@ impl<'s, 'd> Wire<'s, 'd> for Pooled<'s, 'd> {
 /// Moves bytes in both directions, as far as that can be done now. Ready if there is content to be
 /// taken.
 ///
-/// What a socket has to read and to write keeps nothing between two polls. It is made anew for each,
-/// so that the task's future has no room and no state for it.
+/// What a socket has to read and to write keeps nothing between two polls. It is made anew for
+/// each, so that the task's future has no room and no state for it.
 #[inline(never)] // What it takes of the stack is not there while a connection is opened.
 fn poll_exchange(
     lease: &mut Lease<'_, '_>,
@@ -136,8 +136,8 @@ fn poll_exchange(
     Poll::Ready(())
 }
 
-/// Waits for a slot, and opens a connection to the origin of `target` in it unless it holds one that
-/// can be used again. Reports to the task, and leaves `pooled` empty where it told that there
+/// Waits for a slot, and opens a connection to the origin of `target` in it unless it holds one
+/// that can be used again. Reports to the task, and leaves `pooled` empty where it told that there
 /// is none. The priority is that of `control`, which may change meanwhile.
 ///
 /// Dropping the future gives the place up; what is in `pooled` then is the caller's to drop.

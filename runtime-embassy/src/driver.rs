@@ -98,7 +98,8 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
                 if let Some(outcome) = self.outcome {
                     return Step::Done(outcome);
                 }
-                match control.poll_output() {
+                let output = control.poll_output();
+                match output {
                     Output::Connect(wish) => {
                         if let Either::Second(()) = self.connect(control, wish).await {
                             self.wire.reset();
@@ -109,7 +110,7 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
                         self.is_answered = false;
                         return Step::Head;
                     }
-                    output @ (Output::Exchange | Output::Wait) => {
+                    Output::Exchange | Output::Wait => {
                         let (request, target) = (self.target.request(), self.target.url());
                         let outbox = Outbox { control, request, target, outgoing: &self.outgoing };
                         self.wire.exchange(outbox, &mut self.input, output).await;
@@ -121,8 +122,8 @@ impl<'s, 'd, W: Wire<'s, 'd>> Driver<'_, 's, 'd, '_, W> {
                     Output::Close(reason) => self.wire.close(reason),
                     Output::Reuse => self.keep(),
                     Output::Upgraded => {
-                        // Nobody can ask for the connection yet: who asked by a field of the request
-                        // gets the 101 and the end of it.
+                        // Nobody can ask for the connection yet: who asked by a field of the
+                        // request gets the 101 and the end of it.
                         self.wire.reset();
                         control.tell(|task| task.handle_upgraded_end(Ok(())));
                     }

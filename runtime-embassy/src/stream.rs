@@ -19,7 +19,8 @@ use crate::target::Target;
 
 /// What a driver has its connection from, and gives it back to.
 pub(crate) trait Wire<'r, 'd> {
-    /// Gets a connection to the origin of `target` and reports to the task: also that there is none.
+    /// Gets a connection to the origin of `target` and reports to the task, also that there is
+    /// none.
     ///
     /// Once the future is dropped, what it got is to be [reset](Self::reset).
     fn connect(

@@ -70,9 +70,9 @@ impl<W: World> Driver<W> {
                     Moved::Nothing => {}
                     Moved::Content(count) => return Poll::Ready(Turn::Content(count)),
                 },
+                Output::Wait => ready!(self.poll_wait(cx, shared, now)),
                 Output::Inspect => self.hop.inspect(shared, now),
                 Output::Finish => return Poll::Ready(Turn::Finish),
-                Output::Wait => ready!(self.poll_wait(cx, shared, now)),
                 Output::Event(event) => {
                     self.hop.note(shared, event);
                     return Poll::Ready(Turn::Event(event));

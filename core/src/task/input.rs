@@ -442,7 +442,7 @@ impl Task {
 
     // Transitions.
 
-    /// Nothing of the request is sent, over a connection that carried an exchange before or did not.
+    /// Nothing of the request is sent, over a connection that carried an exchange or did not.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn start_transfer(&mut self, is_reused: bool) {
         self.transfer = Transfer::new(&self.request, is_reused);

@@ -4,8 +4,8 @@
 
 use core::mem::size_of;
 
-use sortie_core::session::{Loan, Standing};
 use sortie_core::session::scheduler::{Assign, Scheduler, Ticket, Urgency};
+use sortie_core::session::{Loan, Standing};
 use sortie_core::{
     Advance, Answer, ByteCounts, ChunkedDecoder, ContentRange, Decoded, Error, Event, Field,
     Inspection, Instant, Io, Output, Progress, Race, RaceOutput, RangeFields, Request, RequestHead,
