@@ -72,13 +72,13 @@ impl<'r, 'd, C: Governor, W: Wire<'r, 'd>> Format for Body<'r, 'd, '_, C, W> {
     }
 }
 
-impl<const N: usize, C, W> Format for DataTask<'_, '_, '_, N, C, W> {
+impl<C, W> Format for DataTask<'_, '_, '_, C, W> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "DataTask({})", self.request());
     }
 }
 
-impl<R, const N: usize, C, W> Format for ReaderTask<'_, '_, '_, '_, R, N, C, W> {
+impl<R, C, W> Format for ReaderTask<'_, '_, '_, '_, R, C, W> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "ReaderTask({})", self.task.request());
     }
@@ -204,8 +204,8 @@ const _: () = {
     is_formatted::<TaskEvent<'_>>();
     is_formatted::<Response<'_>>();
     is_formatted::<Body<'_, '_, '_>>();
-    is_formatted::<DataTask<'_, '_, '_, 1>>();
-    is_formatted::<ReaderTask<'_, '_, '_, '_, (), 1>>();
+    is_formatted::<DataTask<'_, '_, '_>>();
+    is_formatted::<ReaderTask<'_, '_, '_, '_, ()>>();
     is_formatted::<Session<'_, 1>>();
     is_formatted::<Schedule<1>>();
     is_formatted::<Resources<1, 64, 65, 66>>();
