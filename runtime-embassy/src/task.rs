@@ -25,8 +25,8 @@ use crate::upload::ReaderTask;
 ///
 /// Made by [`Session::data_task`](crate::Session::data_task),
 /// [`upload_task`](crate::Session::upload_task) or
-/// [`download_task`](crate::Session::download_task), run by [`receive`](Self::receive) into a buffer, by
-/// [`to`](Self::to) into a sink, or by [`open`](Self::open) to be read as it comes.
+/// [`download_task`](crate::Session::download_task), run by [`receive`](Self::receive) into a
+/// buffer, by [`to`](Self::to) into a sink, or by [`open`](Self::open) to be read as it comes.
 #[must_use = "a task does nothing before one of its futures is awaited"]
 pub struct DataTask<'r, 'd, 'a, C = Alone, W = Pooled<'r, 'd>> {
     driver: Driver<'r, 'r, 'd, 'a, W>,
