@@ -255,6 +255,7 @@ impl Task {
 
     /// Ends the task with [`Error::Canceled`], whether it runs or not. A task that has completed
     /// or is being cancelled stays as it is.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn cancel(&mut self) {
         if self.lifecycle.cancel() {
             self.due.forget();
