@@ -28,7 +28,8 @@ GUIDES = ("README.md", "docs/firmware.md")
 SHOWN = {
     "stack": "network stack with DNS, and a connection",
     "get": "GET by a data task",
-    "full": "the same, downloads, uploads, resume data, scheduler",
+    "reqwless": "beside it reqwless 0.14: a GET without deadlines, counts and redirects",
+    "full": "the data task, downloads, uploads, resume data, scheduler",
 }
 
 HEAD = """# Sizes
