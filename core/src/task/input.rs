@@ -446,11 +446,12 @@ impl Task {
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn start_transfer(&mut self, is_reused: bool) {
         self.transfer = Transfer::new(&self.request, is_reused);
-        self.counts = ByteCounts::start(match self.request.body {
+        let expected_to_send = match self.request.body {
             BodyLength::None => Some(0),
             BodyLength::Known(length) => Some(length),
             BodyLength::Unknown => None,
-        });
+        };
+        self.counts = ByteCounts::start(expected_to_send);
     }
 
     /// Without a connection, and nothing has to be said of the one before.
