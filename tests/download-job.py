@@ -178,6 +178,8 @@ def main():
         parser.error("there is no nginx")
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, give_up)
+    # In the background of a shell it is ignored, and would be by the commands that are judged.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.alarm(QUICK_SECONDS if asked.quick and not asked.self_test else SECONDS)
     if asked.self_test:
         sys.exit(0 if self_test(asked.quick) else 1)

@@ -157,6 +157,8 @@ def main():
         parser.error(f"there is no {', no '.join(missing)}")
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, give_up)
+    # In the background of a shell it is ignored, and would be by the commands that are judged.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.alarm(QUICK_SECONDS if asked.quick else SECONDS)
     command = asked.command.resolve()
     report = Report(asked.only, ends.choices() if asked.ends else set())

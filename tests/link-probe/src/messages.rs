@@ -27,6 +27,7 @@ fn url(with: &mut Arguments<'_>) {
     call!(with, Url::from_parts(with.text, with.url_parts));
     call!(with, Url::parts(&with.url));
     call!(with, Url::as_str(&with.url));
+    call!(with, Url::as_bytes(&with.url));
     call!(with, Url::scheme(&with.url));
     call!(with, Url::host(&with.url));
     call!(with, Url::port(&with.url));
