@@ -225,7 +225,10 @@ impl<'a> Url<'a> {
     /// The fragment, without its `#`. It is for the caller alone and never sent (RFC 9110 §4.2.5).
     #[must_use]
     pub fn fragment(&self) -> Option<&'a str> {
-        self.text.get(usize::from(self.parts.query_end)..)?.strip_prefix(b"#").map(as_text)
+        match self.text.get(usize::from(self.parts.query_end)..) {
+            Some([b'#', fragment @ ..]) => Some(as_text(fragment)),
+            Some(_) | None => None,
+        }
     }
 
     /// Whether `other` has the same scheme, host and port (RFC 9110 §4.3.1).
@@ -403,8 +406,11 @@ fn host_length(host_port: &[u8]) -> Result<usize, UrlError> {
 
 /// The length of what may follow an IPv6 address: nothing, or `%25` and a zone (RFC 6874 §2).
 fn zone_length(text: &[u8]) -> Option<usize> {
-    let [b'%', rest @ ..] = text else { return Some(0) };
-    let zone = rest.strip_prefix(b"25")?;
+    let zone = match text {
+        [b'%', b'2', b'5', zone @ ..] => zone,
+        [b'%', ..] => return None,
+        _ => return Some(0),
+    };
     Some(span(zone, grammar::ZONE))
         .filter(|length| *length > 0)
         .map(|length| length.wrapping_add(3))
