@@ -26,6 +26,7 @@ from size import size
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 30  # for one run, which takes a fraction of one
+PATIENCE = 2  # seconds, with the server once the image has ended
 
 
 class Case(NamedTuple):
@@ -152,6 +153,10 @@ def run(target, image, case):
         port = closed if case.refused else origin.port
         status, output = emulate(target, image, [port, *secrets, *case.paths], SECONDS)
         lines = [line for line in output.splitlines() if line.strip()]
+        # One that ended at once is there before the server's thread has taken it.
+        until = time.monotonic() + PATIENCE
+        while origin.connections < case.connections and time.monotonic() < until:
+            time.sleep(0.01)
         return judge(case, status, lines, origin.connections), lines
 
 
