@@ -460,6 +460,23 @@ mod tests {
     }
 
     #[test]
+    fn a_url_is_the_bytes_that_were_parsed_and_the_same_as_text() {
+        let text = "http://u:p@[fe80::1%25eth0]:81/p?q#f";
+        let url = Url::from_ascii(text.as_bytes()).unwrap();
+        assert_eq!((url.as_str(), url.as_bytes()), (text, text.as_bytes()));
+        assert_eq!((url.user_info(), url.fragment()), (Some("u:p"), Some("f")));
+    }
+
+    #[test]
+    fn parts_of_another_text_give_empty_pieces_where_it_is_not_ascii() {
+        let parts = Url::parse("http://u@host/path#f").unwrap().parts();
+        let url = Url::from_parts("http://ä@höst/päth#ü", parts);
+        assert_eq!((url.as_str(), url.host(), url.authority()), ("", "", ""));
+        assert_eq!((url.path_and_query(), url.user_info()), ("", Some("")));
+        assert_eq!(Url::from_parts("", parts).host(), "");
+    }
+
+    #[test]
     fn user_information_is_kept_apart_and_not_shown() {
         let url = Url::parse("http://user:secret@host/p").unwrap();
         assert_eq!(url.user_info(), Some("user:secret"));
